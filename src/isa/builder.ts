@@ -1,0 +1,161 @@
+// Builder<V>: the abstract machine in which every instruction's meaning is written once.
+// Back-ends: wasm with operands read from a decoded record (the interpreter), wasm with operands known (the translator),
+// and a plain evaluating one (the tests' oracle).
+//
+// Values are 32-bit integers unless a name says 64. Comparisons give 0 or 1. `load`, `helper` and `raise` may end the
+// instruction: nothing architectural may have been changed before them, except what a restart repeats harmlessly.
+
+import type { Field } from "./state-layout.ts";
+
+/** Width in bytes of an integer access. */
+export type Width = 1 | 2 | 4;
+
+/** Condition codes in encoding order (SDM Vol. 2 Appendix B, "Condition Test"): O NO B NB Z NZ BE NBE S NS P NP L NL LE NLE. */
+export type ConditionCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
+
+/** How the status flags follow from operands and result; the lowering is in flags.ts. Carry-in of adc/sbb is implied by x, y and result. */
+export type FlagKind = "add" | "adc" | "sub" | "sbb" | "logic" | "inc" | "dec";
+
+/** A segment register of the instruction: a known index (ES..GS), or the one that the decoded record names ("operand"). */
+export type SegmentRef = 0 | 1 | 2 | 3 | 4 | 5 | "operand";
+
+/** A mutable value inside one instruction's meaning. */
+export interface Variable<V> {
+  get(): V;
+  set(value: V): void;
+}
+
+/** A place that an instruction reads or writes. Immediates and registers cannot fault; memory may at the marked calls. */
+export interface Place<V> {
+  /** In bytes; for tests of 8-, 16- and 32-bit forms and sign positions. */
+  readonly width: number;
+  readonly isMemory: boolean;
+  /** Zero-extended value; may fault. For 64-bit places (width 8) a 64-bit value. */
+  read(b: Builder<V>): V;
+  /** As `read`, but proves first that the place may be written, so that the `write` after it cannot fault. */
+  readForWrite(b: Builder<V>): V;
+  /** May fault unless `readForWrite` came before. */
+  write(b: Builder<V>, value: V): void;
+  /** Effective address (offset in the segment) of a memory place, wrapped to the address size. */
+  address(b: Builder<V>): V;
+  /** For register places: the register number as a value (segment registers, CRn, STi). */
+  number(b: Builder<V>): V;
+}
+
+/** One decoded instruction as its meaning sees it. What is a JS value here is fixed for the compiled form; what is a V may vary by record. */
+export interface Instance<V> {
+  /** Operands in the row's order. */
+  readonly op: readonly Place<V>[];
+  /** Operand size in bytes: 2 or 4 (1 where the row is a byte form; x87/SSE rows: their fixed size). */
+  readonly width: Width;
+  /** Operand-size attribute, 2 or 4, also for byte forms (PUSH, CALL, IRET, string counters). */
+  readonly operandSize: 2 | 4;
+  readonly addressSize: 2 | 4;
+  /** SS.B: width of the stack pointer. */
+  readonly stackSize: 2 | 4;
+  /** 0 none, 1 REP/REPE (F3), 2 REPNE (F2); only on rows with `string`. */
+  readonly rep: 0 | 1 | 2;
+  /** EIP of the next instruction (not wrapped to 16 bits). */
+  nextEip(b: Builder<V>): V;
+  /** Target of a relative branch operand, wrapped to the operand size. */
+  relativeTarget(b: Builder<V>): V;
+  /** Opcode low bits or other small constant fixed by the row (condition code, shift kind): see the row's semantics factory instead where possible. */
+  readonly opcodeByte: number;
+}
+
+/** Bodies in TypeScript for what is rare and long or branches on privilege. Each may raise a fault. See cpu/helpers. */
+export type HelperName =
+  | "farJump" | "farCall" | "farReturn" | "interruptReturn" | "softwareInterrupt" | "breakpointTrap" | "overflowTrap" | "icebp"
+  | "loadSegment" | "loadFarPointerSegment"
+  | "pushFlags" | "popFlags" | "clearInterruptFlag" | "setInterruptFlag"
+  | "halt" | "portIn" | "portOut" | "bulkString"
+  | "loadGdt" | "loadIdt" | "loadLdt" | "loadTask" | "storeTask" | "storeLdt" | "checkUmip"
+  | "readControl" | "writeControl" | "readDebug" | "writeDebug" | "clearTaskSwitched" | "loadMachineStatus"
+  | "invalidatePage" | "cacheControl" | "loadAccessRights" | "loadSegmentLimit" | "verifyRead" | "verifyWrite"
+  | "cpuid" | "readTimestamp" | "readMsr" | "writeMsr" | "readPerformanceCounter" | "sysenter" | "sysexit"
+  | "fpuCheck" | "fpuHelper" | "enter" | "undefined" | "pause" | "monitorWait" | "sseCheck";
+
+export interface Builder<V> {
+  // --- pure 32-bit
+  imm(value: number): V;
+  add(a: V, b: V): V; sub(a: V, b: V): V; mul(a: V, b: V): V;
+  and(a: V, b: V): V; or(a: V, b: V): V; xor(a: V, b: V): V;
+  /** Shift counts are taken modulo 32 (64 for the 64-bit forms), as wasm does. */
+  shl(a: V, b: V): V; shrU(a: V, b: V): V; shrS(a: V, b: V): V; rotl(a: V, b: V): V; rotr(a: V, b: V): V;
+  eq(a: V, b: V): V; ne(a: V, b: V): V; ltS(a: V, b: V): V; ltU(a: V, b: V): V; gtS(a: V, b: V): V; gtU(a: V, b: V): V;
+  leS(a: V, b: V): V; leU(a: V, b: V): V; geS(a: V, b: V): V; geU(a: V, b: V): V; eqz(a: V): V;
+  select(condition: V, whenTrue: V, whenFalse: V): V;
+  clz(a: V): V; ctz(a: V): V; popcnt(a: V): V;
+  /** Sign- and zero-extension from `width` bytes. */
+  signExtend(a: V, width: Width): V; zeroExtend(a: V, width: Width): V;
+
+  // --- pure 64-bit
+  imm64(value: bigint): V;
+  wrap(a: V): V; extendU(a: V): V; extendS(a: V): V;
+  add64(a: V, b: V): V; sub64(a: V, b: V): V; mul64(a: V, b: V): V;
+  and64(a: V, b: V): V; or64(a: V, b: V): V; xor64(a: V, b: V): V;
+  shl64(a: V, b: V): V; shrU64(a: V, b: V): V; shrS64(a: V, b: V): V;
+  /** The divisor is known to be nonzero and the signed quotient to fit: test first. */
+  divU64(a: V, b: V): V; divS64(a: V, b: V): V; remU64(a: V, b: V): V; remS64(a: V, b: V): V;
+  eq64(a: V, b: V): V; ne64(a: V, b: V): V; ltU64(a: V, b: V): V; ltS64(a: V, b: V): V; eqz64(a: V): V;
+  select64(condition: V, whenTrue: V, whenFalse: V): V;
+  clz64(a: V): V; ctz64(a: V): V;
+
+  // --- names
+  /** Evaluates once; the result may be used any number of times. */
+  let(value: V): V;
+  let64(value: V): V;
+  variable(initial: V): Variable<V>;
+  variable64(initial: V): Variable<V>;
+
+  // --- processor state
+  get(field: Field): V;
+  set(field: Field, value: V): void;
+  /** A general register by number (EAX..EDI; width 1: AL CL DL BL AH CH DH BH), zero-extended. */
+  gpr(index: number, width: Width): V;
+  /** Writes only `width` bytes of the register. */
+  setGpr(index: number, width: Width, value: V): void;
+  /** Word at byte `offset` of a state area whose address is computed (x87 stack slots). `base` is an absolute address value. */
+  stateLoad(address: V, width: Width): V; stateStore(address: V, width: Width, value: V): void;
+  stateLoad64(address: V): V; stateStore64(address: V, value: V): void;
+  /** Field of a segment register: SEG_SELECTOR, SEG_BASE, SEG_LIMIT, SEG_ACCESS. */
+  segment(ref: SegmentRef, part: number): V;
+
+  // --- guest memory: segment-checked, paged; may fault
+  load(segment: SegmentRef, offset: V, width: Width): V;
+  store(segment: SegmentRef, offset: V, width: Width, value: V): void;
+  load64(segment: SegmentRef, offset: V): V;
+  store64(segment: SegmentRef, offset: V, value: V): void;
+  /** Proves that [offset, offset+bytes) may be written, so that stores there cannot fault in the middle. */
+  probeWrite(segment: SegmentRef, offset: V, bytes: number): void;
+
+  // --- status flags (lazy; lowered in flags.ts)
+  flags(kind: FlagKind, width: Width, x: V, y: V, result: V): void;
+  /** Sets SF ZF PF by `result` and CF, OF, AF by 0/1 values. */
+  flagsExplicit(width: Width, result: V, cf: V, of: V, af: V): void;
+  /** Sets CF and OF alone (rotates). */
+  setCarryOverflow(cf: V, of: V): void;
+  /** 0 or 1. */
+  condition(code: ConditionCode): V;
+  carry(): V;
+  /** CF PF AF ZF SF OF at their EFLAGS positions. */
+  statusFlags(): V;
+  setStatusFlags(image: V): void;
+
+  // --- control inside the instruction
+  when(condition: V, then: () => void, otherwise?: () => void): void;
+  /** Repeats `body` while it returns a nonzero value. */
+  loop(body: () => V): void;
+
+  // --- ends of the instruction
+  /** A fault: nothing of this instruction is committed by the caller after it. */
+  raise(vector: number, errorCode?: V): void;
+  /** Near jump; #GP(0) beyond the CS limit. `target` already wrapped to the operand size. */
+  jump(target: V): void;
+  /** Relative near jump of the instruction's J operand, taken if `condition` is nonzero. */
+  jumpRelative(condition?: V): void;
+  /** Leaves the instruction incomplete at its own EIP: the run loop looks at interrupts and resumes it. */
+  suspend(): void;
+  /** Calls a TypeScript body; ends the instruction if that raised a fault. Returns its value. */
+  helper(name: HelperName, ...args: V[]): V;
+}
