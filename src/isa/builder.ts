@@ -68,7 +68,7 @@ export type HelperName =
   | "farJump" | "farCall" | "farReturn" | "interruptReturn" | "softwareInterrupt" | "breakpointTrap" | "overflowTrap" | "icebp"
   | "loadSegment" | "loadFarPointerSegment"
   | "pushFlags" | "popFlags" | "clearInterruptFlag" | "setInterruptFlag"
-  | "halt" | "portIn" | "portOut" | "bulkString"
+  | "halt" | "checkIo" | "portIn" | "portOut" | "bulkString"
   | "loadGdt" | "loadIdt" | "loadLdt" | "loadTask" | "storeTask" | "storeLdt" | "checkUmip"
   | "readControl" | "writeControl" | "readDebug" | "writeDebug" | "clearTaskSwitched" | "loadMachineStatus"
   | "invalidatePage" | "cacheControl" | "loadAccessRights" | "loadSegmentLimit" | "verifyRead" | "verifyWrite"
