@@ -1,0 +1,131 @@
+// What all parts of the processor share: the state, the active context with its TLB and address space, the hooks to
+// the board, and how a fault is signalled. The parts themselves are functions over it; class Cpu (cpu.ts) is the whole.
+
+import { CONTEXT_H, CONTEXT_V, CPL, CR2, FAULT, FAULT_ERROR, FAULT_HAS_ERROR } from "../isa/state-layout.ts";
+import { CpuExit } from "./exit.ts";
+import type { PhysicalSpace } from "./physical-space.ts";
+import { Context, CpuState } from "./state.ts";
+import { Tlb, type TlbTables } from "./tlb.ts";
+
+/** Vectors; SDM Vol. 3A, "Protected-Mode Exceptions and Interrupts". */
+export const DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DF = 8, TS = 10, NP = 11, SS_FAULT = 12, GP = 13, PF = 14, MF = 16, AC = 17;
+
+/** The I/O address space. Values are unsigned. */
+export interface PortSpace {
+  read(port: number, width: 1 | 2 | 4): number;
+  write(port: number, width: 1 | 2 | 4, value: number): void;
+  /** Fills `into` with reads of one port as REP INS does; returns the bytes transferred, a multiple of `width`, 0 where `read` must be used. */
+  readBlock?(port: number, width: 1 | 2 | 4, into: Uint8Array): number;
+  /** The mirror of `readBlock` for REP OUTS. */
+  writeBlock?(port: number, width: 1 | 2 | 4, from: Uint8Array): number;
+}
+
+export interface CpuHooks {
+  ports: PortSpace;
+  /** Bytes of a page that was marked by `markCode` changed. */
+  codeWritten(physical: number, length: number): void;
+  /** Time-stamp counter ticks since power-on, a whole number. `hardware`: as the silicon counts, beside as the guest is told. */
+  readTimestamp(hardware: boolean): number;
+  /** An unmasked x87 error while CR0.NE = 0: the FERR# pin, IRQ 13 of a PC. */
+  floatingPointError(): void;
+  /** Something that a person should know; once per text. */
+  notice(text: string): void;
+}
+
+/** One context with what belongs to it alone. */
+export interface ContextUnit {
+  readonly context: Context;
+  readonly tlb: Tlb;
+  readonly physical: PhysicalSpace;
+}
+
+export interface ProcessorOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly tables: { readonly v: TlbTables; readonly h: TlbTables };
+  readonly physical: { readonly v: PhysicalSpace; readonly h: PhysicalSpace };
+  readonly hooks: CpuHooks;
+}
+
+/** Unwinds a helper body after `raise`; caught at the helper's boundary. Never an Error: no stack is captured. */
+export const GUEST_FAULT = Object.freeze({ signal: "guest fault" });
+
+export class Processor {
+  readonly state: CpuState;
+  readonly v: ContextUnit;
+  readonly h: ContextUnit;
+  readonly hooks: CpuHooks;
+  readonly exit = new CpuExit();
+  /** Exits since the start: the number that the trap log must match. */
+  exitCount = 0;
+  /** A monitor is attached: context H never enters CPL 0. */
+  hostAttached = false;
+
+  /** The active context and what belongs to it. */
+  context: Context;
+  tlb: Tlb;
+  physical: PhysicalSpace;
+
+  /** Nonzero for physical pages that hold decoded code. */
+  readonly codePages = new Uint8Array(1 << 20);
+  /** Blocks of one instruction, besides what TF and breakpoints ask for. */
+  singleInstruction = false;
+
+  /** Linear addresses of enabled data breakpoints' pages: these pages stay out of the TLB. */
+  watchedPages: readonly number[] = [];
+  /** DR6 bits of #DB traps that wait for the end of the instruction. */
+  pendingDebug = 0;
+  /** TF was set when the instruction began. */
+  stepping = false;
+  /** CR0.AM, EFLAGS.AC and CPL 3: every data access takes the slow path. */
+  alignmentCheck = false;
+
+  /** Properties (PAGE_*) of the last page walk. */
+  walkFlags = 0;
+  /** Ticks that WRMSR to the time-stamp counter added. */
+  timestampOffset = 0;
+
+  constructor(options: ProcessorOptions) {
+    this.state = new CpuState(options.memory);
+    this.hooks = options.hooks;
+    this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v };
+    this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h };
+    this.context = this.v.context;
+    this.tlb = this.v.tlb;
+    this.physical = this.v.physical;
+    this.tlb.prepare();
+  }
+
+  /** Explicit accesses are user accesses at CPL 3. */
+  get user(): boolean {
+    return this.context.get(CPL) === 3;
+  }
+
+  /** Records a fault for delivery after the instruction. */
+  raise(vector: number, errorCode: number): void {
+    this.state.write(FAULT, vector + 1);
+    this.state.write(FAULT_ERROR, errorCode);
+    this.state.write(FAULT_HAS_ERROR, 1);
+  }
+
+  raiseNoError(vector: number): void {
+    this.state.write(FAULT, vector + 1);
+    this.state.write(FAULT_ERROR, 0);
+    this.state.write(FAULT_HAS_ERROR, 0);
+  }
+
+  raisePageFault(linear: number, errorCode: number): void {
+    this.context.set(CR2, linear);
+    this.raise(PF, errorCode);
+  }
+
+  /** As `raise`, from inside a helper body. */
+  fault(vector: number, errorCode: number): never {
+    this.raise(vector, errorCode);
+    throw GUEST_FAULT;
+  }
+
+  faultNoError(vector: number): never {
+    this.raiseNoError(vector);
+    throw GUEST_FAULT;
+  }
+}

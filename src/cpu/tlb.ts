@@ -1,0 +1,246 @@
+// Translation look-aside buffers of one context: flat tables in the shared memory that generated code indexes by linear page.
+// SDM Vol. 3A, "Translation Lookaside Buffers (TLBs)". Instructions and data are kept apart as on P6.
+//
+// Data entry e of linear page p: host address of linear a is a + e (mod 2^32), low 12 bits 0; 0xFFF: invalid.
+// Code entry: physical page address | TLB_CODE_*; 0: invalid.
+// Journals name the filled pages, so that a flush touches only those. Pages marked G have their own journals: a write to CR3 leaves them alone.
+
+import type { CpuState } from "./state.ts";
+
+/** Wasm byte addresses of the tables, 4 MB each. */
+export interface TlbTables {
+  readonly readSupervisor: number;
+  readonly writeSupervisor: number;
+  readonly readUser: number;
+  readonly writeUser: number;
+  readonly code: number;
+}
+
+export const TLB_INVALID = 0xfff;
+export const TLB_CODE_VALID = 1, TLB_CODE_USER = 2, TLB_CODE_GLOBAL = 4;
+const PAGES = 1 << 20;
+const JOURNAL_PAGES = 1 << 15;
+
+/** Properties of a translation, as the page walk finds them. */
+export const PAGE_WRITABLE = 1; // a write by this privilege needs no further walk: permitted and dirty
+export const PAGE_USER = 2;
+export const PAGE_GLOBAL = 4;
+export const PAGE_LARGE_2M = 8;
+export const PAGE_LARGE_4M = 16;
+
+class FlatTable {
+  readonly #i32: Int32Array;
+  readonly #word: number;
+  readonly #invalid: number;
+  readonly #pages = [new Uint32Array(JOURNAL_PAGES), new Uint32Array(JOURNAL_PAGES)] as const;
+  readonly #count = [0, 0];
+
+  constructor(state: CpuState, address: number, invalid: number) {
+    this.#i32 = state.i32;
+    this.#word = address >> 2;
+    this.#invalid = invalid;
+  }
+
+  prepare(): void {
+    this.#i32.fill(this.#invalid, this.#word, this.#word + PAGES);
+    this.#count[0] = this.#count[1] = 0;
+  }
+
+  get(page: number): number {
+    return this.#i32[this.#word + page]!;
+  }
+
+  set(page: number, entry: number, global: number): void {
+    // Losing entries is always allowed, so a full journal simply starts again.
+    if (this.#count[global]! === JOURNAL_PAGES) this.flush(global);
+    this.#pages[global]![this.#count[global]!++] = page;
+    this.#i32[this.#word + page] = entry;
+  }
+
+  drop(page: number): void {
+    this.#i32[this.#word + page] = this.#invalid;
+  }
+
+  /** Drops every page of one journal: 0 local, 1 global. */
+  flush(global: number): void {
+    const pages = this.#pages[global]!, count = this.#count[global]!;
+    for (let i = 0; i < count; i++) this.#i32[this.#word + pages[i]!] = this.#invalid;
+    this.#count[global] = 0;
+  }
+
+  dropHost(hostPage: number): void {
+    for (let global = 0; global < 2; global++) {
+      const pages = this.#pages[global]!, count = this.#count[global]!;
+      for (let i = 0; i < count; i++) {
+        const page = pages[i]!;
+        if (this.#i32[this.#word + page] === ((hostPage - (page << 12)) | 0)) this.drop(page);
+      }
+    }
+  }
+}
+
+/** Direct-mapped memory of translations that must not enter the tables: devices, pages that hold code or a breakpoint. */
+const SLOW_SLOTS = 256;
+
+export class Tlb {
+  readonly tables: TlbTables;
+  /** Called after every flush, for caches keyed by linear address. */
+  readonly onFlush: (() => void)[] = [];
+  readonly #readSupervisor: FlatTable;
+  readonly #writeSupervisor: FlatTable;
+  readonly #readUser: FlatTable;
+  readonly #writeUser: FlatTable;
+  readonly #code: FlatTable;
+  readonly #slowTag = new Int32Array(SLOW_SLOTS).fill(-1);
+  readonly #slowPage = new Int32Array(SLOW_SLOTS);
+  readonly #slowFlags = new Uint8Array(SLOW_SLOTS);
+  /** Size of large pages seen in each 2 MB of linear space: PAGE_LARGE_*. */
+  readonly #large = new Uint8Array(2048);
+  #hasLarge = false;
+  #slowUsed = false;
+  #prepared = false;
+
+  constructor(state: CpuState, tables: TlbTables) {
+    this.tables = tables;
+    this.#readSupervisor = new FlatTable(state, tables.readSupervisor, TLB_INVALID);
+    this.#writeSupervisor = new FlatTable(state, tables.writeSupervisor, TLB_INVALID);
+    this.#readUser = new FlatTable(state, tables.readUser, TLB_INVALID);
+    this.#writeUser = new FlatTable(state, tables.writeUser, TLB_INVALID);
+    this.#code = new FlatTable(state, tables.code, 0);
+  }
+
+  /** Fills the tables with invalid entries; before the context runs for the first time (it touches 20 MB). */
+  prepare(): void {
+    if (this.#prepared) return;
+    this.#prepared = true;
+    for (const table of [this.#readSupervisor, this.#writeSupervisor, this.#readUser, this.#writeUser, this.#code]) table.prepare();
+  }
+
+  fillRead(page: number, hostPage: number, user: boolean, flags: number): void {
+    this.#noteLarge(page, flags);
+    (user ? this.#readUser : this.#readSupervisor).set(page, (hostPage - (page << 12)) | 0, flags & PAGE_GLOBAL ? 1 : 0);
+  }
+
+  fillWrite(page: number, hostPage: number, user: boolean, flags: number): void {
+    this.#noteLarge(page, flags);
+    (user ? this.#writeUser : this.#writeSupervisor).set(page, (hostPage - (page << 12)) | 0, flags & PAGE_GLOBAL ? 1 : 0);
+  }
+
+  /** Returns the entry. */
+  fillCode(page: number, physicalPage: number, flags: number): number {
+    this.#noteLarge(page, flags);
+    const entry = (physicalPage << 12) | TLB_CODE_VALID | (flags & PAGE_USER ? TLB_CODE_USER : 0) | (flags & PAGE_GLOBAL ? TLB_CODE_GLOBAL : 0);
+    this.#code.set(page, entry, flags & PAGE_GLOBAL ? 1 : 0);
+    return entry;
+  }
+
+  /** Entry of the instruction TLB, 0 where there is none. */
+  code(page: number): number {
+    return this.#code.get(page);
+  }
+
+  /** Keeps a translation that the tables cannot hold. `kind`: bit 0 write, bit 1 user. */
+  remember(page: number, kind: number, physicalPage: number, flags: number): void {
+    const slot = (page * 4 + kind) & (SLOW_SLOTS - 1);
+    this.#noteLarge(page, flags);
+    this.#slowTag[slot] = page * 4 + kind;
+    this.#slowPage[slot] = physicalPage;
+    this.#slowFlags[slot] = flags;
+    this.#slowUsed = true;
+  }
+
+  /** Physical page of a remembered translation, or -1; its properties are `recalledFlags`. */
+  recall(page: number, kind: number): number {
+    const slot = (page * 4 + kind) & (SLOW_SLOTS - 1);
+    if (this.#slowTag[slot] !== page * 4 + kind) return -1;
+    this.recalledFlags = this.#slowFlags[slot]!;
+    return this.#slowPage[slot]!;
+  }
+  recalledFlags = 0;
+
+  /** INVLPG: the page that holds `linear`, whole where it is a large one, global or not. */
+  flushPage(linear: number): void {
+    const page = linear >>> 12;
+    const large = this.#large[linear >>> 21]!;
+    if (large === 0) {
+      this.#dropPage(page);
+    } else {
+      const pages = large & PAGE_LARGE_4M ? 1024 : 512;
+      const first = page & ~(pages - 1);
+      for (let i = 0; i < pages; i++) this.#dropPage(first + i);
+    }
+    this.#forgetSlow();
+    this.#notify();
+  }
+
+  /** MOV CR3 with CR4.PGE. */
+  flushNonGlobal(): void {
+    this.#flushTables(0);
+    this.#forgetSlow();
+    this.#notify();
+  }
+
+  flushAll(): void {
+    this.#flushTables(0);
+    this.#flushTables(1);
+    this.#forgetSlow();
+    if (this.#hasLarge) this.#large.fill(0);
+    this.#hasLarge = false;
+    this.#notify();
+  }
+
+  /** Data entries of CPL 3: while alignment is checked, every access there takes the slow path. */
+  flushUserData(): void {
+    for (let global = 0; global < 2; global++) {
+      this.#readUser.flush(global);
+      this.#writeUser.flush(global);
+    }
+  }
+
+  /** Data entries of one linear page: a breakpoint lies there now. */
+  dropData(linear: number): void {
+    const page = linear >>> 12;
+    this.#readSupervisor.drop(page);
+    this.#writeSupervisor.drop(page);
+    this.#readUser.drop(page);
+    this.#writeUser.drop(page);
+  }
+
+  /** The page at this wasm address holds decoded code now: stores to it must take the slow path. */
+  dropWrite(hostPage: number): void {
+    this.#writeSupervisor.dropHost(hostPage);
+    this.#writeUser.dropHost(hostPage);
+  }
+
+  #dropPage(page: number): void {
+    this.dropData(page << 12);
+    this.#code.drop(page);
+  }
+
+  #flushTables(global: number): void {
+    this.#readSupervisor.flush(global);
+    this.#writeSupervisor.flush(global);
+    this.#readUser.flush(global);
+    this.#writeUser.flush(global);
+    this.#code.flush(global);
+  }
+
+  #noteLarge(page: number, flags: number): void {
+    const size = flags & (PAGE_LARGE_2M | PAGE_LARGE_4M);
+    if (size === 0) return;
+    this.#hasLarge = true;
+    const region = page >>> 9;
+    this.#large[region] = size;
+    if (size === PAGE_LARGE_4M) this.#large[region ^ 1] = size;
+  }
+
+  #forgetSlow(): void {
+    if (!this.#slowUsed) return;
+    this.#slowTag.fill(-1);
+    this.#slowUsed = false;
+  }
+
+  #notify(): void {
+    for (const listener of this.onFlush) listener();
+  }
+}
