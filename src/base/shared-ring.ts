@@ -1,0 +1,98 @@
+// A ring of fixed-size slots in shared memory: one writer that never waits and overwrites the oldest slot, any number of readers.
+//
+// Word 0 of a slot is its commit word: the low 32 bits of the record's sequence number plus 1, stored last with Atomics.
+// A reader copies the slot, then looks at the commit word and at the total again: a slot that the writer may be about to
+// reuse counts as lost. Works over a SharedArrayBuffer and, in one thread, over a plain ArrayBuffer.
+//
+// Header (64 bytes): u32 slot count | u32 slot bytes | f64 records written so far.
+
+export const RING_HEADER_BYTES = 64;
+const SLOTS_WORD = 0, SLOT_BYTES_WORD = 1, TOTAL_DOUBLE = 1;
+
+/** Slots next to the writer that readers leave alone: stores before a commit may be seen late on weakly ordered hosts. */
+const GUARD_SLOTS = 8;
+
+export function ringBytes(slots: number, slotBytes: number): number {
+  return RING_HEADER_BYTES + slots * slotBytes;
+}
+
+export class RingWriter {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  private readonly mask: number;
+  private readonly slotWords: number;
+  private next: number;
+
+  /** `base` is 8-byte aligned; `slots` is a power of two; `slotBytes` a multiple of 8. An older content is forgotten. */
+  constructor(buffer: ArrayBufferLike, base: number, slots: number, slotBytes: number) {
+    this.words = new Int32Array(buffer, base, ringBytes(slots, slotBytes) >> 2);
+    this.doubles = new Float64Array(buffer, base, ringBytes(slots, slotBytes) >> 3);
+    this.mask = slots - 1;
+    this.slotWords = slotBytes >> 2;
+    this.next = 0;
+    this.words[SLOTS_WORD] = slots;
+    this.words[SLOT_BYTES_WORD] = slotBytes;
+    this.doubles[TOTAL_DOUBLE] = 0;
+  }
+
+  /** Records written so far = the sequence number of the next one. */
+  get total(): number {
+    return this.next;
+  }
+
+  /** Word index of the slot that the next record goes to. Words 1.. are the caller's; then `commit`. */
+  slot(): number {
+    return (RING_HEADER_BYTES >> 2) + (this.next & this.mask) * this.slotWords;
+  }
+
+  commit(slot: number): void {
+    const total = this.next + 1;
+    this.next = total;
+    Atomics.store(this.words, slot, total | 0);
+    this.doubles[TOTAL_DOUBLE] = total;
+  }
+
+  clear(): void {
+    this.next = 0;
+    this.words.fill(0, RING_HEADER_BYTES >> 2);
+    this.doubles[TOTAL_DOUBLE] = 0;
+  }
+}
+
+export class RingReader {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly slots: number;
+  private readonly slotWords: number;
+
+  constructor(buffer: ArrayBufferLike, base: number) {
+    const header = new Int32Array(buffer, base, RING_HEADER_BYTES >> 2);
+    this.slots = header[SLOTS_WORD];
+    const bytes = ringBytes(this.slots, header[SLOT_BYTES_WORD]);
+    this.slotWords = header[SLOT_BYTES_WORD] >> 2;
+    this.words = new Int32Array(buffer, base, bytes >> 2);
+    this.doubles = new Float64Array(buffer, base, bytes >> 3);
+  }
+
+  /** Records written so far. */
+  get total(): number {
+    return this.doubles[TOTAL_DOUBLE];
+  }
+
+  /** The oldest sequence number that can still be read; equals `total` when there is none. */
+  get oldest(): number {
+    const total = this.total;
+    return total > this.slots ? total - this.slots + GUARD_SLOTS : 0;
+  }
+
+  /** Word index of the slot of record `sequence`, or -1 when it was overwritten or is not yet written. */
+  slot(sequence: number): number {
+    const slot = (RING_HEADER_BYTES >> 2) + (sequence & (this.slots - 1)) * this.slotWords;
+    return this.holds(sequence, slot) ? slot : -1;
+  }
+
+  /** After copying a slot: whether the copy is whole. */
+  holds(sequence: number, slot: number): boolean {
+    return Atomics.load(this.words, slot) === ((sequence + 1) | 0) && sequence >= this.oldest && sequence < this.total;
+  }
+}

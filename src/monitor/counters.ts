@@ -1,0 +1,138 @@
+// Counts every exit, leak and observation, exactly, into the shared statistics (protocol/stats-view.ts).
+// The machine adds what only it knows: instructions, time, run state.
+
+import type { ScalarName } from "../protocol/stats-view.ts";
+import {
+  FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
+  SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup,
+} from "../protocol/stats-view.ts";
+import { isCallout, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, REASON_COUNT, SITE_BYTES } from "../protocol/trap-record.ts";
+
+const FIRST_BUCKET_NS = 1_000_000;
+const HOT_DOUBLES = HOT_BYTES >> 3;
+/** Candidates looked at when a new site needs a slot of a full table; the least hit of them goes. */
+const EVICTION_SAMPLE = 16;
+
+export class Counters {
+  private readonly doubles: Float64Array;
+  private readonly words: Int32Array;
+  private readonly bytes: Uint8Array;
+  private readonly ids = new Map<string, number>();
+  private evictionCursor = 0;
+  private bucketNs = FIRST_BUCKET_NS;
+
+  /** `base` is 8-byte aligned; the region takes STATS_BYTES. */
+  constructor(buffer: ArrayBufferLike, base: number) {
+    this.doubles = new Float64Array(buffer, base, STATS_BYTES >> 3);
+    this.words = new Int32Array(buffer, base, STATS_BYTES >> 2);
+    this.bytes = new Uint8Array(buffer, base, STATS_BYTES);
+    this.clear();
+  }
+
+  /** Forgets all counts (reset of the machine). Mnemonic names stay. */
+  clear(): void {
+    this.doubles.fill(0, 0, STATS_DOUBLES.names);
+    this.words.fill(0, STATS_DOUBLES.firstLeak * 2, STATS_DOUBLES.end * 2);
+    this.bucketNs = FIRST_BUCKET_NS;
+    this.doubles[STATS_DOUBLES.seriesBucketNs] = FIRST_BUCKET_NS;
+    if (this.mnemonicId("IRQ") !== MNEMONIC_IRQ) throw new Error("mnemonic 0 is IRQ");
+  }
+
+  /** Number of a mnemonic; the first asked for is "IRQ" = 0. Beyond 1,024 different names all share the last number. */
+  mnemonicId(name: string): number {
+    const known = this.ids.get(name);
+    if (known !== undefined) return known;
+    const id = Math.min(this.ids.size, MNEMONIC_SLOTS - 1);
+    this.ids.set(name, id);
+    const at = STATS_DOUBLES.names * 8 + id * MNEMONIC_BYTES;
+    for (let i = 0; i < MNEMONIC_BYTES - 1 && i < name.length; i++) this.bytes[at + i] = name.charCodeAt(i);
+    return id;
+  }
+
+  get(name: ScalarName): number {
+    return this.doubles[SCALARS[name]];
+  }
+
+  set(name: ScalarName, value: number): void {
+    this.doubles[SCALARS[name]] = value;
+  }
+
+  add(name: ScalarName, amount: number): void {
+    this.doubles[SCALARS[name]] += amount;
+  }
+
+  /** Counts one event. An exit that no instruction caused counts under IRQ in both tables. `hot` is a slot of `hotSlot`. */
+  count(kind: number, reason: number, mnemonicId: number, hot: number, icount: number, timeNs: number): void {
+    const { doubles } = this;
+    const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind === KIND_LEAK ? FAMILY_LEAK : FAMILY_OBSERVED;
+    doubles[STATS_DOUBLES.scalars + family]++;
+    doubles[STATS_DOUBLES.reasons + family * REASON_COUNT + reason]++;
+    doubles[STATS_DOUBLES.mnemonics + family * MNEMONIC_SLOTS + mnemonicId]++;
+    const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
+    doubles[at + 4 + (kind === KIND_OBSERVED ? 2 : kind === KIND_LEAK ? 1 : 0)]++;
+    doubles[at + 7] = icount;
+    const bucket = Math.floor(timeNs / this.bucketNs);
+    doubles[STATS_DOUBLES.seriesData + (bucket < SERIES_BUCKETS ? this.useBucket(bucket) : this.coarsen(timeNs)) * STATS_DOUBLES.seriesStride + seriesGroup(family, reason)]++;
+  }
+
+  private useBucket(bucket: number): number {
+    if (bucket >= this.doubles[STATS_DOUBLES.seriesUsed]) this.doubles[STATS_DOUBLES.seriesUsed] = bucket + 1;
+    return bucket;
+  }
+
+  /** Time ran past the last bucket: pairs of buckets become one until it fits. */
+  private coarsen(timeNs: number): number {
+    const { doubles } = this;
+    const { seriesData, seriesStride } = STATS_DOUBLES;
+    while (Math.floor(timeNs / this.bucketNs) >= SERIES_BUCKETS) {
+      for (let bucket = 0; bucket < SERIES_BUCKETS; bucket++) {
+        for (let group = 0; group < seriesStride; group++) {
+          const from = seriesData + bucket * 2 * seriesStride + group;
+          doubles[seriesData + bucket * seriesStride + group] = bucket < SERIES_BUCKETS / 2 ? doubles[from] + doubles[from + seriesStride] : 0;
+        }
+      }
+      this.bucketNs *= 2;
+      doubles[STATS_DOUBLES.seriesUsed] = Math.ceil(doubles[STATS_DOUBLES.seriesUsed] / 2);
+    }
+    doubles[STATS_DOUBLES.seriesBucketNs] = this.bucketNs;
+    return this.useBucket(Math.floor(timeNs / this.bucketNs));
+  }
+
+  /** A slot of the hot-spot table for a new site, whose words are copied in. `evicted` is told of the slot's former owner's loss. */
+  hotSlot(sites: Int32Array, siteWord: number, evicted: (slot: number) => void): number {
+    const header = STATS_DOUBLES.hotHeader * 2;
+    let slot = this.words[header];
+    if (slot < HOT_SLOTS) {
+      this.words[header] = slot + 1;
+    } else {
+      slot = this.leastHit();
+      this.words[header + 1]++;
+      evicted(slot);
+    }
+    const at = STATS_DOUBLES.hotData + slot * HOT_DOUBLES;
+    this.doubles.fill(0, at, at + HOT_DOUBLES);
+    for (let i = 0; i < SITE_BYTES >> 2; i++) this.words[at * 2 + i] = sites[siteWord + i];
+    return slot;
+  }
+
+  private leastHit(): number {
+    let best = 0, bestCount = Infinity;
+    for (let i = 0; i < EVICTION_SAMPLE; i++) {
+      const slot = (this.evictionCursor + i) & (HOT_SLOTS - 1);
+      const at = STATS_DOUBLES.hotData + slot * HOT_DOUBLES + 4;
+      const count = this.doubles[at] + this.doubles[at + 1] + this.doubles[at + 2];
+      if (count < bestCount) [best, bestCount] = [slot, count];
+    }
+    this.evictionCursor = (this.evictionCursor + EVICTION_SAMPLE) & (HOT_SLOTS - 1);
+    return best;
+  }
+
+  /** Keeps the first leak of the run: the record's words at `recordWord`, its site's words at `siteWord`. */
+  keepFirstLeak(sequence: number, records: Int32Array, recordWord: number, sites: Int32Array, siteWord: number): void {
+    const word = STATS_DOUBLES.firstLeak * 2;
+    if (this.words[word] !== 0) return;
+    for (let i = 1; i < 8; i++) this.words[word + i] = records[recordWord + i];
+    for (let i = 0; i < 8; i++) this.words[word + 8 + i] = sites[siteWord + i];
+    Atomics.store(this.words, word, (sequence + 1) | 0);
+  }
+}

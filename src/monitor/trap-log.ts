@@ -1,0 +1,121 @@
+// The trap log: the one place where exits, leaks and observations are written down. One record each in the shared ring,
+// one count each in the shared statistics. The ring forgets its oldest records; the counts forget nothing.
+
+import { RingWriter } from "../base/shared-ring.ts";
+import {
+  FLAG_FIRST_AT_SITE, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, RECORD_BYTES, RECORD_SLOTS, REASON_NONE, SITE_BYTES, SITE_MODE_D,
+} from "../protocol/trap-record.ts";
+import { HOT_SLOTS } from "../protocol/stats-view.ts";
+import type { Counters } from "./counters.ts";
+import type { SiteDescriber } from "./trap-sites.ts";
+import { TrapSites } from "./trap-sites.ts";
+
+const SITE_WORDS = SITE_BYTES >> 2;
+/** A site's tag: its hot-spot slot, and above it the slot's generation when the site got it. */
+const HOT_BITS = 14;
+
+export interface TrapLogMemory {
+  readonly buffer: ArrayBufferLike;
+  /** Byte offsets, 8-byte aligned. Sizes: TRAP_RING_BYTES and SITE_TABLE_BYTES, or by `slots`. */
+  readonly ringBase: number;
+  readonly siteBase: number;
+  /** Records in the ring (a power of two); sites are twice as many. */
+  readonly slots?: number;
+}
+
+export class TrapLog {
+  readonly counters: Counters;
+  private readonly ring: RingWriter;
+  private readonly sites: TrapSites;
+  private readonly describe: SiteDescriber;
+  private readonly generation = new Int32Array(HOT_SLOTS);
+  private readonly drainMask: number;
+  private readonly onEvicted = (slot: number): void => {
+    this.generation[slot] = (this.generation[slot] + 1) & 0x1_ffff;
+  };
+  /** Which kinds go into the ring, by bit (1 << kind). All are counted whatever it says. */
+  recordKinds = 7;
+  /** Called with the number of records so far before unread ones could be overwritten: a lossless consumer reads them then. */
+  drain: ((total: number) => void) | null = null;
+
+  constructor(memory: TrapLogMemory, counters: Counters, describe: SiteDescriber) {
+    const slots = memory.slots ?? RECORD_SLOTS;
+    this.counters = counters;
+    this.describe = describe;
+    this.ring = new RingWriter(memory.buffer, memory.ringBase, slots, RECORD_BYTES);
+    this.sites = new TrapSites(memory.buffer, memory.siteBase, slots * 2);
+    this.drainMask = (slots >> 1) - 1;
+  }
+
+  /** Records written into the ring. */
+  get total(): number {
+    return this.ring.total;
+  }
+
+  /** Forgets records and counts. */
+  clear(): void {
+    this.ring.clear();
+    this.sites.clear();
+    this.counters.clear();
+  }
+
+  /**
+   * The site of the instruction at `linear`. `mode` is `packMode(...)`; the bytes are decoded only when the site is new.
+   * `available` = 0 for an interrupt between two instructions.
+   */
+  site(linear: number, eip: number, cs: number, mode: number, code: Uint8Array, offset: number, available: number): number {
+    const site = this.sites.find(linear, eip, (cs & 0xffff) | (mode << 16), code, offset, available, this.describe, (mode & SITE_MODE_D) !== 0);
+    if (this.sites.fresh) this.newHotSlot(site);
+    return site;
+  }
+
+  private newHotSlot(site: number): void {
+    this.counters.add("sites", 1);
+    const slot = this.counters.hotSlot(this.sites.words, site * SITE_WORDS, this.onEvicted);
+    this.sites.tag[site] = slot | (this.generation[slot] << HOT_BITS);
+  }
+
+  /** One exit of the processor. `flags`: FLAG_* without the kind. What `a` and `b` are: protocol/trap-record.ts. */
+  exit(site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
+    this.write(KIND_EXIT, site, icount, timeNs, reason, action, flags, a, b);
+  }
+
+  /** A sensitive instruction ran without an exit and the guest saw `observed` where bare metal would have given `expected`. */
+  leak(site: number, icount: number, timeNs: number, action: number, flags: number, observed: number, expected: number): void {
+    this.write(KIND_LEAK, site, icount, timeNs, REASON_NONE, action, flags, observed, expected);
+  }
+
+  /** A sensitive instruction ran without an exit and was right. */
+  observed(site: number, icount: number, timeNs: number, action: number, flags: number, value: number): void {
+    this.write(KIND_OBSERVED, site, icount, timeNs, REASON_NONE, action, flags, value, value);
+  }
+
+  private write(kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
+    const { ring, sites, counters } = this;
+    const siteWord = site * SITE_WORDS;
+    let tag = sites.tag[site];
+    if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
+      this.newHotSlot(site);
+      tag = sites.tag[site];
+    }
+    counters.count(kind, reason, sites.words[siteWord + 7] & 0xffff, tag & (HOT_SLOTS - 1), icount, timeNs);
+    const recorded = (this.recordKinds >> kind) & 1;
+    if (!recorded && kind !== KIND_LEAK) return;
+    if (sites.fresh) {
+      flags |= FLAG_FIRST_AT_SITE;
+      sites.fresh = false;
+    }
+    const slot = ring.slot(); // holds a record that readers already count as lost
+    const { words } = ring;
+    words[slot + 1] = icount;
+    words[slot + 2] = ((icount / 0x1_0000_0000) & 0xffff) | (reason << 16) | ((flags | kind) << 24);
+    words[slot + 3] = site | (action << 24);
+    ring.doubles[(slot >> 1) + 2] = timeNs;
+    words[slot + 6] = a;
+    words[slot + 7] = b;
+    if (kind === KIND_LEAK) counters.keepFirstLeak(ring.total, words, slot, sites.words, siteWord);
+    if (!recorded) return;
+    ring.commit(slot);
+    if (this.drain && (ring.total & this.drainMask) === 0) this.drain(ring.total);
+  }
+}

@@ -1,0 +1,63 @@
+// What the page tells the machine: one discriminated union, one message each. Nothing else crosses in this direction.
+
+import type { DriveName, MediaTarget } from "./image-info.ts";
+import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "./technique.ts";
+
+/** A File or Blob as this layer sees it: read lazily, slice by slice, in the worker. */
+export interface BlobLike {
+  readonly size: number;
+  slice(start?: number, end?: number): BlobLike;
+}
+
+export interface Medium {
+  /** File name, for messages. */
+  readonly name: string;
+  readonly data: BlobLike | Uint8Array;
+}
+
+export interface MachineConfig {
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly memoryBytes: number;
+  readonly clock: ClockKind;
+  readonly drives: Readonly<Partial<Record<DriveName, Medium>>>;
+  readonly kernel?: Medium;
+  readonly initrd?: Medium;
+  readonly multiboot?: Medium;
+  readonly modules?: readonly Medium[];
+  readonly append?: string;
+  readonly boot?: "a" | "c" | "d";
+  /** Boot although there is no boot signature. */
+  readonly force?: boolean;
+}
+
+export type LogFormat = "jsonl" | "csv";
+
+export type Command =
+  /** What is this file? Answered by `identified` with the same id. Needs no machine. */
+  | { readonly type: "identify"; readonly id: number; readonly medium: Medium }
+  /** Makes a machine (an older one is disposed of) and leaves it paused. */
+  | { readonly type: "create"; readonly config: MachineConfig }
+  | { readonly type: "run" }
+  | { readonly type: "pause" }
+  /** One whole instruction of the guest. */
+  | { readonly type: "step" }
+  /** Runs until the next exit or leak record. */
+  | { readonly type: "stepToNextTrap" }
+  | { readonly type: "reset" }
+  | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
+  | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }
+  /** Scan-code set 1, make and break codes as the keyboard would send them. */
+  | { readonly type: "keys"; readonly scancodes: Uint8Array }
+  /** Typed for the person as keystrokes of a US keyboard. */
+  | { readonly type: "typeText"; readonly text: string }
+  /** Relative movement in mouse counts (y grows upwards), wheel steps, buttons: bit 0 left, 1 right, 2 middle. */
+  | { readonly type: "mouse"; readonly dx: number; readonly dy: number; readonly dz: number; readonly buttons: number }
+  | { readonly type: "insertMedia"; readonly drive: DriveName; readonly medium: Medium }
+  | { readonly type: "ejectMedia"; readonly drive: DriveName }
+  /** Answered by `exportReady`. */
+  | { readonly type: "exportLog"; readonly filter: string; readonly format: LogFormat }
+  | { readonly type: "dispose" };
+
+export type { DriveName, MediaTarget };

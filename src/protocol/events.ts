@@ -1,0 +1,62 @@
+// What the machine tells the page: rare things only. Traps, registers, counters and pictures are read from shared memory.
+
+import type { LogFormat } from "./commands.ts";
+import type { DriveName, ImageInfo } from "./image-info.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "./technique.ts";
+
+/** Byte offsets of the views in the shared buffer. Their sizes are the constants of the view files. */
+export interface SharedLayout {
+  /** Record ring and site table (trap-record.ts). */
+  readonly trapRing: number;
+  readonly trapSites: number;
+  readonly stats: number;
+  readonly screen: number;
+  readonly truth: number;
+  readonly codeWindow: number;
+  readonly ram: { readonly base: number; readonly bytes: number };
+}
+
+/** As in the command line's JSON. */
+export type Outcome =
+  | "power-off" | "exit-success" | "exit-failure" | "triple-fault" | "halted" | "technique-refused" | "instruction-limit" | "timeout";
+
+/** A technique that could not represent what the guest did. */
+export interface Refusal {
+  readonly reason: string;
+  readonly eip: number;
+  readonly bytes: Uint8Array;
+}
+
+export type RunState =
+  | { readonly kind: "running" }
+  | { readonly kind: "paused"; readonly why: "created" | "user" | "step" | "trap" | "reset" }
+  | { readonly kind: "ended"; readonly outcome: Outcome; readonly reason: string; readonly eip: number; readonly exitValue?: number; readonly refusal?: Refusal };
+
+export type MachineEvent =
+  | { readonly type: "identified"; readonly id: number; readonly info: ImageInfo }
+  /** The worker runs and can be asked; says which techniques are built. */
+  | { readonly type: "hello"; readonly techniques: readonly TechniqueId[] }
+  /** A machine exists. `imageHash`: "sha256:..." of what it boots from, or absent where that would mean reading a large disk. */
+  | {
+    readonly type: "ready"; readonly buffer: SharedArrayBuffer; readonly layout: SharedLayout; readonly technique: TechniqueId; readonly ring: Ring;
+    readonly set: ProcessorSet; readonly imageHash?: string;
+  }
+  | { readonly type: "state"; readonly state: RunState }
+  /** Bytes that the guest sent, batched. */
+  | { readonly type: "serial"; readonly port: 0 | 1; readonly bytes: Uint8Array }
+  | { readonly type: "debugConsole"; readonly bytes: Uint8Array }
+  /** Something a person should know; the machine goes on. */
+  | { readonly type: "notice"; readonly text: string }
+  /** An image, kernel or the amount of memory cannot be used; no machine was made (or the medium was not inserted). */
+  | {
+    readonly type: "rejected"; readonly what: "image" | "memory" | "configuration"; readonly name: string; readonly reason: string;
+    readonly whatToDo: string; readonly canForce: boolean;
+  }
+  | { readonly type: "techniqueChanged"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
+  /** The guest's state cannot be represented under it now; a restart under it would work when `restartHelps`. */
+  | { readonly type: "techniqueRefused"; readonly technique: TechniqueId; readonly reason: string; readonly restartHelps: boolean }
+  | { readonly type: "mediaChanged"; readonly drive: DriveName; readonly name: string | null }
+  | { readonly type: "exportReady"; readonly format: LogFormat; readonly name: string; readonly bytes: Uint8Array; readonly records: number }
+  | { readonly type: "exportFailed"; readonly reason: string }
+  /** A fault of ours. The machine has stopped; its memory can still be read. `report` holds no disk data. */
+  | { readonly type: "defect"; readonly message: string; readonly report: string };
