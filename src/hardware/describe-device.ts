@@ -86,6 +86,8 @@ export interface DeviceUnderTest {
   readonly regions: readonly { readonly region: Region; readonly size: number }[];
   /** Datasheet values after reset: region index, offset, value of a byte read (of `width` when given). */
   readonly afterReset: readonly (readonly [region: number, offset: number, value: number, width?: Width])[];
+  /** Something happens outside: a byte arrives, a key is pressed. `n` chooses what. */
+  readonly stir?: (n: number) => void;
   /** Outputs whose levels must survive save and load. */
   readonly lines?: readonly Probe[];
 }
@@ -115,6 +117,7 @@ function poke(dut: DeviceUnderTest, seed: number, steps: number): number[] {
     } else {
       seen.push(region.read(offset, width));
     }
+    if (random() % 8 === 0) dut.stir?.(random());
     if (random() % 3 === 0) dut.clock.advance(random() % 2 === 0 ? random() % 3_000 : random() % 3_000_000);
   }
   return seen;

@@ -351,7 +351,7 @@ export class Pit8254 implements Device {
     const changeNs = cycles === Infinity ? Infinity : this.crystal.nsOf(r.cycle + cycles);
     const atNs = this.line.level && !r.out ? Math.min(changeNs, this.line.fallNs) : changeNs;
     if (atNs === Infinity) this.timer.cancel();
-    else this.timer.arm(atNs);
+    else if (atNs !== this.timer.deadlineNs) this.timer.arm(atNs);
   }
 
   private read(offset: number): number {
