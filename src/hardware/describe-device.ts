@@ -108,8 +108,8 @@ function poke(dut: DeviceUnderTest, seed: number, steps: number): number[] {
   const random = sequence(seed);
   const seen: number[] = [];
   for (let i = 0; i < steps; i++) {
-    const { region, size } = dut.regions[random() % dut.regions.length]!;
-    const width = random() % 4 === 0 ? WIDTHS[random() % 3]! : 1;
+    const { region, size } = dut.regions[random() % dut.regions.length];
+    const width = random() % 4 === 0 ? WIDTHS[random() % 3] : 1;
     const offset = random() % Math.max(1, size - width + 1);
     if (width > size) continue;
     if (random() % 2 === 0) {
@@ -136,7 +136,7 @@ export function describeDevice(name: string, make: () => DeviceUnderTest): void 
       const dut = make();
       const check = () => {
         for (const [index, offset, value, width] of dut.afterReset) {
-          expect(dut.regions[index]!.region.read(offset, width ?? 1), `region ${index} offset ${offset.toString(16)}`).toBe(value);
+          expect(dut.regions[index].region.read(offset, width ?? 1), `region ${index} offset ${offset.toString(16)}`).toBe(value);
         }
       };
       check();
@@ -166,7 +166,7 @@ export function describeDevice(name: string, make: () => DeviceUnderTest): void 
         const other = make();
         other.clock.advance(one.clock.nowNs());
         other.device.load(one.device.save());
-        for (const [i, line] of (one.lines ?? []).entries()) expect(other.lines![i]!.level, `line ${i}`).toBe(line.level);
+        for (const [i, line] of (one.lines ?? []).entries()) expect(other.lines![i].level, `line ${i}`).toBe(line.level);
         expect(poke(other, seed + 100, 300)).toEqual(poke(one, seed + 100, 300));
       }
     });

@@ -316,7 +316,7 @@ export class Pit8254 implements Device {
   load(state: DeviceState): void {
     const like = { counters: this.counters.map(() => powerOn()), line: { level: false, fallNs: 0 } };
     const { counters, line } = checkedState(this.id, like, state);
-    for (const [i, counter] of this.counters.entries()) counter.r = counters[i]!;
+    for (const [i, counter] of this.counters.entries()) counter.r = counters[i];
     this.line = line;
     this.irq0.set(line.level);
     this.schedule();
@@ -357,15 +357,15 @@ export class Pit8254 implements Device {
   private read(offset: number): number {
     if (offset === 3) return 0xff;
     this.sync();
-    return this.counters[offset]!.readByte();
+    return this.counters[offset].readByte();
   }
 
   private write(offset: number, value: number): void {
     this.sync();
-    if (offset < 3) this.counters[offset]!.writeCount(value);
+    if (offset < 3) this.counters[offset].writeCount(value);
     else if (value >> 6 === 3) this.readBack(value);
-    else if ((value & 0x30) === 0) this.counters[value >> 6]!.latchCount();
-    else this.counters[value >> 6]!.writeControl(value);
+    else if ((value & 0x30) === 0) this.counters[value >> 6].latchCount();
+    else this.counters[value >> 6].writeControl(value);
     this.drive(false, this.clock.nowNs());
     this.schedule();
   }

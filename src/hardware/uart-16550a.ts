@@ -233,7 +233,7 @@ export class Uart16550a implements Device {
     } else {
       r.rx.push(entry);
     }
-    if (r.rx.length === 1) r.topErrors = (r.rx[0]! >> 8) & LSR_BYTE_ERRORS;
+    if (r.rx.length === 1) r.topErrors = (r.rx[0] >> 8) & LSR_BYTE_ERRORS;
     this.restartTimeout();
   }
 
@@ -263,7 +263,7 @@ export class Uart16550a implements Device {
     r.overrun = false;
     if (r.topErrors !== 0) {
       r.topErrors = 0;
-      r.rx[0]! &= 0xff;
+      r.rx[0] &= 0xff;
     }
     return lsr;
   }
