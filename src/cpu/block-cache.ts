@@ -1,0 +1,314 @@
+// Decoded code: blocks of records by physical page, offset and mode, and what happens when their bytes change.
+//
+// A block is straight-line code of one page. It goes on behind conditional branches that are not taken, and ends at any
+// other transfer of control, at instructions after which the run loop must look around (`ends`), at the page's end or
+// after MAX_BLOCK instructions; the closing pseudo-record continues there. An instruction that crosses into the next
+// page is a block of its own that belongs to both pages.
+// When code bytes change, the records of the blocks over them become HANDLER_REFETCH in place: whoever is inside finishes
+// its instruction and comes back for the new code, which makes self-modifying code exact to the next instruction.
+
+import type { Decoded } from "../isa/decoded.ts";
+import { TOO_LONG } from "../isa/decoded.ts";
+import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
+import {
+  H_CODE_BYTES, H_COUNT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEADER_BYTES, LINK_NEVER, LINK_UNRESOLVED, R_HANDLER, R_LINK, R_OFFSET,
+  R_REMAINING, RECORD_BYTES,
+} from "../isa/record-layout.ts";
+import { CS, MODE_CODE32, MODE_FLAT, MODE_SINGLE } from "../isa/state-layout.ts";
+import type { Cpu } from "./cpu.ts";
+import { isConditionalBranch, packRecord } from "./forms.ts";
+import type { Interpreter } from "./interpreter.ts";
+import { GP } from "./processor.ts";
+
+const MAX_BLOCK = 48;
+const PAGE = 4096;
+/** Room that a block may need: header, records, closing record. */
+const BLOCK_ROOM = HEADER_BYTES + (MAX_BLOCK + 1) * RECORD_BYTES;
+
+interface Block {
+  readonly record: number;
+  readonly key: number;
+  /** Bytes [start, end) of the page that it was decoded from. */
+  readonly start: number;
+  readonly end: number;
+  readonly page: CodePage;
+  /** Of a block that crosses: the second physical page. */
+  readonly second: number;
+}
+
+interface CodePage {
+  readonly physicalPage: number;
+  readonly blocks: Map<number, Block>;
+  /** Tails of crossing instructions of the page before, in this page. */
+  readonly tails: Set<Block>;
+  /** First records of invalidated blocks by key: they forward to the block that replaces them. */
+  readonly stale: Map<number, number[]>;
+}
+
+/** What `find` gives instead of a record. */
+export const FETCH_FAULT = 0;
+
+export class BlockCache {
+  private readonly cpu: Cpu;
+  private readonly decoder: Decoder;
+  private readonly interpreter: Interpreter;
+  /** Room for the one instruction that is not kept. */
+  private readonly alone: number;
+  private readonly begin: number;
+  private readonly end: number;
+  private readonly onFlush: () => void;
+  private next: number;
+  private pages = new Map<number, CodePage>();
+  private readonly decoded: Decoded = createDecoded();
+  private readonly bytes = new Uint8Array(16);
+  private readonly view: DataView;
+
+  /** Records live in [begin, end) of the shared memory. `onFlush`: every record is void. */
+  constructor(cpu: Cpu, decoder: Decoder, interpreter: Interpreter, begin: number, end: number, onFlush: () => void) {
+    this.cpu = cpu;
+    this.decoder = decoder;
+    this.interpreter = interpreter;
+    this.alone = begin + HEADER_BYTES;
+    this.begin = begin + BLOCK_ROOM;
+    this.end = end;
+    this.next = this.begin;
+    this.onFlush = onFlush;
+    this.view = cpu.state.view;
+  }
+
+  /** Forgets all code. */
+  flush(): void {
+    for (const page of this.pages.keys()) this.cpu.unmarkCode(page);
+    this.pages = new Map();
+    this.next = this.begin;
+    this.onFlush();
+  }
+
+  /** Record of the code at `eip`, decoded now if need be; FETCH_FAULT with the fault raised where it cannot be fetched. */
+  find(eip: number, mode: number): number {
+    const { cpu } = this;
+    const linear = (cpu.context.segmentBase(CS) + eip) | 0;
+    if (eip >>> 0 > cpu.context.segmentLimit(CS)) {
+      cpu.raise(GP, 0);
+      return FETCH_FAULT;
+    }
+    const entry = cpu.translateCode(linear);
+    if (entry === 0) return FETCH_FAULT;
+    const physicalPage = entry >>> 12;
+    const offset = linear & (PAGE - 1);
+    const key = offset | (mode << 12);
+    const page = this.pages.get(physicalPage);
+    const known = page?.blocks.get(key);
+    if (known) {
+      if (!this.withinLimit(known.record, eip)) return this.decodeAlone(eip, linear, physicalPage, mode);
+      if (known.second < 0) return known.record;
+      const second = cpu.translateCode((linear | (PAGE - 1)) + 1);
+      if (second === 0) return FETCH_FAULT;
+      if (second >>> 12 === known.second) return known.record;
+      this.drop(known);
+    }
+    return this.decode(eip, linear, physicalPage, mode);
+  }
+
+  /** Whether the record outlives its execution, so that caches may name it. */
+  isKept(record: number): boolean {
+    return record !== this.alone;
+  }
+
+  /** Sets the link of the branch at `record` to `target`, which was just found for it. */
+  link(record: number, target: number): void {
+    if (this.view.getInt32(record + R_LINK, true) === LINK_UNRESOLVED && this.view.getUint16(record + R_HANDLER, true) !== HANDLER_REFETCH) {
+      this.view.setInt32(record + R_LINK, target, true);
+    }
+  }
+
+  /** Bytes of a code page changed. */
+  invalidate(physical: number, length: number): void {
+    const first = physical >>> 12;
+    const last = (physical + length - 1) >>> 12;
+    for (let p = first; p <= last; p++) {
+      const page = this.pages.get(p);
+      if (!page) continue;
+      const from = p === first ? physical & (PAGE - 1) : 0;
+      const to = p === last ? ((physical + length - 1) & (PAGE - 1)) + 1 : PAGE;
+      for (const block of page.blocks.values()) if (block.start < to && block.end > from) this.drop(block);
+      for (const block of page.tails) if (block.end - PAGE > from) this.drop(block);
+      this.releaseIfEmpty(page);
+    }
+  }
+
+  private drop(block: Block): void {
+    const { page } = block;
+    page.blocks.delete(block.key);
+    if (block.second >= 0) {
+      const second = this.pages.get(block.second);
+      if (second) {
+        second.tails.delete(block);
+        this.releaseIfEmpty(second);
+      }
+    }
+    const count = this.view.getUint16(block.record + H_COUNT, true);
+    for (let i = 0; i <= count; i++) this.view.setUint16(block.record + i * RECORD_BYTES + R_HANDLER, HANDLER_REFETCH, true);
+    const stale = page.stale.get(block.key);
+    if (stale) stale.push(block.record);
+    else page.stale.set(block.key, [block.record]);
+  }
+
+  private releaseIfEmpty(page: CodePage): void {
+    if (page.blocks.size === 0 && page.tails.size === 0) this.cpu.unmarkCode(page.physicalPage);
+  }
+
+  private pageOf(physicalPage: number): CodePage {
+    let page = this.pages.get(physicalPage);
+    if (!page) {
+      page = { physicalPage, blocks: new Map(), tails: new Set(), stale: new Map() };
+      this.pages.set(physicalPage, page);
+    }
+    this.cpu.markCode(physicalPage);
+    return page;
+  }
+
+  private withinLimit(record: number, eip: number): boolean {
+    const bytes = this.view.getUint16(record + H_CODE_BYTES, true);
+    return (eip >>> 0) + bytes - 1 <= this.cpu.context.segmentLimit(CS);
+  }
+
+  private decode(eip: number, linear: number, physicalPage: number, mode: number): number {
+    const { cpu, decoder, decoded, view, interpreter } = this;
+    const host = cpu.physical.hostPage(physicalPage);
+    if (host === 0) return this.decodeAlone(eip, linear, physicalPage, mode);
+    if (this.next + BLOCK_ROOM > this.end) this.flush();
+    const record = this.next + HEADER_BYTES;
+    const startOffset = linear & (PAGE - 1);
+    const maximum = mode & MODE_SINGLE ? 1 : MAX_BLOCK;
+    const code32 = (mode & MODE_CODE32) !== 0;
+    let at = record;
+    let offset = startOffset;
+    let count = 0;
+    let open = true;
+    while (open && count < maximum && offset < PAGE) {
+      const length = decoder.decodeBytes(cpu.state.u8, host + offset, host + PAGE, code32, decoded);
+      if (length === NEEDS_MORE_BYTES || length === TOO_LONG) {
+        if (count === 0) return length === TOO_LONG ? this.tooLong() : this.decodeCrossing(eip, linear, physicalPage, mode);
+        break;
+      }
+      this.pack(at, offset, mode);
+      const { row } = decoded;
+      open = row !== null && (row.ends !== true || isConditionalBranch(row));
+      at += RECORD_BYTES;
+      offset += length;
+      count++;
+    }
+    this.close(record, at, count, offset, offset - startOffset, mode);
+    this.next = at + RECORD_BYTES;
+    interpreter.flush();
+    if (!this.withinLimit(record, eip)) {
+      this.next = record - HEADER_BYTES;
+      return this.decodeAlone(eip, linear, physicalPage, mode);
+    }
+    const page = this.pageOf(physicalPage);
+    const block: Block = { record, key: startOffset | (mode << 12), start: startOffset, end: offset, page, second: -1 };
+    this.register(block, mode);
+    return record;
+  }
+
+  private register(block: Block, mode: number): void {
+    const { page, key, record } = block;
+    page.blocks.set(key, block);
+    const stale = page.stale.get(key);
+    if (!stale) return;
+    page.stale.delete(key);
+    if ((mode & MODE_FLAT) === 0 || block.second >= 0) return;
+    for (const old of stale) {
+      this.view.setUint16(old + R_HANDLER, HANDLER_CONTINUE, true);
+      this.view.setInt32(old + R_LINK, record, true);
+    }
+  }
+
+  private pack(at: number, offset: number, mode: number): void {
+    const { decoded } = this;
+    const handler = decoded.row === null ? HANDLER_UNDEFINED : this.interpreter.handlerFor(decoded.row, decoded, mode);
+    packRecord(this.view, at, decoded.row, decoded, handler, offset, mode);
+  }
+
+  /** Header, counts and the pseudo-record behind the last instruction. */
+  private close(record: number, at: number, count: number, offset: number, codeBytes: number, mode: number): void {
+    const { view } = this;
+    for (let i = 0; i < count; i++) view.setUint8(record + i * RECORD_BYTES + R_REMAINING, count - i);
+    view.setUint16(record + H_COUNT, count, true);
+    view.setUint16(record + H_CODE_BYTES, codeBytes, true);
+    view.setUint16(at + R_HANDLER, HANDLER_CONTINUE, true);
+    view.setUint8(at + R_REMAINING, 0);
+    view.setUint16(at + R_OFFSET, offset, true);
+    view.setInt32(at + R_LINK, mode & MODE_FLAT && offset < PAGE ? LINK_UNRESOLVED : LINK_NEVER, true);
+  }
+
+  /** The instruction at `linear` goes on in the next page. */
+  private decodeCrossing(eip: number, linear: number, physicalPage: number, mode: number): number {
+    const { cpu, decoded } = this;
+    const firstBytes = PAGE - (linear & (PAGE - 1));
+    const second = cpu.translateCode((linear | (PAGE - 1)) + 1);
+    if (second === 0) return FETCH_FAULT;
+    for (let i = 0; i < 16; i++) this.bytes[i] = i < firstBytes ? this.codeByte(physicalPage, PAGE - firstBytes + i) : this.codeByte(second >>> 12, i - firstBytes);
+    const length = this.decoder.decodeBytes(this.bytes, 0, 16, (mode & MODE_CODE32) !== 0, decoded);
+    if (length === TOO_LONG || length === NEEDS_MORE_BYTES) return this.tooLong();
+    if (this.next + BLOCK_ROOM > this.end) this.flush();
+    const offset = linear & (PAGE - 1);
+    const record = this.next + HEADER_BYTES;
+    this.pack(record, offset, mode);
+    this.close(record, record + RECORD_BYTES, 1, offset + length, length, mode);
+    this.next = record + 2 * RECORD_BYTES;
+    this.interpreter.flush();
+    if (!this.withinLimit(record, eip)) {
+      cpu.raise(GP, 0);
+      return FETCH_FAULT;
+    }
+    const page = this.pageOf(physicalPage);
+    const block: Block = { record, key: offset | (mode << 12), start: offset, end: offset + length, page, second: second >>> 12 };
+    this.register(block, mode);
+    this.pageOf(second >>> 12).tails.add(block);
+    return record;
+  }
+
+  /** One instruction that is not kept: code in device memory, or next to the segment limit. */
+  private decodeAlone(eip: number, linear: number, physicalPage: number, mode: number): number {
+    const { cpu, decoded } = this;
+    const room = cpu.context.segmentLimit(CS) - (eip >>> 0) + 1;
+    const offset = linear & (PAGE - 1);
+    let available = 0;
+    let page = physicalPage;
+    let length = NEEDS_MORE_BYTES;
+    while (length === NEEDS_MORE_BYTES && available < 16) {
+      if (available >= room) {
+        cpu.raise(GP, 0);
+        return FETCH_FAULT;
+      }
+      if (offset + available === PAGE) {
+        const second = cpu.translateCode((linear | (PAGE - 1)) + 1);
+        if (second === 0) return FETCH_FAULT;
+        page = second >>> 12;
+      }
+      this.bytes[available] = this.codeByte(page, (offset + available) & (PAGE - 1));
+      available++;
+      length = this.decoder.decodeBytes(this.bytes, 0, available, (mode & MODE_CODE32) !== 0, decoded);
+    }
+    if (length === TOO_LONG || length === NEEDS_MORE_BYTES) return this.tooLong();
+    const record = this.alone;
+    this.pack(record, offset, mode);
+    if (this.view.getInt32(record + R_LINK, true) === LINK_UNRESOLVED) this.view.setInt32(record + R_LINK, LINK_NEVER, true);
+    this.close(record, record + RECORD_BYTES, 1, offset + length, length, mode);
+    this.view.setInt32(record + RECORD_BYTES + R_LINK, LINK_NEVER, true);
+    this.interpreter.flush();
+    return record;
+  }
+
+  private codeByte(physicalPage: number, offset: number): number {
+    const host = this.cpu.physical.hostPage(physicalPage);
+    return host !== 0 ? this.cpu.state.u8[host + offset]! : this.cpu.physical.read(physicalPage * PAGE + offset, 1);
+  }
+
+  private tooLong(): number {
+    this.cpu.raise(GP, 0);
+    return FETCH_FAULT;
+  }
+}

@@ -1,0 +1,313 @@
+// The run loop of one logical processor: the file everyone looks for.
+//
+// `run` executes until the budget of instructions is used up, the processor stops, or (with a monitor attached) it leaves
+// towards ring 0. Generated code runs whole blocks; what must be looked at between instructions (interrupts, traps,
+// shadows, faults, the exact end of the budget) is decided here. Single step is `run(1)`.
+
+import type { HelperName } from "../isa/builder.ts";
+import { createDecoder } from "../isa/decoder.ts";
+import { R_OFFSET, R_REMAINING } from "../isa/record-layout.ts";
+import type { Row } from "../isa/row.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW } from "../isa/state-layout.ts";
+import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
+import type { Cpu } from "./cpu.ts";
+import {
+  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_SHADOW,
+  LEAVE_SUSPENDED,
+} from "./interpreter.ts";
+import { load, probeWrite, store, type Width } from "./linear-memory.ts";
+import { segmentCheck } from "./segmentation.ts";
+
+export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit";
+
+/** What the board wires to the processor's pins. */
+export interface InterruptPins {
+  /** Acknowledges the highest request: its vector. */
+  acknowledge(): number;
+}
+
+/** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
+const BREAK_BIAS = 0x4000_0000;
+/** Largest budget of one `run`. */
+export const MAX_BUDGET = 0x3000_0000;
+
+/** Helpers after which an interrupt that is pending already may become deliverable, or single-stepping may begin. */
+const OPENS_WINDOW: readonly HelperName[] = [
+  "popFlags", "interruptReturn", "setInterruptFlag", "sysexit", "farJump", "farCall", "farReturn", "softwareInterrupt", "writeDebug",
+];
+
+export interface CoreAreas extends InterpreterAreas {
+  readonly codeCacheBegin: number;
+  readonly codeCacheEnd: number;
+}
+
+export class Core {
+  readonly cpu: Cpu;
+  readonly interpreter: Interpreter;
+  readonly blocks: BlockCache;
+  private readonly pins: InterruptPins;
+  private readonly jumpCacheWord: number;
+  private readonly epochWord: number;
+  private epoch = 0;
+  private biased = false;
+  /** Budget at the start of `run`, and instructions retired before it. */
+  private started = 0;
+  private retiredBefore = 0;
+  /** Budget kept back while one instruction runs alone. */
+  private reserve = 0;
+  private running = false;
+  private stopRequested = false;
+  private nmiPending = false;
+  /** The INTR pin. */
+  private intr = false;
+
+  constructor(cpu: Cpu, rows: readonly Row[], areas: CoreAreas, pins: InterruptPins, helpers: Readonly<Record<HelperName, (...args: number[]) => number>>) {
+    this.cpu = cpu;
+    this.pins = pins;
+    this.jumpCacheWord = areas.jumpCache >> 2;
+    this.epochWord = areas.epochWord >> 2;
+    const decoder = createDecoder(rows);
+    const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
+    for (const name of OPENS_WINDOW) {
+      const body = helpers[name];
+      wrapped[name] = (...args) => {
+        const result = body(...args);
+        if (this.intr || this.nmiPending || this.needsSingle()) this.requestBreak();
+        return result;
+      };
+    }
+    this.interpreter = new Interpreter(rows, decoder, areas, {
+      slowLoad: (linear, width) => load(cpu, linear, width as Width, cpu.user),
+      slowStore: (linear, width, value) => store(cpu, linear, width as Width, value, cpu.user),
+      slowLoadForWrite: (linear, width) => (probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
+      slowProbe: (linear, bytes) => void probeWrite(cpu, linear, bytes, cpu.user),
+      segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
+      helpers: wrapped as Record<HelperName, (...args: number[]) => number>,
+    });
+    this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.forgetJumps());
+    for (const tlb of [cpu.v.tlb, cpu.h.tlb]) tlb.onFlush.push(() => this.forgetJumps());
+    this.clearJumps();
+  }
+
+  /** Level of the INTR pin. */
+  setIntr(level: boolean): void {
+    this.intr = level;
+    if (level) this.requestBreak();
+  }
+
+  /** An edge on the NMI pin. */
+  raiseNmi(): void {
+    this.nmiPending = true;
+    this.requestBreak();
+  }
+
+  /** `run` returns "break" at the next instruction boundary. */
+  stop(): void {
+    this.stopRequested = true;
+    this.requestBreak();
+  }
+
+  /** Instructions retired so far, exact also in the middle of a block. */
+  retired(): number {
+    return this.retiredBefore + (this.running ? this.started - this.remaining() : 0);
+  }
+
+  /** Leaves generated code at the next block entry. */
+  requestBreak(): void {
+    if (!this.running || this.biased) return;
+    this.biased = true;
+    this.cpu.state.write(BUDGET, this.cpu.state.read(BUDGET) - BREAK_BIAS);
+  }
+
+  private remaining(): number {
+    const { state } = this.cpu;
+    const record = state.read(RECORD);
+    return this.reserve + state.read(BUDGET) + (this.biased ? BREAK_BIAS : 0) + (record !== 0 ? state.u8[record + R_REMAINING]! : 0);
+  }
+
+  private unbias(): void {
+    if (!this.biased) return;
+    this.biased = false;
+    this.cpu.state.write(BUDGET, this.cpu.state.read(BUDGET) + BREAK_BIAS);
+  }
+
+  /** Runs at most `budget` instructions (<= MAX_BUDGET) of the active context. `cpu.exit` says more after "exit". */
+  run(budget: number): StopReason {
+    const { state } = this.cpu;
+    this.started = budget;
+    state.write(BUDGET, budget);
+    state.write(RECORD, 0);
+    this.biased = false;
+    this.running = true;
+    try {
+      return this.loop();
+    } finally {
+      this.unbias();
+      this.retiredBefore += this.started - state.read(BUDGET);
+      this.running = false;
+      this.stopRequested = false;
+    }
+  }
+
+  private loop(): StopReason {
+    const { cpu } = this;
+    const { state } = cpu;
+    for (;;) {
+      this.unbias();
+      if (cpu.exit.pending) return "exit";
+      if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) continue;
+      const activity = cpu.context.get(ACTIVITY);
+      if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
+      if (this.stopRequested) return "break";
+      if (state.read(BUDGET) <= 0) return "budget";
+      if (cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
+      else this.runBlocks();
+    }
+  }
+
+  /** TF, instruction breakpoints. */
+  private needsSingle(): boolean {
+    return this.cpu.singleInstruction || (this.cpu.state.read(EFLAGS_SHARED) & EFLAGS_TF) !== 0;
+  }
+
+  private takeInterrupt(): boolean {
+    const { cpu } = this;
+    if (this.nmiPending && cpu.nmiDeliverable()) {
+      this.nmiPending = false;
+      cpu.deliverNmi();
+      return true;
+    }
+    if (this.intr && cpu.interruptible()) {
+      if (cpu.hostAttached && cpu.context.isHardware) cpu.exitForInterrupt();
+      else cpu.deliverInterrupt(this.pins.acknowledge());
+      return true;
+    }
+    return false;
+  }
+
+  /** One instruction with everything that is looked at around it. */
+  private stepOne(): void {
+    const { cpu } = this;
+    const { state, context } = cpu;
+    context.set(SHADOW, 0);
+    if (!cpu.beforeInstruction((context.segmentBase(CS) + state.eip) | 0)) {
+      cpu.deliverFault();
+      return;
+    }
+    const record = this.recordAt(MODE_SINGLE);
+    if (record === FETCH_FAULT) {
+      cpu.deliverFault();
+      return;
+    }
+    this.reserve = state.read(BUDGET) - 1;
+    state.write(BUDGET, 1);
+    const retired = this.enter(record);
+    this.unbias();
+    state.write(BUDGET, this.reserve + state.read(BUDGET));
+    this.reserve = 0;
+    if (retired) cpu.afterInstruction();
+  }
+
+  /** Blocks until something needs a look, or the budget is shorter than the next block. */
+  private runBlocks(): void {
+    const { state } = this.cpu;
+    const record = this.recordAt(0);
+    if (record === FETCH_FAULT) {
+      this.cpu.deliverFault();
+      return;
+    }
+    const count = state.view.getUint16(record - 8, true);
+    if (count > state.read(BUDGET)) {
+      this.stepOne();
+      return;
+    }
+    this.enter(record);
+    if (this.cpu.pendingDebug !== 0) this.cpu.afterInstruction();
+  }
+
+  /** Finds code at EIP and notes it in the jump cache. */
+  private recordAt(single: number): number {
+    const { cpu } = this;
+    const { state, context } = cpu;
+    const mode = context.mode | single;
+    const eip = state.eip;
+    const record = this.blocks.find(eip, mode);
+    if (record === FETCH_FAULT) return FETCH_FAULT;
+    const linear = (context.segmentBase(CS) + eip) | 0;
+    if (single === 0 && this.blocks.isKept(record)) {
+      const slot = this.jumpCacheWord + (((linear ^ (linear >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
+      state.i32[slot] = linear;
+      state.i32[slot + 1] = mode | this.epoch;
+      state.i32[slot + 2] = record;
+    }
+    state.write(EIP_BASE, (eip - (linear & 0xfff)) | 0);
+    return record;
+  }
+
+  /** Runs generated code from `record`; true if the last thing it did was to retire an instruction. */
+  private enter(first: number): boolean {
+    const { cpu } = this;
+    const { state } = cpu;
+    let record = first;
+    state.write(BUDGET, state.read(BUDGET) - state.view.getUint16(record - 8, true));
+    for (;;) {
+      const leave = this.interpreter.run(cpu.context.base, record);
+      const at = state.read(RECORD);
+      switch (leave) {
+        case LEAVE_FAULT:
+          this.giveBack(at);
+          state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
+          if (cpu.exit.pending) state.write(FAULT, 0);
+          else cpu.deliverFault();
+          return false;
+        case LEAVE_SUSPENDED:
+          this.giveBack(at);
+          state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
+          return false;
+        case LEAVE_BUDGET:
+        case LEAVE_SHADOW:
+          state.write(RECORD, 0);
+          return true;
+        case LEAVE_LINK:
+        case LEAVE_LOOKUP: {
+          state.write(RECORD, 0);
+          const single = cpu.context.get(SHADOW) !== 0 || this.biased || this.needsSingle();
+          if (single || state.read(BUDGET) <= 0) return true;
+          const epoch = this.epoch;
+          const found = this.recordAt(0);
+          if (found === FETCH_FAULT) {
+            cpu.deliverFault();
+            return true;
+          }
+          const count = state.view.getUint16(found - 8, true);
+          if (count > state.read(BUDGET)) return true;
+          if (leave === LEAVE_LINK && epoch === this.epoch && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
+          state.write(BUDGET, state.read(BUDGET) - count);
+          record = found;
+          break;
+        }
+        default:
+          throw new Error(`interpreter left with ${leave}`);
+      }
+    }
+  }
+
+  /** The instruction at `record` and what follows it in its block did not retire. */
+  private giveBack(record: number): void {
+    const { state } = this.cpu;
+    state.write(BUDGET, state.read(BUDGET) + state.u8[record + R_REMAINING]!);
+    state.write(RECORD, 0);
+  }
+
+  private forgetJumps(): void {
+    this.epoch = (this.epoch + 0x100) | 0;
+    if (this.epoch === 0) this.clearJumps();
+    this.cpu.state.i32[this.epochWord] = this.epoch;
+  }
+
+  private clearJumps(): void {
+    this.cpu.state.i32.fill(-1, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
+    this.cpu.state.i32[this.epochWord] = this.epoch;
+  }
+}
+

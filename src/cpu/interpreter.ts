@@ -1,0 +1,399 @@
+// The interpreter: WebAssembly generated at start-up from the semantics functions.
+//
+// One function holds the dispatch loop: `br_table` over the handler number of the decoded record, with the handlers of
+// frequent forms inline. All other forms become functions of their own in the module's table, generated when the first
+// instruction of the form is decoded. A handler ends by going to the next record, by a branch to a known record, by a
+// look-up in the jump cache, or by leaving to the run loop (core.ts).
+
+import type { Decoded } from "../isa/decoded.ts";
+import { createDecoded, type Decoder } from "../isa/decoder.ts";
+import type { HelperName } from "../isa/builder.ts";
+import {
+  FIRST_FREE_HANDLER, H_CODE_BYTES, H_COUNT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HELPER_ARITY, LINK_NEVER, R_HANDLER, R_LINK,
+  R_OFFSET, R_REMAINING, RECORD_BYTES,
+} from "../isa/record-layout.ts";
+import type { Row, Semantics } from "../isa/row.ts";
+import {
+  BUDGET, CPL, CS, EIP, EIP_BASE, MODE, MODE_CODE32, MODE_FLAT, MODE_PROTECTED, MODE_STACK32, RECORD, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE, SHADOW,
+  TLB_READ, TLB_WRITE,
+} from "../isa/state-layout.ts";
+import type { ImportedFunctions } from "../wasm/backend.ts";
+import { I32, ModuleWriter } from "../wasm/encoder.ts";
+import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
+import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
+import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
+
+/** Why the generated code returned to the run loop. */
+export const LEAVE_FAULT = 1; // FAULT holds it; RECORD is the instruction
+export const LEAVE_SUSPENDED = 2; // RECORD is to be resumed
+export const LEAVE_LOOKUP = 3; // no decoded code known at EIP
+export const LEAVE_BUDGET = 4; // the block at EIP is longer than the budget
+export const LEAVE_LINK = 5; // as LOOKUP; RECORD wants its link set
+export const LEAVE_SHADOW = 6; // the next instruction is in an interrupt shadow
+
+/** What an outlined handler returns besides LEAVE_FAULT and LEAVE_SUSPENDED. */
+const NEXT = 0;
+const LOOKUP = 7;
+
+/** Jump cache: direct-mapped by linear address; an entry is linear u32, key u32 (MODE | epoch), record u32, unused u32. */
+export const JUMP_CACHE_ENTRIES = 8192;
+export const JUMP_CACHE_BYTES = JUMP_CACHE_ENTRIES * 16;
+
+export interface InterpreterImports {
+  slowLoad(linear: number, width: number): number;
+  slowStore(linear: number, width: number, value: number): void;
+  slowLoadForWrite(linear: number, width: number): number;
+  slowProbe(linear: number, bytes: number): void;
+  segmentCheck(segment: number, offset: number, bytesAndWrite: number): void;
+  helpers: Readonly<Record<HelperName, (...args: number[]) => number>>;
+}
+
+/** Where the interpreter's own areas are in the shared memory. */
+export interface InterpreterAreas {
+  readonly memory: WebAssembly.Memory;
+  readonly memoryPages: number;
+  readonly jumpCache: number;
+  /** Address of the word that is ORed with MODE to make a jump-cache key. */
+  readonly epochWord: number;
+}
+
+/** Mnemonics whose common 32-bit forms live in the dispatch loop. */
+const INLINE: ReadonlySet<string> = new Set([
+  "MOV", "ADD", "SUB", "CMP", "TEST", "AND", "OR", "XOR", "INC", "DEC", "PUSH", "POP", "LEA", "CALL", "RET", "JMP", "MOVZX", "MOVSX", "SHL", "SHR",
+  "SAR", "NEG", "NOT", "ADC", "SBB", "IMUL", "LEAVE", "CDQ", "XCHG", "NOP", "ROL", "ROR",
+  "JO", "JNO", "JB", "JNB", "JZ", "JNZ", "JBE", "JNBE", "JS", "JNS", "JP", "JNP", "JL", "JNL", "JLE", "JNLE",
+]);
+const TABLE_SIZE = 8192;
+
+export class Interpreter {
+  private readonly areas: InterpreterAreas;
+  private readonly imports: InterpreterImports;
+  private readonly semanticsIds = new Map<Semantics, number>();
+  private readonly byKey: Int32Array;
+  private readonly byIdentity = new Map<string, number>();
+  private readonly waiting: { form: Form; row: Row; handler: number }[] = [];
+  private handlers = FIRST_FREE_HANDLER;
+  private readonly table: WebAssembly.Table;
+  /** (context address, record) -> LEAVE_*: runs from the record, or from EIP where it is 0. */
+  readonly run: (context: number, record: number) => number;
+
+  constructor(rows: readonly Row[], decoder: Decoder, areas: InterpreterAreas, imports: InterpreterImports) {
+    this.areas = areas;
+    this.imports = imports;
+    this.byKey = new Int32Array(rows.length << KEY_BITS).fill(-1);
+    const inline = this.inlineForms(rows, decoder);
+    const module = this.newModule();
+    const functions = importFunctions(module);
+    this.emitLoop(module, functions, inline);
+    module.exportTable(TABLE_SIZE);
+    const instance = this.instantiate(module);
+    this.run = instance.exports["run"] as (context: number, record: number) => number;
+    this.table = instance.exports["table"] as WebAssembly.Table;
+  }
+
+  /** Handler for the instruction; its code exists after `flush`. */
+  handlerFor(row: Row, d: Decoded, mode: number): number {
+    if (d.lockInvalid) return HANDLER_UNDEFINED;
+    const key = formKey(row, d, mode);
+    const known = this.byKey[key]!;
+    if (known >= 0) return known;
+    const form = formOf(row, d, mode);
+    return this.assign(key, form, row, (handler) => this.waiting.push({ form, row, handler }));
+  }
+
+  /** Generates what `handlerFor` handed out since the last call. Call before running a record that uses it. */
+  flush(): void {
+    if (this.waiting.length === 0) return;
+    const module = this.newModule();
+    const functions = importFunctions(module);
+    const type = module.type(HANDLER_PARAMS, [I32]);
+    for (const { form, row, handler } of this.waiting) {
+      module.addFunction(type, this.emitOutlined(functions, form, row), `h${handler}`);
+    }
+    const instance = this.instantiate(module);
+    for (const { handler } of this.waiting) this.table.set(handler, instance.exports[`h${handler}`]);
+    this.waiting.length = 0;
+  }
+
+  get handlerCount(): number {
+    return this.handlers;
+  }
+
+  private assign(key: number, form: Form, row: Row, created: (handler: number) => void): number {
+    const identity = formIdentity(form, row, this.semanticsId(row.semantics));
+    let handler = this.byIdentity.get(identity);
+    if (handler === undefined) {
+      if (this.handlers === TABLE_SIZE) throw new Error("interpreter: handler table full");
+      handler = this.handlers++;
+      this.byIdentity.set(identity, handler);
+      created(handler);
+    }
+    this.byKey[key] = handler;
+    return handler;
+  }
+
+  private semanticsId(semantics: Semantics): number {
+    let id = this.semanticsIds.get(semantics);
+    if (id === undefined) {
+      id = this.semanticsIds.size;
+      this.semanticsIds.set(semantics, id);
+    }
+    return id;
+  }
+
+  /** Forms of flat 32-bit code that are worth a place in the loop, found by decoding sample encodings of their rows. */
+  private inlineForms(rows: readonly Row[], decoder: Decoder): { form: Form; row: Row; handler: number }[] {
+    const mode = MODE_CODE32 | MODE_STACK32 | MODE_FLAT;
+    const found: { form: Form; row: Row; handler: number }[] = [];
+    const bytes = new Uint8Array(16);
+    const d = createDecoded();
+    for (const row of rows) {
+      if (!INLINE.has(row.mnemonic) || row.operands.some((o) => o === "Sw" || o === "Cd" || o === "Dd" || o === "Td" || o === "Ap" || o === "Mp" || o.length === 2 && "ECSDFG".includes(o[0]!) && o[1] === "S")) continue;
+      const opcode = opcodeBytes(row.opcode);
+      if (!opcode) continue;
+      for (const modrm of [0xc0, 0x00]) {
+        bytes.fill(0);
+        bytes.set(opcode.bytes);
+        bytes[opcode.bytes.length] = modrm | (opcode.group << 3);
+        decoder.decodeBytes(bytes, 0, 16, true, d);
+        if (d.row !== row || d.lockInvalid) continue;
+        const form = formOf(row, d, mode);
+        this.assign(formKey(row, d, mode), form, row, (handler) => found.push({ form, row, handler }));
+      }
+    }
+    return found;
+  }
+
+  private newModule(): ModuleWriter {
+    return new ModuleWriter(this.areas.memoryPages);
+  }
+
+  private instantiate(module: ModuleWriter): WebAssembly.Instance {
+    const { helpers, slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck } = this.imports;
+    return new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+      env: { memory: this.areas.memory, slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, ...helpers },
+    });
+  }
+
+  private emitOutlined(functions: ImportedFunctions, form: Form, row: Row) {
+    const fn = new FunctionEmitter(HANDLER_PARAMS);
+    const record = fn.parameter(0);
+    const leave = (code: number) => fn.return(constant(code));
+    const out: WaysOut = {
+      fault: () => leave(LEAVE_FAULT),
+      suspended: () => leave(LEAVE_SUSPENDED),
+      lookup: () => leave(LOOKUP),
+      transition: () => leave(LOOKUP),
+      resolveLink: () => leave(LOOKUP),
+    };
+    const b = new InterpreterBuilder(fn, functions, record, fn.parameter(1), fn.parameter(2), fn.parameter(3), out);
+    emitInstruction(b, form, row, out, () => leave(NEXT));
+    fn.emit(constant(NEXT));
+    return fn.finish();
+  }
+
+  private emitLoop(module: ModuleWriter, functions: ImportedFunctions, inline: readonly { form: Form; row: Row; handler: number }[]): void {
+    const { jumpCache, epochWord } = this.areas;
+    const outlinedType = module.type(HANDLER_PARAMS, [I32]);
+    const fn = new FunctionEmitter([I32, I32]);
+    const context = fn.parameter(0);
+    const record = fn.parameter(1);
+    const tlbRead = fn.newLocal(I32);
+    const tlbWrite = fn.newLocal(I32);
+    const target = fn.newLocal(I32);
+    const refund = fn.newLocal(I32);
+    const code = fn.newLocal(I32);
+    fn.keepLocals();
+    const reloadTables = () => {
+      fn.assign(tlbRead, fn.load(OP.load32, context, TLB_READ.offset));
+      fn.assign(tlbWrite, fn.load(OP.load32, context, TLB_WRITE.offset));
+    };
+    reloadTables();
+    const dispatch = fn.open(OP.loop);
+    const suspended = fn.open(OP.block);
+    const fault = fn.open(OP.block);
+    const lookup = fn.open(OP.block);
+    const transition = fn.open(OP.block);
+    fn.branchIf({ op: OP.eqz32, type: I32, value: 0, a: record }, lookup);
+
+    const handlerNumbers = [HANDLER_REFETCH, HANDLER_CONTINUE, HANDLER_UNDEFINED, ...inline.map((f) => f.handler)];
+    const outlined = fn.open(OP.block);
+    const labels = new Map<number, number>();
+    for (const number of [...handlerNumbers].reverse()) labels.set(number, fn.open(OP.block));
+    fn.emit(fn.load(OP.load16u, record, R_HANDLER));
+    fn.code.byte(OP.brTable);
+    fn.code.unsigned(handlerNumbers.length);
+    for (let i = 0; i < handlerNumbers.length; i++) {
+      if (handlerNumbers[i] !== i) throw new Error("inline handlers are numbered in order");
+      fn.code.unsigned(fn.depth - labels.get(i)!);
+    }
+    fn.code.unsigned(fn.depth - outlined);
+
+    const next = () => {
+      fn.assign(record, add(record, constant(RECORD_BYTES)));
+      fn.branch(dispatch);
+    };
+    const out: WaysOut = {
+      fault: () => fn.branch(fault),
+      suspended: () => fn.branch(suspended),
+      lookup: () => fn.branch(lookup),
+      transition: (to, back) => {
+        fn.assign(target, to);
+        fn.assign(refund, back);
+        fn.branch(transition);
+      },
+      resolveLink: () => {
+        fn.store(OP.store32, constant(RECORD.offset), 0, record);
+        fn.return(constant(LEAVE_LINK));
+      },
+    };
+    const b = new InterpreterBuilder(fn, functions, record, context, tlbRead, tlbWrite, out);
+    const eipOfRecord = () => fn.bind(add(b.get(EIP_BASE), b.field16(R_OFFSET)));
+    const addBudget = (amount: Expression) => b.set(BUDGET, add(b.get(BUDGET), amount));
+
+    // HANDLER_REFETCH: the code under this record has changed.
+    fn.close();
+    b.set(EIP, eipOfRecord());
+    addBudget(fn.load(OP.load8u, record, R_REMAINING));
+    fn.return(constant(LEAVE_LOOKUP));
+    fn.endScope();
+    // HANDLER_CONTINUE: the block ended for its length, or its page did.
+    fn.close();
+    {
+      const link = fn.load(OP.load32, record, R_LINK);
+      const back = fn.load(OP.load8u, record, R_REMAINING);
+      fn.openIf(b.gtU(link, constant(LINK_NEVER)));
+      out.transition(link, back);
+      fn.close();
+      b.set(EIP, eipOfRecord());
+      addBudget(back);
+      fn.openIf(link);
+      out.lookup();
+      fn.close();
+      out.resolveLink();
+    }
+    fn.endScope();
+    // HANDLER_UNDEFINED
+    fn.close();
+    b.raise(6);
+    fn.endScope();
+    for (const { form, row } of inline) {
+      fn.close();
+      emitInstruction(b, form, row, out, next);
+      fn.endScope();
+    }
+    // All other handlers.
+    fn.close();
+    for (const argument of [record, context, tlbRead, tlbWrite]) fn.emit(argument);
+    fn.emit(fn.load(OP.load16u, record, R_HANDLER));
+    fn.code.byte(OP.callIndirect);
+    fn.code.unsigned(outlinedType);
+    fn.code.byte(0);
+    fn.code.byte(OP.localSet);
+    fn.code.unsigned(code.value as number);
+    fn.openIf(b.eqz(code));
+    next();
+    fn.close();
+    fn.branchIf(b.eq(code, constant(LOOKUP)), lookup);
+    fn.branchIf(b.eq(code, constant(LEAVE_FAULT)), fault);
+    fn.branch(suspended);
+    fn.endScope();
+
+    fn.close(); // transition: `target` is a record of this page
+    {
+      const budget = fn.bind(b.sub(b.add(b.get(BUDGET), refund), fn.load(OP.load16u, add(target, constant(H_COUNT)), 0)));
+      fn.openIf(b.ltS(budget, constant(0)));
+      b.set(EIP, add(b.get(EIP_BASE), fn.load(OP.load16u, target, R_OFFSET)));
+      addBudget(refund);
+      fn.return(constant(LEAVE_BUDGET));
+      fn.close();
+      b.set(BUDGET, budget);
+      fn.assign(record, target);
+      fn.branch(dispatch);
+    }
+    fn.endScope();
+
+    fn.close(); // lookup: EIP is set
+    {
+      fn.openIf(fn.load(OP.load32, context, SHADOW.offset));
+      fn.return(constant(LEAVE_SHADOW));
+      fn.close();
+      reloadTables();
+      const eip = b.get(EIP);
+      const linear = fn.bind(b.add(eip, fn.load(OP.load32, context, CS * SEGMENT_STRIDE + SEG_BASE)));
+      const slot = b.and(b.xor(linear, b.shrU(linear, constant(13))), constant(JUMP_CACHE_ENTRIES - 1));
+      const entry = fn.bind(b.add(b.shl(slot, constant(4)), constant(jumpCache)));
+      const key = b.or(fn.load(OP.load32, context, MODE.offset), fn.load(OP.load32, constant(epochWord), 0));
+      fn.openIf(b.or(b.ne(fn.load(OP.load32, entry, 0), linear), b.ne(fn.load(OP.load32, entry, 4), key)));
+      fn.return(constant(LEAVE_LOOKUP));
+      fn.close();
+      fn.assign(target, fn.load(OP.load32, entry, 8));
+      const last = b.sub(b.add(eip, fn.load(OP.load16u, add(target, constant(H_CODE_BYTES)), 0)), constant(1));
+      const limit = fn.load(OP.load32, context, CS * SEGMENT_STRIDE + SEG_LIMIT);
+      fn.openIf(b.or(b.gtU(fn.bind(last), limit), b.gtU(eip, limit)));
+      fn.return(constant(LEAVE_LOOKUP));
+      fn.close();
+      b.set(EIP_BASE, b.sub(eip, b.and(linear, constant(4095))));
+      const budget = fn.bind(b.sub(b.get(BUDGET), fn.load(OP.load16u, add(target, constant(H_COUNT)), 0)));
+      fn.openIf(b.ltS(budget, constant(0)));
+      fn.return(constant(LEAVE_BUDGET));
+      fn.close();
+      b.set(BUDGET, budget);
+      fn.assign(record, target);
+      fn.branch(dispatch);
+    }
+    fn.endScope();
+
+    fn.close(); // fault
+    b.set(RECORD, record);
+    fn.return(constant(LEAVE_FAULT));
+    fn.close(); // suspended
+    b.set(RECORD, record);
+    fn.return(constant(LEAVE_SUSPENDED));
+    fn.close(); // dispatch
+    fn.code.byte(0x00); // unreachable
+    module.addFunction(module.type([I32, I32], [I32]), fn.finish(), "run");
+  }
+}
+
+function add(a: Expression, b: Expression): Expression {
+  return { op: OP.add32, type: I32, value: 0, a, b };
+}
+
+/** SDM order of checks: mode and privilege before operands. */
+function emitInstruction(b: InterpreterBuilder, form: Form, row: Row, out: WaysOut, next: () => void): void {
+  const instance = b.begin(form);
+  const ends = row.ends === true && !isConditionalBranch(row);
+  if (row.protectedOnly) b.when(b.eqz(b.and(b.get(MODE), constant(MODE_PROTECTED))), () => b.raise(6));
+  if (row.privileged) b.when(b.get(CPL), () => b.raise(13, constant(0)));
+  if (ends) b.set(EIP, b.nextEip());
+  row.semantics(b, instance);
+  if (b.branched) return;
+  if (ends || b.jumped) out.lookup();
+  else next();
+}
+
+/** Declares the imports that generated code may call. */
+function importFunctions(module: ModuleWriter): ImportedFunctions {
+  const params = (count: number) => new Array<typeof I32>(count).fill(I32);
+  const slowLoad = module.importFunction("slowLoad", params(2), [I32]);
+  const slowStore = module.importFunction("slowStore", params(3), []);
+  const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
+  const slowProbe = module.importFunction("slowProbe", params(2), []);
+  const segmentCheck = module.importFunction("segmentCheck", params(3), []);
+  const helpers = new Map<HelperName, number>();
+  for (const [name, arity] of Object.entries(HELPER_ARITY) as [HelperName, number][]) {
+    helpers.set(name, module.importFunction(name, params(arity), [I32]));
+  }
+  return { slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, helpers };
+}
+
+/** Opcode bytes and ModRM.reg of a row's opcode column, or null for forms that need a particular second byte. */
+function opcodeBytes(opcode: string): { bytes: number[]; group: number } | null {
+  const match = /^([0-9A-F]{2}|0F[0-9A-F]{2})(?: \/([0-7]))?(?: (?:mem|reg))?$/.exec(opcode);
+  if (!match) return null;
+  const hex = match[1]!;
+  const bytes: number[] = [];
+  for (let i = 0; i < hex.length; i += 2) bytes.push(Number.parseInt(hex.slice(i, i + 2), 16));
+  return { bytes, group: match[2] ? Number(match[2]) : 0 };
+}

@@ -1,0 +1,137 @@
+// Guest time. Virtual: derived from retired instructions, so that runs replay bit for bit. Real: a wall clock given from above.
+
+import type { Clock, Timer } from "../hardware/device.ts";
+
+/** The rate of the virtual clock: one retired instruction takes this long. */
+export const NS_PER_INSTRUCTION = 10;
+/** Ticks of the time-stamp counter in a nanosecond of guest time: a 1 GHz processor. */
+export const TSC_PER_NS = 1;
+
+/** RTC at power-on with the virtual clock: the day the mailing-list thread began. */
+export const VIRTUAL_EPOCH_MS = Date.UTC(2003, 1, 14, 14, 18, 30);
+
+export abstract class GuestClock implements Clock {
+  readonly epochMs: number;
+  private readonly timers: ClockTimer[] = [];
+  /** Called when a timer is armed for a time before all others. */
+  onEarlier: () => void = () => {};
+  /** Time of the earliest timer, or Infinity. */
+  nextDeadlineNs = Infinity;
+
+  constructor(epochMs: number) {
+    this.epochMs = epochMs;
+  }
+
+  abstract nowNs(): number;
+
+  timer(onExpire: (nowNs: number) => void): Timer {
+    const timer = new ClockTimer(this, onExpire);
+    this.timers.push(timer);
+    return timer;
+  }
+
+  /** Runs what is due, in the order of the deadlines. */
+  expire(): void {
+    const now = this.nowNs();
+    while (this.nextDeadlineNs <= now) {
+      const due = this.timers.find((t) => t.deadlineNs === this.nextDeadlineNs);
+      if (!due) throw new Error("clock: no timer has the deadline");
+      due.deadlineNs = Infinity;
+      this.refresh();
+      due.onExpire(now);
+    }
+  }
+
+  changed(deadlineNs: number): void {
+    const before = this.nextDeadlineNs;
+    this.refresh();
+    if (deadlineNs < before) this.onEarlier();
+  }
+
+  private refresh(): void {
+    let next = Infinity;
+    for (const timer of this.timers) if (timer.deadlineNs < next) next = timer.deadlineNs;
+    this.nextDeadlineNs = next;
+  }
+}
+
+class ClockTimer implements Timer {
+  deadlineNs = Infinity;
+  private readonly clock: GuestClock;
+  readonly onExpire: (nowNs: number) => void;
+
+  constructor(clock: GuestClock, onExpire: (nowNs: number) => void) {
+    this.clock = clock;
+    this.onExpire = onExpire;
+  }
+
+  arm(atNs: number): void {
+    this.deadlineNs = atNs;
+    this.clock.changed(atNs);
+  }
+
+  cancel(): void {
+    if (this.deadlineNs === Infinity) return;
+    this.deadlineNs = Infinity;
+    this.clock.changed(Infinity);
+  }
+}
+
+/** Time by retired instructions; a waiting guest jumps to its next event. */
+export class VirtualClock extends GuestClock {
+  private readonly retired: () => number;
+  private skippedNs = 0;
+
+  constructor(epochMs: number, retired: () => number) {
+    super(epochMs);
+    this.retired = retired;
+  }
+
+  nowNs(): number {
+    return this.retired() * NS_PER_INSTRUCTION + this.skippedNs;
+  }
+
+  /** The processor waits: time jumps. */
+  skipTo(timeNs: number): void {
+    const ahead = timeNs - this.nowNs();
+    if (ahead > 0) this.skippedNs += ahead;
+  }
+
+  /** Instructions until `timeNs`, at least 0. */
+  instructionsUntil(timeNs: number): number {
+    return Math.max(0, Math.ceil((timeNs - this.nowNs()) / NS_PER_INSTRUCTION));
+  }
+}
+
+/** Guest time follows a wall clock while the machine runs and stands still while it is paused. */
+export class RealClock extends GuestClock {
+  private readonly wallNs: () => number;
+  private offsetNs: number;
+  private pausedAtNs: number | null;
+  private lastNs = 0;
+
+  /** `wallNs`: a monotonic clock in nanoseconds. */
+  constructor(epochMs: number, wallNs: () => number) {
+    super(epochMs);
+    this.wallNs = wallNs;
+    this.offsetNs = -wallNs();
+    this.pausedAtNs = 0;
+  }
+
+  nowNs(): number {
+    if (this.pausedAtNs !== null) return this.pausedAtNs;
+    const now = this.wallNs() + this.offsetNs;
+    if (now > this.lastNs) this.lastNs = now;
+    return this.lastNs;
+  }
+
+  pause(): void {
+    if (this.pausedAtNs === null) this.pausedAtNs = this.nowNs();
+  }
+
+  resume(): void {
+    if (this.pausedAtNs === null) return;
+    this.offsetNs = this.pausedAtNs - this.wallNs();
+    this.pausedAtNs = null;
+  }
+}

@@ -1,0 +1,163 @@
+// The physical address space of the PC: RAM, the hole of the video memory, ROM and its shadow RAM, devices, nothing.
+
+import type { PhysicalSpace } from "../cpu/physical-space.ts";
+import type { MmioBus } from "../hardware/bus.ts";
+import type { PhysicalMemory, Width } from "../hardware/device.ts";
+import { type MemoryMap, POOL_BYTES, ROM_BYTES } from "./shared-memory.ts";
+
+const PAGE_SHIFT = 12;
+const VIDEO_FIRST = 0xa0, VIDEO_LAST = 0xbf;
+const SHADOW_FIRST = 0xc0, SHADOW_LAST = 0xff;
+/** Option ROMs live at C0000h in the first part of the ROM area, the system BIOS at its end. */
+const OPTION_ROM_BYTES = 0x2_0000;
+/** First physical page of the monitor's pool in the space of context H: no guest RAM reaches it. */
+export const POOL_PAGE = 0x8_0000;
+
+/** What the guest's processor sees: context V. */
+export class GuestPhysical implements PhysicalSpace {
+  a20Mask = ~0;
+  private readonly map: MemoryMap;
+  private readonly mmio: MmioBus;
+  private readonly u8: Uint8Array;
+  private readonly ramPages: number;
+  /** By page C0h-FFh: bit 0 reads from RAM, bit 1 writes to RAM (the PAM registers of the host bridge). */
+  private readonly shadow = new Uint8Array(SHADOW_LAST - SHADOW_FIRST + 1);
+  private biosBytes = 0;
+  private optionBytes = 0;
+  /** Stores by bus masters into pages that hold decoded code. */
+  codeWritten: (physical: number, length: number) => void = () => {};
+  isCode: (physicalPage: number) => boolean = () => false;
+
+  constructor(map: MemoryMap, mmio: MmioBus) {
+    this.map = map;
+    this.mmio = mmio;
+    this.u8 = new Uint8Array(map.buffer);
+    this.ramPages = map.ramBytes >>> PAGE_SHIFT;
+  }
+
+  /** System BIOS: ends at FFFFFh and at FFFFFFFFh. */
+  setBios(image: Uint8Array): void {
+    this.biosBytes = image.length;
+    this.u8.set(image, this.map.rom + ROM_BYTES - image.length);
+  }
+
+  /** Option ROM at C0000h. */
+  setOptionRom(image: Uint8Array): void {
+    this.optionBytes = (image.length + 0xfff) & ~0xfff;
+    this.u8.fill(0xff, this.map.rom, this.map.rom + OPTION_ROM_BYTES);
+    this.u8.set(image, this.map.rom);
+  }
+
+  /** Host bridge: where 16 KB (or 64 KB) of C0000-FFFFF are read and written. Flush the TLB after it. */
+  setShadow(physical: number, bytes: number, readRam: boolean, writeRam: boolean): void {
+    const first = physical >>> PAGE_SHIFT;
+    this.shadow.fill((readRam ? 1 : 0) | (writeRam ? 2 : 0), first - SHADOW_FIRST, first - SHADOW_FIRST + (bytes >>> PAGE_SHIFT));
+  }
+
+  hostPage(page: number): number {
+    if (page < this.ramPages && (page < VIDEO_FIRST || page > SHADOW_LAST)) return this.map.ram + page * 4096;
+    if (page >= VIDEO_FIRST && page <= VIDEO_LAST) return 0;
+    if (page >= SHADOW_FIRST && page <= SHADOW_LAST) {
+      if (this.shadow[page - SHADOW_FIRST]! & 1) return this.map.ram + page * 4096;
+      return this.romPage(page);
+    }
+    const fromTop = 0x10_0000 - page;
+    return fromTop * 4096 <= this.biosBytes ? this.map.rom + ROM_BYTES - fromTop * 4096 : 0;
+  }
+
+  /** ROM behind a page of C0000-FFFFF, 0 where there is none. */
+  private romPage(page: number): number {
+    const fromTop = 0x100 - page;
+    if (fromTop * 4096 <= this.biosBytes && fromTop * 4096 <= 0x2_0000) return this.map.rom + ROM_BYTES - fromTop * 4096;
+    const offset = (page - SHADOW_FIRST) * 4096;
+    return offset < this.optionBytes ? this.map.rom + offset : 0;
+  }
+
+  isReadOnly(page: number): boolean {
+    if (page >= SHADOW_FIRST && page <= SHADOW_LAST) return (this.shadow[page - SHADOW_FIRST]! & 3) !== 3;
+    return page >= this.ramPages;
+  }
+
+  read(physical: number, width: Width): number {
+    return this.mmio.read(physical >>> 0, width);
+  }
+
+  write(physical: number, width: Width, value: number): void {
+    const page = physical >>> PAGE_SHIFT;
+    if (page >= SHADOW_FIRST && page <= SHADOW_LAST) {
+      if (!(this.shadow[page - SHADOW_FIRST]! & 2)) return;
+      for (let i = 0; i < width; i++) this.u8[this.map.ram + physical + i] = value >>> (8 * i);
+      if (this.isCode(page)) this.codeWritten(physical, width);
+      return;
+    }
+    this.mmio.write(physical >>> 0, width, value);
+  }
+
+  // --- as bus masters and the library see it; `read` and `write` above are the processor's
+
+  readBytes(physical: number, into: Uint8Array): void {
+    this.chunks(physical, into.length, (address, at, length) => {
+      const host = this.hostPage(address >>> PAGE_SHIFT);
+      if (host !== 0) into.set(this.u8.subarray(host + (address & 0xfff), host + (address & 0xfff) + length), at);
+      else for (let i = 0; i < length; i++) into[at + i] = this.read(address + i, 1);
+    });
+  }
+
+  writeBytes(physical: number, from: Uint8Array): void {
+    this.chunks(physical, from.length, (address, at, length) => {
+      const page = address >>> PAGE_SHIFT;
+      const host = this.hostPage(page);
+      if (host !== 0 && !this.isReadOnly(page)) {
+        this.u8.set(from.subarray(at, at + length), host + (address & 0xfff));
+        if (this.isCode(page)) this.codeWritten(address, length);
+      } else for (let i = 0; i < length; i++) this.write(address + i, 1, from[at + i]!);
+    });
+  }
+
+  /** The space as devices get it. */
+  readonly busMaster: PhysicalMemory = {
+    read: (physical, into) => this.readBytes(physical, into),
+    write: (physical, from) => this.writeBytes(physical, from),
+  };
+
+  private chunks(physical: number, length: number, each: (address: number, at: number, length: number) => void): void {
+    for (let at = 0; at < length; ) {
+      const address = (physical + at) >>> 0;
+      const part = Math.min(length - at, 4096 - (address & 0xfff));
+      each(address, at, part);
+      at += part;
+    }
+  }
+}
+
+/** What the silicon sees while a monitor is attached, context H: guest RAM and ROM, and the monitor's pool behind them. */
+export class HardwarePhysical implements PhysicalSpace {
+  readonly a20Mask = ~0;
+  private readonly guest: GuestPhysical;
+  private readonly pool: number;
+
+  constructor(guest: GuestPhysical, map: MemoryMap) {
+    this.guest = guest;
+    this.pool = map.pool;
+  }
+
+  hostPage(page: number): number {
+    const inPool = page - POOL_PAGE;
+    if (inPool >= 0 && inPool < POOL_BYTES >>> PAGE_SHIFT) return this.pool + inPool * 4096;
+    return this.guest.hostPage(page);
+  }
+
+  isReadOnly(page: number): boolean {
+    const inPool = page - POOL_PAGE;
+    return !(inPool >= 0 && inPool < POOL_BYTES >>> PAGE_SHIFT) && this.guest.isReadOnly(page);
+  }
+
+  /** No shadow page table maps a device: reached only if the monitor made a mistake. */
+  read(physical: number, width: Width): number {
+    return this.guest.read(physical, width);
+  }
+
+  write(physical: number, width: Width, value: number): void {
+    this.guest.write(physical, width, value);
+  }
+}

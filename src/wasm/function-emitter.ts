@@ -1,0 +1,251 @@
+// Emits one wasm function from expression trees. A tree is pure: constants, locals written once, and operators over them,
+// so it may be emitted at any later point. Everything that reads or writes state goes through `bind` into a local at once.
+
+import { ByteWriter, I32, I64, type ValueType, VOID } from "./encoder.ts";
+
+/** A pure expression. `op` 0 = constant, 1 = local, otherwise the wasm opcode (0x1b = select). */
+export interface Expression {
+  readonly op: number;
+  readonly type: ValueType;
+  readonly value: number | bigint;
+  readonly a?: Expression | undefined;
+  readonly b?: Expression | undefined;
+  readonly c?: Expression | undefined;
+}
+
+const CONSTANT = 0;
+const LOCAL = 1;
+
+export const OP = {
+  block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11,
+  drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
+  load32: 0x28, load64: 0x29, load8s: 0x2c, load8u: 0x2d, load16s: 0x2e, load16u: 0x2f, store32: 0x36, store64: 0x37, store8: 0x3a, store16: 0x3b,
+  const32: 0x41, const64: 0x42,
+  eqz32: 0x45, eq32: 0x46, ne32: 0x47, ltS32: 0x48, ltU32: 0x49, gtS32: 0x4a, gtU32: 0x4b, leS32: 0x4c, leU32: 0x4d, geS32: 0x4e, geU32: 0x4f,
+  eqz64: 0x50, eq64: 0x51, ne64: 0x52, ltS64: 0x53, ltU64: 0x54,
+  clz32: 0x67, ctz32: 0x68, popcnt32: 0x69, add32: 0x6a, sub32: 0x6b, mul32: 0x6c, and32: 0x71, or32: 0x72, xor32: 0x73,
+  shl32: 0x74, shrS32: 0x75, shrU32: 0x76, rotl32: 0x77, rotr32: 0x78,
+  clz64: 0x79, ctz64: 0x7a, add64: 0x7c, sub64: 0x7d, mul64: 0x7e, divS64: 0x7f, divU64: 0x80, remS64: 0x81, remU64: 0x82,
+  and64: 0x83, or64: 0x84, xor64: 0x85, shl64: 0x86, shrS64: 0x87, shrU64: 0x88,
+  wrap: 0xa7, extendS: 0xac, extendU: 0xad, extend8: 0xc0, extend16: 0xc1,
+} as const;
+
+export function constant(value: number): Expression {
+  return { op: CONSTANT, type: I32, value: value | 0 };
+}
+export function constant64(value: bigint): Expression {
+  return { op: CONSTANT, type: I64, value };
+}
+export function isConstant(e: Expression): boolean {
+  return e.op === CONSTANT;
+}
+
+const fold32: Partial<Record<number, (a: number, b: number) => number>> = {
+  [OP.add32]: (a, b) => a + b,
+  [OP.sub32]: (a, b) => a - b,
+  [OP.mul32]: (a, b) => Math.imul(a, b),
+  [OP.and32]: (a, b) => a & b,
+  [OP.or32]: (a, b) => a | b,
+  [OP.xor32]: (a, b) => a ^ b,
+  [OP.shl32]: (a, b) => a << b,
+  [OP.shrU32]: (a, b) => a >>> b,
+  [OP.shrS32]: (a, b) => a >> b,
+};
+
+/** Operators whose right operand 0 changes nothing. */
+const neutralZero = new Set<number>([OP.add32, OP.sub32, OP.or32, OP.xor32, OP.shl32, OP.shrU32, OP.shrS32, OP.rotl32, OP.rotr32]);
+
+export function binary(op: number, type: ValueType, a: Expression, b: Expression): Expression {
+  if (a.op === CONSTANT && b.op === CONSTANT) {
+    const fold = fold32[op];
+    if (fold) return constant(fold(a.value as number, b.value as number));
+  }
+  if (b.op === CONSTANT && b.value === 0 && neutralZero.has(op)) return a;
+  return { op, type, value: 0, a, b };
+}
+export function unary(op: number, type: ValueType, a: Expression): Expression {
+  return { op, type, value: 0, a };
+}
+export function selectOf(type: ValueType, condition: Expression, whenTrue: Expression, whenFalse: Expression): Expression {
+  if (condition.op === CONSTANT) return condition.value ? whenTrue : whenFalse;
+  return { op: OP.select, type, value: 0, a: whenTrue, b: whenFalse, c: condition };
+}
+
+/** Code of one function. Label depths are tracked so that branches name a label, not a distance. */
+export class FunctionEmitter {
+  readonly code = new ByteWriter(4096);
+  private readonly locals: ValueType[] = [];
+  private readonly parameterCount: number;
+  /** Locals free for reuse, by type. */
+  private free: { type: ValueType; index: number }[] = [];
+  private scope: { type: ValueType; index: number }[] = [];
+  depth = 0;
+
+  constructor(params: readonly ValueType[]) {
+    this.parameterCount = params.length;
+  }
+
+  parameter(index: number, type: ValueType = I32): Expression {
+    return { op: LOCAL, type, value: index };
+  }
+
+  newLocal(type: ValueType): Expression {
+    const at = this.free.findIndex((f) => f.type === type);
+    let index: number;
+    if (at >= 0) index = this.free.splice(at, 1)[0]!.index;
+    else {
+      index = this.parameterCount + this.locals.length;
+      this.locals.push(type);
+    }
+    this.scope.push({ type, index });
+    return { op: LOCAL, type, value: index };
+  }
+
+  /** Gives back every local taken since the last call: the code that follows never reads them. */
+  endScope(): void {
+    this.free = this.scope.concat(this.free);
+    this.scope = [];
+  }
+
+  /** Keeps the locals taken so far for the whole function. */
+  keepLocals(): void {
+    this.scope = [];
+  }
+
+  emit(e: Expression): void {
+    const w = this.code;
+    if (e.op === CONSTANT) {
+      if (e.type === I64) {
+        w.byte(OP.const64);
+        w.signed64(e.value as bigint);
+      } else {
+        w.byte(OP.const32);
+        w.signed(e.value as number);
+      }
+      return;
+    }
+    if (e.op === LOCAL) {
+      w.byte(OP.localGet);
+      w.unsigned(e.value as number);
+      return;
+    }
+    if (e.a) this.emit(e.a);
+    if (e.b) this.emit(e.b);
+    if (e.c) this.emit(e.c);
+    w.byte(e.op);
+  }
+
+  /** Pops the value on the wasm stack into a new local. */
+  bindStack(type: ValueType): Expression {
+    const local = this.newLocal(type);
+    this.code.byte(OP.localSet);
+    this.code.unsigned(local.value as number);
+    return local;
+  }
+
+  bind(e: Expression): Expression {
+    if (e.op === CONSTANT || e.op === LOCAL) return e;
+    this.emit(e);
+    return this.bindStack(e.type);
+  }
+
+  /** Copies into a fresh local that may be assigned again. */
+  variable(initial: Expression): Expression {
+    this.emit(initial);
+    return this.bindStack(initial.type);
+  }
+
+  assign(local: Expression, value: Expression): void {
+    this.emit(value);
+    this.code.byte(OP.localSet);
+    this.code.unsigned(local.value as number);
+  }
+
+  private memoryOperand(op: number, offset: number): void {
+    const w = this.code;
+    w.byte(op);
+    w.byte(0); // alignment hint 1: guest addresses are unaligned
+    w.unsigned(offset);
+  }
+
+  /** Loads at once: the value does not move past later stores. */
+  load(op: number, address: Expression, offset: number): Expression {
+    if (address.op === CONSTANT) {
+      this.emit(constant(0));
+      this.memoryOperand(op, ((address.value as number) + offset) >>> 0);
+    } else {
+      this.emit(address);
+      this.memoryOperand(op, offset);
+    }
+    return this.bindStack(op === OP.load64 ? I64 : I32);
+  }
+
+  store(op: number, address: Expression, offset: number, value: Expression): void {
+    if (address.op === CONSTANT) {
+      this.emit(constant(0));
+      this.emit(value);
+      this.memoryOperand(op, ((address.value as number) + offset) >>> 0);
+    } else {
+      this.emit(address);
+      this.emit(value);
+      this.memoryOperand(op, offset);
+    }
+  }
+
+  call(index: number, args: readonly Expression[]): void {
+    for (const arg of args) this.emit(arg);
+    this.code.byte(OP.call);
+    this.code.unsigned(index);
+  }
+
+  /** Opens a block or loop; returns its label. */
+  open(op: number): number {
+    this.code.byte(op);
+    this.code.byte(VOID);
+    return ++this.depth;
+  }
+  openIf(condition: Expression): number {
+    this.emit(condition);
+    return this.open(OP.if);
+  }
+  otherwise(): void {
+    this.code.byte(OP.else);
+  }
+  close(): void {
+    this.code.byte(OP.end);
+    this.depth--;
+  }
+  branch(label: number): void {
+    this.code.byte(OP.br);
+    this.code.unsigned(this.depth - label);
+  }
+  branchIf(condition: Expression, label: number): void {
+    this.emit(condition);
+    this.code.byte(OP.brIf);
+    this.code.unsigned(this.depth - label);
+  }
+  return(value: Expression): void {
+    this.emit(value);
+    this.code.byte(OP.return);
+  }
+
+  /** The body with its local declarations, as the code section wants it. */
+  finish(): ByteWriter {
+    const out = new ByteWriter(this.code.length + 64);
+    // Consecutive locals of one type share a declaration.
+    const runs: { type: ValueType; count: number }[] = [];
+    for (const type of this.locals) {
+      const last = runs[runs.length - 1];
+      if (last && last.type === type) last.count++;
+      else runs.push({ type, count: 1 });
+    }
+    out.unsigned(runs.length);
+    for (const run of runs) {
+      out.unsigned(run.count);
+      out.byte(run.type);
+    }
+    out.append(this.code);
+    out.byte(OP.end);
+    return out;
+  }
+}
