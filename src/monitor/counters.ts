@@ -3,15 +3,18 @@
 
 import type { ScalarName } from "../protocol/stats-view.ts";
 import {
-  FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
+  FAMILIES, FAMILY_CALLOUT, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
   SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup,
 } from "../protocol/stats-view.ts";
-import { isCallout, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, REASON_COUNT, SITE_BYTES } from "../protocol/trap-record.ts";
+import { isCallout, KIND_EXIT, REASON_COUNT, SITE_BYTES } from "../protocol/trap-record.ts";
 
 const FIRST_BUCKET_NS = 1_000_000;
 const HOT_DOUBLES = HOT_BYTES >> 3;
 /** Candidates looked at when a new site needs a slot of a full table; the least hit of them goes. */
 const EVICTION_SAMPLE = 16;
+
+/** Group of the time series by family and reason. */
+const GROUPS = Uint8Array.from({ length: FAMILIES.length * REASON_COUNT }, (_, i) => seriesGroup(Math.floor(i / REASON_COUNT), i % REASON_COUNT));
 
 export class Counters {
   private readonly doubles: Float64Array;
@@ -20,6 +23,8 @@ export class Counters {
   private readonly ids = new Map<string, number>();
   private evictionCursor = 0;
   private bucketNs = FIRST_BUCKET_NS;
+  private bucketEndNs = 0;
+  private bucketDouble = 0;
 
   /** `base` is 8-byte aligned; the region takes STATS_BYTES. */
   constructor(buffer: ArrayBufferLike, base: number) {
@@ -34,7 +39,7 @@ export class Counters {
     this.doubles.fill(0, 0, STATS_DOUBLES.names);
     this.words.fill(0, STATS_DOUBLES.firstLeak * 2, STATS_DOUBLES.end * 2);
     this.bucketNs = FIRST_BUCKET_NS;
-    this.doubles[STATS_DOUBLES.seriesBucketNs] = FIRST_BUCKET_NS;
+    this.advance(0);
     if (this.mnemonicId("IRQ") !== MNEMONIC_IRQ) throw new Error("mnemonic 0 is IRQ");
   }
 
@@ -64,27 +69,22 @@ export class Counters {
   /** Counts one event. An exit that no instruction caused counts under IRQ in both tables. `hot` is a slot of `hotSlot`. */
   count(kind: number, reason: number, mnemonicId: number, hot: number, icount: number, timeNs: number): void {
     const { doubles } = this;
-    const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind === KIND_LEAK ? FAMILY_LEAK : FAMILY_OBSERVED;
+    const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind; // leak and observed have equal numbers
     doubles[STATS_DOUBLES.scalars + family]++;
     doubles[STATS_DOUBLES.reasons + family * REASON_COUNT + reason]++;
     doubles[STATS_DOUBLES.mnemonics + family * MNEMONIC_SLOTS + mnemonicId]++;
     const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
-    doubles[at + 4 + (kind === KIND_OBSERVED ? 2 : kind === KIND_LEAK ? 1 : 0)]++;
+    doubles[at + 4 + kind]++;
     doubles[at + 7] = icount;
-    const bucket = Math.floor(timeNs / this.bucketNs);
-    doubles[STATS_DOUBLES.seriesData + (bucket < SERIES_BUCKETS ? this.useBucket(bucket) : this.coarsen(timeNs)) * STATS_DOUBLES.seriesStride + seriesGroup(family, reason)]++;
+    if (timeNs >= this.bucketEndNs) this.advance(timeNs);
+    doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]]++;
   }
 
-  private useBucket(bucket: number): number {
-    if (bucket >= this.doubles[STATS_DOUBLES.seriesUsed]) this.doubles[STATS_DOUBLES.seriesUsed] = bucket + 1;
-    return bucket;
-  }
-
-  /** Time ran past the last bucket: pairs of buckets become one until it fits. */
-  private coarsen(timeNs: number): number {
+  /** Finds the bucket that `timeNs` falls into. Time past the last bucket makes pairs of buckets one until it fits. */
+  private advance(timeNs: number): void {
     const { doubles } = this;
-    const { seriesData, seriesStride } = STATS_DOUBLES;
-    while (Math.floor(timeNs / this.bucketNs) >= SERIES_BUCKETS) {
+    const { seriesData, seriesStride, seriesUsed } = STATS_DOUBLES;
+    while (timeNs >= this.bucketNs * SERIES_BUCKETS) {
       for (let bucket = 0; bucket < SERIES_BUCKETS; bucket++) {
         for (let group = 0; group < seriesStride; group++) {
           const from = seriesData + bucket * 2 * seriesStride + group;
@@ -92,10 +92,12 @@ export class Counters {
         }
       }
       this.bucketNs *= 2;
-      doubles[STATS_DOUBLES.seriesUsed] = Math.ceil(doubles[STATS_DOUBLES.seriesUsed] / 2);
     }
+    const bucket = Math.floor(timeNs / this.bucketNs);
     doubles[STATS_DOUBLES.seriesBucketNs] = this.bucketNs;
-    return this.useBucket(Math.floor(timeNs / this.bucketNs));
+    doubles[seriesUsed] = bucket + 1;
+    this.bucketDouble = seriesData + bucket * seriesStride;
+    this.bucketEndNs = (bucket + 1) * this.bucketNs;
   }
 
   /** A slot of the hot-spot table for a new site, whose words are copied in. `evicted` is told of the slot's former owner's loss. */
