@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { describeDevice, ManualClock } from "./describe-device.ts";
-import type { Device } from "./device.ts";
+import type { Device, Region } from "./device.ts";
 import { MODES, VgaHost } from "./vga-test-modes.ts";
 import { Vga, VGA_FIRST_PORT } from "./vga.ts";
 
@@ -16,6 +16,13 @@ function withPlanesAsText(vga: Vga): Device {
   };
 }
 
+function part(region: Region, start: number): Region {
+  return {
+    read: (offset, width) => region.read(start + offset, width),
+    write: (offset, width, value) => region.write(start + offset, width, value),
+  };
+}
+
 describeDevice("Vga", () => {
   const clock = new ManualClock();
   const vga = new Vga(clock);
@@ -24,7 +31,8 @@ describeDevice("Vga", () => {
     clock,
     regions: [
       { region: vga.ports, size: 0x30 },
-      { region: vga.window, size: 0x20000 },
+      { region: vga.window, size: 0x80 },
+      { region: part(vga.window, 0x18000 - 0x40), size: 0x80 }, // where the maps A0000h and B8000h meet
     ],
     afterReset: [
       [0, 0x3cc - VGA_FIRST_PORT, 0],
