@@ -8,7 +8,7 @@ import type { HelperName } from "../isa/builder.ts";
 import { createDecoder } from "../isa/decoder.ts";
 import { R_OFFSET, R_REMAINING } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
-import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW } from "../isa/state-layout.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -24,6 +24,12 @@ export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit";
 export interface InterruptPins {
   /** Acknowledges the highest request: its vector. */
   acknowledge(): number;
+}
+
+/** Sees every execution of a sensitive instruction (row index); RECORD is the instruction. `after` only if it completed. */
+export interface SensitiveProbe {
+  before(row: number): void;
+  after(row: number): void;
 }
 
 /** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
@@ -45,6 +51,7 @@ export class Core {
   readonly cpu: Cpu;
   readonly interpreter: Interpreter;
   readonly blocks: BlockCache;
+  probe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
   private readonly epochWord: number;
@@ -82,12 +89,19 @@ export class Core {
       slowLoadForWrite: (linear, width) => (probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
       slowProbe: (linear, bytes) => void probeWrite(cpu, linear, bytes, cpu.user),
       segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
+      probeBefore: (row) => this.probe?.before(row),
+      probeAfter: (row) => this.probe?.after(row),
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,
     });
     this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.forgetJumps());
     for (const tlb of [cpu.v.tlb, cpu.h.tlb]) tlb.onFlush.push(() => this.forgetJumps());
     this.clearJumps();
   }
+
+  /** The last fault that was (or, with `deliverExceptions` off, would have been) delivered since `run` began. */
+  exception: { readonly vector: number; readonly errorCode: number | null } | null = null;
+  /** Off: `run` returns "break" in place of delivering a fault. */
+  deliverExceptions = true;
 
   /** Level of the INTR pin. */
   setIntr(level: boolean): void {
@@ -138,6 +152,7 @@ export class Core {
     state.write(BUDGET, budget);
     state.write(RECORD, 0);
     this.biased = false;
+    this.exception = null;
     this.running = true;
     try {
       return this.loop();
@@ -162,6 +177,17 @@ export class Core {
       if (state.read(BUDGET) <= 0) return "budget";
       if (cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
       else this.runBlocks();
+    }
+  }
+
+  private deliver(): void {
+    const { state } = this.cpu;
+    const hasError = state.read(FAULT_HAS_ERROR) !== 0;
+    this.exception = { vector: state.read(FAULT) - 1, errorCode: hasError ? state.read(FAULT_ERROR) : null };
+    if (this.deliverExceptions) this.cpu.deliverFault();
+    else {
+      state.write(FAULT, 0);
+      this.stopRequested = true;
     }
   }
 
@@ -191,12 +217,12 @@ export class Core {
     const { state, context } = cpu;
     context.set(SHADOW, 0);
     if (!cpu.beforeInstruction((context.segmentBase(CS) + state.eip) | 0)) {
-      cpu.deliverFault();
+      this.deliver();
       return;
     }
     const record = this.recordAt(MODE_SINGLE);
     if (record === FETCH_FAULT) {
-      cpu.deliverFault();
+      this.deliver();
       return;
     }
     this.reserve = state.read(BUDGET) - 1;
@@ -213,7 +239,7 @@ export class Core {
     const { state } = this.cpu;
     const record = this.recordAt(0);
     if (record === FETCH_FAULT) {
-      this.cpu.deliverFault();
+      this.deliver();
       return;
     }
     const count = state.view.getUint16(record - 8, true);
@@ -258,7 +284,7 @@ export class Core {
           this.giveBack(at);
           state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
           if (cpu.exit.pending) state.write(FAULT, 0);
-          else cpu.deliverFault();
+          else this.deliver();
           return false;
         case LEAVE_SUSPENDED:
           this.giveBack(at);
@@ -276,7 +302,7 @@ export class Core {
           const epoch = this.epoch;
           const found = this.recordAt(0);
           if (found === FETCH_FAULT) {
-            cpu.deliverFault();
+            this.deliver();
             return true;
           }
           const count = state.view.getUint16(found - 8, true);

@@ -70,7 +70,7 @@ export function formIdentity(form: Form, row: Row, semanticsId: number): string 
   const operands = form.operands.map((o) => `${o.kind[0]}${"slot" in o ? o.slot : ""}${"width" in o ? o.width : ""}`).join(",");
   const memory = form.operands.some((o) => o.kind === "memory") || row.string !== undefined;
   const addressed = memory || form.operands.some((o) => o.kind === "relative");
-  const checks = `${row.privileged ? "P" : ""}${row.protectedOnly ? "M" : ""}${row.ends ? "E" : ""}`;
+  const checks = `${row.privileged ? "P" : ""}${row.protectedOnly ? "M" : ""}${row.ends ? "E" : ""}${row.sensitivity ? row.index : ""}`;
   return `${semanticsId}|${operands}|${form.width}${form.operandSize}${addressed ? form.addressSize : ""}${form.stackSize}${form.rep}${form.flat ? "F" : ""}${
     memory && form.segmented ? "S" : ""}|${checks}`;
 }

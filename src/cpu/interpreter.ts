@@ -46,6 +46,9 @@ export interface InterpreterImports {
   slowProbe(linear: number, bytes: number): void;
   segmentCheck(segment: number, offset: number, bytesAndWrite: number): void;
   helpers: Readonly<Record<HelperName, (...args: number[]) => number>>;
+  /** Around every execution of a sensitive instruction (row index): for the leak oracle. `probeAfter` only if it completed. */
+  probeBefore(row: number): void;
+  probeAfter(row: number): void;
 }
 
 /** Where the interpreter's own areas are in the shared memory. */
@@ -169,9 +172,9 @@ export class Interpreter {
   }
 
   private instantiate(module: ModuleWriter): WebAssembly.Instance {
-    const { helpers, slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck } = this.imports;
+    const { helpers, ...rest } = this.imports;
     return new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
-      env: { memory: this.areas.memory, slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, ...helpers },
+      env: { memory: this.areas.memory, ...rest, ...helpers },
     });
   }
 
@@ -366,8 +369,10 @@ function emitInstruction(b: InterpreterBuilder, form: Form, row: Row, out: WaysO
   const ends = row.ends === true && !isConditionalBranch(row);
   if (row.protectedOnly) b.when(b.eqz(b.and(b.get(MODE), constant(MODE_PROTECTED))), () => b.raise(6));
   if (row.privileged) b.when(b.get(CPL), () => b.raise(13, constant(0)));
+  if (row.sensitivity) b.probe("before", row.index);
   if (ends) b.set(EIP, b.nextEip());
   row.semantics(b, instance);
+  if (row.sensitivity) b.probe("after", row.index);
   if (b.branched) return;
   if (ends || b.jumped) out.lookup();
   else next();
@@ -381,11 +386,13 @@ function importFunctions(module: ModuleWriter): ImportedFunctions {
   const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
   const slowProbe = module.importFunction("slowProbe", params(2), []);
   const segmentCheck = module.importFunction("segmentCheck", params(3), []);
+  const probeBefore = module.importFunction("probeBefore", params(1), []);
+  const probeAfter = module.importFunction("probeAfter", params(1), []);
   const helpers = new Map<HelperName, number>();
   for (const [name, arity] of Object.entries(HELPER_ARITY) as [HelperName, number][]) {
     helpers.set(name, module.importFunction(name, params(arity), [I32]));
   }
-  return { slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, helpers };
+  return { slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, probeBefore, probeAfter, helpers };
 }
 
 /** Opcode bytes and ModRM.reg of a row's opcode column, or null for forms that need a particular second byte. */

@@ -22,6 +22,9 @@ export interface ImportedFunctions {
   readonly slowProbe: number;
   /** (segment, offset, bytes | write << 8): the check that the fast test could not pass; may leave a fault. */
   readonly segmentCheck: number;
+  /** (row index): around sensitive instructions. */
+  readonly probeBefore: number;
+  readonly probeAfter: number;
   readonly helpers: ReadonlyMap<HelperName, number>;
 }
 
@@ -340,6 +343,11 @@ export abstract class WasmBuilder implements Builder<Expression> {
     if (errorCode) this.set(FAULT_ERROR, errorCode);
     this.set(FAULT_HAS_ERROR, constant(errorCode ? 1 : 0));
     this.leaveWithFault();
+  }
+  /** Tells the leak oracle that the instruction is about to run, or has run. */
+  probe(when: "before" | "after", row: number): void {
+    this.announce();
+    this.fn.call(when === "before" ? this.imports.probeBefore : this.imports.probeAfter, [constant(row)]);
   }
   helper(name: HelperName, ...args: Expression[]): Expression {
     const index = this.imports.helpers.get(name);

@@ -1,0 +1,211 @@
+// A whole machine: processor, memory, clock, board and, when a technique asks for one, a monitor. The composition root:
+// the same in the page's worker, on the command line, in the library and in tests.
+
+import { Core } from "../cpu/core.ts";
+import { Cpu } from "../cpu/cpu.ts";
+import { createHelpers } from "../cpu/helpers/index.ts";
+import { MmioBus } from "../hardware/bus.ts";
+import type { ByteSource } from "../hardware/device.ts";
+import { ROWS } from "../isa/opcode-map/index.ts";
+import { EFLAGS_IF } from "../isa/state-layout.ts";
+import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
+import { Pc, type PcEvents } from "./pc.ts";
+import { GuestPhysical, HardwarePhysical } from "./physical.ts";
+import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Instructions between two looks at the real clock. */
+const REAL_SLICE = 200_000;
+/** With the virtual clock, a guest that waits this long without an instruction waits forever. */
+const FOREVER_NS = 24 * 3600e9;
+
+export interface MachineOptions {
+  readonly memoryBytes: number;
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly clock: ClockKind;
+  /** Guest UTC at power-on; with the virtual clock by default 2003-02-14T14:18:30Z. */
+  readonly epochMs?: number;
+  /** A monotonic wall clock in ns; needed with `clock: "real"`. */
+  readonly wallNs?: () => number;
+  /** ROM images; absent: a bare processor without devices. */
+  readonly firmware?: { readonly bios: Uint8Array; readonly vgabios?: Uint8Array };
+  readonly drives: Readonly<Partial<Record<"fda" | "fdb" | "hda" | "hdb" | "cdrom", ByteSource>>>;
+  /** Files that the firmware loads in place of booting a drive (firmware/boot-plan.ts). */
+  readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource };
+  readonly bootOrder?: "a" | "c" | "d";
+}
+
+export type RunReason = "budget" | "break" | "idle" | "halted" | "triple-fault" | "power-off" | "exit-port" | "refused";
+
+export class Machine {
+  readonly map: MemoryMap;
+  readonly clock: GuestClock;
+  readonly cpu: Cpu;
+  readonly core: Core;
+  readonly physical: GuestPhysical;
+  readonly pc: Pc;
+  readonly supervisor: Supervisor;
+  /** Outputs of the machine: set what is wanted. */
+  readonly events: PcEvents = { serial: () => {}, debugConsole: () => {}, notice: () => {} };
+  exitValue: number | null = null;
+  private readonly options: MachineOptions;
+  private ended: RunReason | null = null;
+  private resetRequested = false;
+
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.map = allocateMemory(options.memoryBytes);
+    const virtual = options.clock === "virtual";
+    this.clock = virtual
+      ? new VirtualClock(options.epochMs ?? VIRTUAL_EPOCH_MS, () => this.core.retired())
+      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, requireClock(options.wallNs));
+    const mmio = new MmioBus();
+    this.physical = new GuestPhysical(this.map, mmio);
+    const { map, physical } = this;
+    this.cpu = new Cpu({
+      memory: map.memory,
+      tables: map.tlb,
+      physical: { v: physical, h: new HardwarePhysical(physical, map) },
+      hooks: {
+        ports: {
+          read: (port, width) => this.pc.io.read(port, width),
+          write: (port, width, value) => this.pc.io.write(port, width, value),
+          readBlock: (port, width, into) => this.pc.io.readBlock(port, width, into),
+          writeBlock: (port, width, from) => this.pc.io.writeBlock(port, width, from),
+        },
+        codeWritten: (address, length) => this.core.blocks.invalidate(address, length),
+        readTimestamp: () => Math.floor(this.clock.nowNs() * TSC_PER_NS),
+        floatingPointError: () => this.pc.irq13(),
+        notice: (text) => this.events.notice(text),
+      },
+    });
+    physical.codeWritten = (address, length) => this.core.blocks.invalidate(address, length);
+    physical.isCode = (page) => this.cpu.codePages[page] !== 0;
+    this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
+    this.clock.onEarlier = () => this.core.stop();
+    this.pc = new Pc({
+      clock: this.clock,
+      physical,
+      mmio,
+      memoryBytes: options.memoryBytes,
+      drives: options.drives,
+      ...(options.firmware ? { firmware: options.firmware } : {}),
+      ...(options.bootPlan ? { bootPlan: options.bootPlan } : {}),
+      bootOrder: options.bootOrder ?? null,
+      events: this.events,
+      pins: {
+        intr: (level) => this.core.setIntr(level),
+        nmi: () => this.core.raiseNmi(),
+        reset: () => this.request(() => (this.resetRequested = true)),
+        powerOff: () => this.request(() => (this.ended = "power-off")),
+        exit: (value) =>
+          this.request(() => {
+            this.exitValue = value;
+            this.ended = "exit-port";
+          }),
+        mappingChanged: () => this.flushTranslations(),
+      },
+    });
+    this.supervisor = new Supervisor(this, options.technique, options.ring, options.set);
+    this.powerOn();
+  }
+
+  private request(note: () => void): void {
+    note();
+    this.core.stop();
+  }
+
+  private flushTranslations(): void {
+    this.cpu.v.tlb.flushAll();
+    this.cpu.h.tlb.flushAll();
+    this.supervisor.mappingChanged();
+  }
+
+  private powerOn(): void {
+    this.ended = null;
+    this.exitValue = null;
+    this.resetRequested = false;
+    this.cpu.reset();
+    this.pc.reset();
+    this.supervisor.reset();
+  }
+
+  /** The reset button. RAM keeps its contents, as on hardware. */
+  reset(): void {
+    this.powerOn();
+  }
+
+  /** Guest time of the next timer in ns, for a host that sleeps while the guest is idle; Infinity: none. */
+  get nextEventNs(): number {
+    return this.clock.nextDeadlineNs;
+  }
+
+  /**
+   * Runs at most `instructions`. "idle" (real clock only): the guest waits; call again when its next event is due or input
+   * has come. "break": `stop` was called.
+   */
+  run(instructions: number): RunReason {
+    const { clock, core } = this;
+    if (clock instanceof RealClock) clock.resume();
+    let left = instructions;
+    while (left > 0) {
+      if (this.ended) return this.ended;
+      clock.expire();
+      const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : REAL_SLICE;
+      const before = core.retired();
+      const reason = this.supervisor.run(Math.min(left, slice, MAX_SLICE));
+      left -= core.retired() - before;
+      if (this.resetRequested) {
+        this.powerOn();
+        continue;
+      }
+      if (this.ended) return this.ended;
+      if (reason === "shutdown") return "triple-fault";
+      if (reason === "refused") return "refused";
+      if (reason === "halted") {
+        const waiting = this.wait();
+        if (waiting) return waiting;
+      } else if (reason === "break" && this.stopping) {
+        this.stopping = false;
+        return "break";
+      }
+    }
+    return "budget";
+  }
+  private stopping = false;
+
+  /** From a device callback or a host event: `run` returns "break" soon. */
+  stop(): void {
+    this.stopping = true;
+    this.core.stop();
+  }
+
+  /** The guest is in HLT. Virtual time jumps to the next event; real time is waited for by the caller. */
+  private wait(): RunReason | null {
+    const { clock } = this;
+    const wakeable = (this.supervisor.guestContext.systemFlags & EFLAGS_IF) !== 0;
+    if (!wakeable) return "halted";
+    if (clock instanceof VirtualClock) {
+      const next = clock.nextDeadlineNs;
+      if (next === Infinity || next - clock.nowNs() > FOREVER_NS) return "halted";
+      clock.skipTo(next);
+      return null;
+    }
+    clock.expire();
+    return this.pc.interruptPending ? null : "idle";
+  }
+
+  dispose(): void {
+    this.core.stop();
+  }
+}
+
+const MAX_SLICE = 100_000_000;
+
+function requireClock(wallNs: (() => number) | undefined): () => number {
+  if (!wallNs) throw new Error("a machine with the real clock needs a wall clock");
+  return wallNs;
+}
