@@ -1,0 +1,6 @@
+        cpu 386
+        bits 16
+        org 0
+        dw      0xAA55
+        db      64
+        retf
