@@ -8,7 +8,7 @@ import type { HelperName } from "../isa/builder.ts";
 import { createDecoder } from "../isa/decoder.ts";
 import { R_OFFSET, R_REMAINING } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
-import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW } from "../isa/state-layout.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -275,6 +275,7 @@ export class Core {
     const { cpu } = this;
     const { state } = cpu;
     let record = first;
+    state.write(SUSPENDED, 0);
     state.write(BUDGET, state.read(BUDGET) - state.view.getUint16(record - 8, true));
     for (;;) {
       const leave = this.interpreter.run(cpu.context.base, record);
@@ -288,6 +289,7 @@ export class Core {
           return false;
         case LEAVE_SUSPENDED:
           this.giveBack(at);
+          state.write(SUSPENDED, 1);
           state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
           return false;
         case LEAVE_BUDGET:

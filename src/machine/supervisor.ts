@@ -1,18 +1,32 @@
 // What runs the guest: the bare processor (emulate), or a monitor over it. Switching happens between two instructions.
 
-import type { StopReason } from "../cpu/core.ts";
+import type { Core, StopReason } from "../cpu/core.ts";
 import type { Context } from "../cpu/state.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
-import type { Machine } from "./machine.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { GuestClock } from "./guest-clock.ts";
+import type { Pc } from "./pc.ts";
+import type { GuestPhysical } from "./physical.ts";
+import type { MemoryMap } from "./shared-memory.ts";
+
+/** The parts of the machine that a monitor works with. */
+export interface Parts {
+  readonly map: MemoryMap;
+  readonly cpu: Cpu;
+  readonly core: Core;
+  readonly physical: GuestPhysical;
+  readonly clock: GuestClock;
+  readonly pc: Pc;
+}
 
 export class Supervisor {
-  private readonly machine: Machine;
+  private readonly parts: Parts;
   technique: TechniqueId;
   ring: Ring;
   set: ProcessorSet;
 
-  constructor(machine: Machine, technique: TechniqueId, ring: Ring, set: ProcessorSet) {
-    this.machine = machine;
+  constructor(parts: Parts, technique: TechniqueId, ring: Ring, set: ProcessorSet) {
+    this.parts = parts;
     this.technique = technique;
     this.ring = ring;
     this.set = set;
@@ -20,7 +34,7 @@ export class Supervisor {
 
   /** The processor that the guest believes in. */
   get guestContext(): Context {
-    return this.machine.cpu.v.context;
+    return this.parts.cpu.v.context;
   }
 
   reset(): void {}
@@ -29,6 +43,6 @@ export class Supervisor {
   mappingChanged(): void {}
 
   run(budget: number): StopReason | "refused" {
-    return this.machine.core.run(budget);
+    return this.parts.core.run(budget);
   }
 }
