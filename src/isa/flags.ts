@@ -68,6 +68,11 @@ export function lowerSetCarryOverflow<V>(b: Builder<V>, cf: V, of: V): void {
   b.set(FLAG_CARRIES, b.or(rest, carryOverflow(b, cf, of)));
 }
 
+/** AF = 1 alone: what DIV and IDIV leave. */
+export function lowerSetAuxiliaryCarry<V>(b: Builder<V>): void {
+  b.set(FLAG_CARRIES, b.or(b.get(FLAG_CARRIES), b.imm(CARRY_AF)));
+}
+
 export function lowerCarry<V>(b: Builder<V>): V {
   return b.shrU(b.get(FLAG_CARRIES), b.imm(31));
 }

@@ -1,0 +1,123 @@
+// System instructions. SDM Vol. 1, "System Instructions"; Vol. 2, "Operation" of each. Privilege, protected mode and CPUID
+// features are columns of the row, checked before; UMIP, TSD and PCE depend on control registers, checked in the helpers.
+
+import type { Builder, HelperName, Instance } from "../builder.ts";
+import type { Semantics } from "../row.ts";
+import {
+  CR0, EFLAGS_ZF, type Field, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SEG_BASE,
+} from "../state-layout.ts";
+import { behind } from "./address.ts";
+
+const INVALID_OPCODE = 6;
+
+export const undefinedOpcode: Semantics = (b) => b.raise(INVALID_OPCODE);
+
+/** An instruction whose whole meaning is one helper without arguments. */
+function whole(name: HelperName): Semantics {
+  return (b) => {
+    b.helper(name);
+  };
+}
+
+export const hlt = whole("halt");
+export const pause = whole("pause");
+export const clts = whole("clearTaskSwitched");
+/** INVD and WBINVD. */
+export const invalidateCaches = whole("cacheControl");
+export const cpuid = whole("cpuid");
+export const rdtsc = whole("readTimestamp");
+export const rdpmc = whole("readPerformanceCounter");
+export const rdmsr = whole("readMsr");
+export const wrmsr = whole("writeMsr");
+export const sysenter = whole("sysenter");
+export const sysexit = whole("sysexit");
+
+/** All 32 bits of the base are stored whatever the operand size, against the letter of the manual, as every processor since the 386 does. */
+function storeTableRegister<V>(b: Builder<V>, i: Instance<V>, limit: Field, base: Field): void {
+  b.helper("checkUmip");
+  const address = b.let(i.op[0].address(b));
+  const second = behind(b, i, address, 2);
+  b.probeWrite("operand", second, 4);
+  b.store("operand", address, 2, b.get(limit));
+  b.store("operand", second, 4, b.get(base));
+}
+
+export const sgdt: Semantics = (b, i) => storeTableRegister(b, i, GDTR_LIMIT, GDTR_BASE);
+export const sidt: Semantics = (b, i) => storeTableRegister(b, i, IDTR_LIMIT, IDTR_BASE);
+
+/** A 16-bit operand size takes 24 bits of the base, as on the 286. */
+function loadTableRegister<V>(b: Builder<V>, i: Instance<V>, name: "loadGdt" | "loadIdt"): void {
+  const address = b.let(i.op[0].address(b));
+  const limit = b.let(b.load("operand", address, 2));
+  const base = b.load("operand", behind(b, i, address, 2), 4);
+  b.helper(name, i.operandSize === 2 ? b.and(base, b.imm(0xffffff)) : base, limit);
+}
+
+export const lgdt: Semantics = (b, i) => loadTableRegister(b, i, "loadGdt");
+export const lidt: Semantics = (b, i) => loadTableRegister(b, i, "loadIdt");
+
+export const sldt: Semantics = (b, i) => {
+  b.helper("checkUmip");
+  i.op[0].write(b, b.helper("storeLdt"));
+};
+export const str: Semantics = (b, i) => {
+  b.helper("checkUmip");
+  i.op[0].write(b, b.helper("storeTask"));
+};
+/** A 32-bit register takes all of CR0 (its upper half is undefined by the manual). */
+export const smsw: Semantics = (b, i) => {
+  b.helper("checkUmip");
+  i.op[0].write(b, b.get(CR0));
+};
+
+export const lldt: Semantics = (b, i) => {
+  b.helper("loadLdt", i.op[0].read(b));
+};
+export const ltr: Semantics = (b, i) => {
+  b.helper("loadTask", i.op[0].read(b));
+};
+export const lmsw: Semantics = (b, i) => {
+  b.helper("loadMachineStatus", i.op[0].read(b));
+};
+export const verr: Semantics = (b, i) => {
+  b.helper("verifyRead", i.op[0].read(b));
+};
+export const verw: Semantics = (b, i) => {
+  b.helper("verifyWrite", i.op[0].read(b));
+};
+
+/** The helper sets ZF if the descriptor may be seen; only then is the destination written. */
+function readDescriptor<V>(b: Builder<V>, i: Instance<V>, name: "loadAccessRights" | "loadSegmentLimit"): void {
+  const value = b.let(b.helper(name, i.op[1].read(b)));
+  b.when(b.condition(4), () => i.op[0].write(b, value));
+}
+
+export const lar: Semantics = (b, i) => readDescriptor(b, i, "loadAccessRights");
+export const lsl: Semantics = (b, i) => readDescriptor(b, i, "loadSegmentLimit");
+
+/** Raises the RPL of the destination to that of the source; ZF tells whether it had to. */
+export const arpl: Semantics = (b, i) => {
+  const destination = b.let(i.op[0].readForWrite(b));
+  const level = b.let(b.and(i.op[1].read(b), b.imm(3)));
+  const adjusts = b.let(b.ltU(b.and(destination, b.imm(3)), level));
+  i.op[0].write(b, b.select(adjusts, b.or(b.and(destination, b.imm(0xfffc)), level), destination));
+  b.setStatusFlags(b.or(b.and(b.statusFlags(), b.imm(~EFLAGS_ZF)), b.select(adjusts, b.imm(EFLAGS_ZF), b.imm(0))));
+};
+
+export const moveFromControl: Semantics = (b, i) => {
+  i.op[0].write(b, b.helper("readControl", i.op[1].number(b)));
+};
+export const moveToControl: Semantics = (b, i) => {
+  b.helper("writeControl", i.op[0].number(b), i.op[1].read(b));
+};
+export const moveFromDebug: Semantics = (b, i) => {
+  i.op[0].write(b, b.helper("readDebug", i.op[1].number(b)));
+};
+export const moveToDebug: Semantics = (b, i) => {
+  b.helper("writeDebug", i.op[0].number(b), i.op[1].read(b));
+};
+
+/** The operand names a page, it is not accessed. */
+export const invlpg: Semantics = (b, i) => {
+  b.helper("invalidatePage", b.add(b.segment("operand", SEG_BASE), i.op[0].address(b)));
+};
