@@ -22,6 +22,7 @@ import { GP } from "./processor.ts";
 
 const MAX_BLOCK = 48;
 const PAGE = 4096;
+const GRANULE_SHIFT = 3;
 /** Room that a block may need: header, records, closing record. */
 const BLOCK_ROOM = HEADER_BYTES + (MAX_BLOCK + 1) * RECORD_BYTES;
 
@@ -39,6 +40,8 @@ interface Block {
 interface CodePage {
   readonly physicalPage: number;
   readonly blocks: Map<number, Block>;
+  /** Nonzero where a granule of 8 bytes may hold decoded code: a store elsewhere in the page costs no search. */
+  readonly granules: Uint8Array;
   /** Tails of crossing instructions of the page before, in this page. */
   readonly tails: Set<Block>;
   /** First records of invalidated blocks by key: they forward to the block that replaces them. */
@@ -131,6 +134,7 @@ export class BlockCache {
       if (!page) continue;
       const from = p === first ? physical & (PAGE - 1) : 0;
       const to = p === last ? ((physical + length - 1) & (PAGE - 1)) + 1 : PAGE;
+      if (!holdsCode(page, from, to)) continue;
       for (const block of page.blocks.values()) if (block.start < to && block.end > from) this.drop(block);
       for (const block of page.tails) if (block.end - PAGE > from) this.drop(block);
       this.releaseIfEmpty(page);
@@ -155,13 +159,15 @@ export class BlockCache {
   }
 
   private releaseIfEmpty(page: CodePage): void {
-    if (page.blocks.size === 0 && page.tails.size === 0) this.cpu.unmarkCode(page.physicalPage);
+    if (page.blocks.size !== 0 || page.tails.size !== 0) return;
+    page.granules.fill(0);
+    this.cpu.unmarkCode(page.physicalPage);
   }
 
   private pageOf(physicalPage: number): CodePage {
     let page = this.pages.get(physicalPage);
     if (!page) {
-      page = { physicalPage, blocks: new Map(), tails: new Set(), stale: new Map() };
+      page = { physicalPage, blocks: new Map(), granules: new Uint8Array(PAGE >> GRANULE_SHIFT), tails: new Set(), stale: new Map() };
       this.pages.set(physicalPage, page);
     }
     this.cpu.markCode(physicalPage);
@@ -215,6 +221,7 @@ export class BlockCache {
   private register(block: Block, mode: number): void {
     const { page, key, record } = block;
     page.blocks.set(key, block);
+    markGranules(page, block.start, block.end);
     const stale = page.stale.get(key);
     if (!stale) return;
     page.stale.delete(key);
@@ -266,7 +273,9 @@ export class BlockCache {
     const page = this.pageOf(physicalPage);
     const block: Block = { record, key: offset | (mode << 12), start: offset, end: offset + length, page, second: second >>> 12 };
     this.register(block, mode);
-    this.pageOf(second >>> 12).tails.add(block);
+    const next = this.pageOf(second >>> 12);
+    next.tails.add(block);
+    markGranules(next, 0, block.end - PAGE);
     return record;
   }
 
@@ -311,4 +320,13 @@ export class BlockCache {
     this.cpu.raise(GP, 0);
     return FETCH_FAULT;
   }
+}
+
+function markGranules(page: CodePage, start: number, end: number): void {
+  page.granules.fill(1, start >> GRANULE_SHIFT, ((Math.min(end, PAGE) - 1) >> GRANULE_SHIFT) + 1);
+}
+
+function holdsCode(page: CodePage, from: number, to: number): boolean {
+  for (let g = from >> GRANULE_SHIFT; g <= (to - 1) >> GRANULE_SHIFT; g++) if (page.granules[g] !== 0) return true;
+  return false;
 }
