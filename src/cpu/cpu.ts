@@ -1,27 +1,54 @@
 // The processor as the run loop, the monitor and the library see it.
 
-import { Processor } from "./processor.ts";
+import { EFLAGS_IF, EFLAGS_SYSTEM, NMI_BLOCKED, SHADOW } from "../isa/state-layout.ts";
+import { beginInstruction, endInstruction, setDebugStatus } from "./debug.ts";
+import { deliverEvent, deliverRaised, EVENT_EXTERNAL, EVENT_TRAP, recordExit } from "./exceptions.ts";
+import { translateCode } from "./linear-memory.ts";
+import { updateMode } from "./mode.ts";
+import { peekPhysical } from "./paging.ts";
+import { DB, NMI, Processor } from "./processor.ts";
+import { resetProcessor } from "./reset.ts";
 
 export class Cpu extends Processor {
   /** Delivers the fault that FAULT names: reads and clears it. EIP is the faulting instruction's own. May end in `exit.pending` or in shutdown (ACTIVITY = 2). */
-  deliverFault(): void {}
+  deliverFault(): void {
+    deliverRaised(this);
+  }
 
   /** An external interrupt that the controller has acknowledged; wakes a halted processor. */
-  deliverInterrupt(_vector: number): void {}
+  deliverInterrupt(vector: number): void {
+    deliverEvent(this, vector, EVENT_EXTERNAL);
+  }
 
-  /** A non-maskable interrupt; the caller has looked at NMI_BLOCKED. */
-  deliverNmi(): void {}
+  /** With a monitor attached: the interrupt leaves to ring 0 unacknowledged; the monitor asks its controller for the vector. */
+  exitForInterrupt(): void {
+    recordExit(this, "interrupt", 0, this.state.eip);
+  }
+
+  /** A non-maskable interrupt; blocks further ones until IRET. */
+  deliverNmi(): void {
+    if (!this.deprivileged) this.context.set(NMI_BLOCKED, 1);
+    deliverEvent(this, NMI, EVENT_EXTERNAL);
+  }
 
   /** Whether an external interrupt would be taken at this instruction boundary. */
   interruptible(): boolean {
-    return false;
+    return (this.context.get(EFLAGS_SYSTEM) & EFLAGS_IF) !== 0 && this.context.get(SHADOW) === 0;
   }
 
-  /** Power-up or INIT state. SDM Vol. 3A, "Processor State After Reset". */
-  reset(): void {}
+  nmiDeliverable(): boolean {
+    return this.context.get(NMI_BLOCKED) === 0 && this.context.get(SHADOW) === 0;
+  }
+
+  /** Power-up state of both contexts. SDM Vol. 3A, "Processor State After Reset". */
+  reset(): void {
+    resetProcessor(this);
+  }
 
   /** Recomputes MODE and the TLB pointers after any change of CPL, CR0, EFLAGS.VM/TF/AC, DR7 or a segment register from outside the cpu's own code. */
-  updateMode(): void {}
+  updateMode(): void {
+    updateMode(this);
+  }
 
   /** Makes V or H the active context. */
   switchContext(name: "V" | "H"): void {
@@ -30,39 +57,44 @@ export class Cpu extends Processor {
     this.tlb = unit.tlb;
     this.physical = unit.physical;
     this.tlb.prepare();
+    updateMode(this);
   }
 
   /** The page holds decoded code from now on: stores to it report `hooks.codeWritten`. */
-  markCode(_physicalPage: number): void {}
+  markCode(physicalPage: number): void {
+    if (this.codePages[physicalPage] !== 0) return;
+    this.codePages[physicalPage] = 1;
+    for (const unit of [this.v, this.h]) {
+      const host = unit.physical.hostPage(physicalPage);
+      if (host !== 0) unit.tlb.dropWrite(host);
+    }
+  }
 
   /** The page holds no decoded code any more. */
-  unmarkCode(_physicalPage: number): void {}
+  unmarkCode(physicalPage: number): void {
+    this.codePages[physicalPage] = 0;
+  }
 
   /** Entry of the instruction TLB for a fetch at `linear` (TLB_CODE_*), after a page walk where needed; 0: #PF raised. */
-  translateCode(_linear: number): number {
-    return 0;
+  translateCode(linear: number): number {
+    return translateCode(this, linear);
   }
 
-  // Slow paths of memory operands: segment check, translation, page-crossing, devices, breakpoints. A fault is left in FAULT; then the result means nothing.
-  loadSlow(_segment: number, _offset: number, _width: 1 | 2 | 4): number {
-    return 0;
+  /** Physical address of a linear one in the active context, without any effect on the guest; -1 where it is not mapped. */
+  peekPhysical(linear: number): number {
+    return peekPhysical(this, linear);
   }
-
-  storeSlow(_segment: number, _offset: number, _width: 1 | 2 | 4, _value: number): void {}
-
-  /** Leaves the value in SLOW_RESULT. */
-  load64Slow(_segment: number, _offset: number): void {}
-
-  store64Slow(_segment: number, _offset: number, _low: number, _high: number): void {}
-
-  /** Proves that the range (at most a page long) may be written; the stores after it cannot fault. */
-  probeWriteSlow(_segment: number, _offset: number, _bytes: number): void {}
 
   /** Before an instruction in MODE_SINGLE; false: a #DB fault was raised instead of running it. `linear` = CS base + EIP. */
-  beforeInstruction(_linear: number): boolean {
-    return true;
+  beforeInstruction(linear: number): boolean {
+    return beginInstruction(this, linear);
   }
 
   /** After a completed instruction in MODE_SINGLE, and whenever `pendingDebug` is not 0: delivers #DB traps. */
-  afterInstruction(): void {}
+  afterInstruction(): void {
+    const bits = endInstruction(this);
+    if (bits === 0) return;
+    setDebugStatus(this, bits);
+    deliverEvent(this, DB, EVENT_TRAP);
+  }
 }

@@ -60,6 +60,11 @@ export class Processor {
   /** A monitor is attached: context H never enters CPL 0. */
   hostAttached = false;
 
+  /** The present code runs on the silicon of a machine whose ring 0 is the monitor. */
+  get deprivileged(): boolean {
+    return this.hostAttached && this.context.isHardware;
+  }
+
   /** The active context and what belongs to it. */
   context: Context;
   tlb: Tlb;
@@ -78,6 +83,20 @@ export class Processor {
   stepping = false;
   /** CR0.AM, EFLAGS.AC and CPL 3: every data access takes the slow path. */
   alignmentCheck = false;
+
+  /** The #DB fault that waits for delivery is an instruction breakpoint: RF stays clear in the pushed image. */
+  breakpointFault = false;
+  /** IRET or a task switch has just loaded RF: it holds for the next instruction. */
+  keepResumeFlag = false;
+
+  /** A task switch is past the point where its faults belong to the new task. */
+  taskCommitted = false;
+
+  /** EXT bit of error codes: 1 while an event is delivered that no INT instruction caused. */
+  external = 0;
+  /** The descriptor that was read last. */
+  descriptorLow = 0;
+  descriptorHigh = 0;
 
   /** Properties (PAGE_*) of the last page walk. */
   walkFlags = 0;
@@ -122,6 +141,11 @@ export class Processor {
   fault(vector: number, errorCode: number): never {
     this.raise(vector, errorCode);
     throw GUEST_FAULT;
+  }
+
+  /** A fault that names a selector. */
+  selectorFault(vector: number, selector: number): never {
+    this.fault(vector, (selector & 0xfffc) | this.external);
   }
 
   faultNoError(vector: number): never {

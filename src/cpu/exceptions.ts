@@ -1,0 +1,233 @@
+// Delivery of exceptions and interrupts: vector table, gates, stacks, double and triple faults.
+// SDM Vol. 3A, "Interrupt and Exception Handling"; Vol. 2, INT n "Operation".
+//
+// With a monitor attached, a delivery that would end in CPL 0 changes nothing and becomes an exit: `recordExit`, the one
+// place where exits are counted.
+
+import {
+  ACTIVITY, CPL, CR0, CR2, CS, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
+  FAULT_HAS_ERROR, FS, GS, IDTR_BASE, IDTR_LIMIT, SHADOW, SS, SUSPENDED,
+} from "../isa/state-layout.ts";
+import { getEflags, setEflags } from "./eflags.ts";
+import { type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
+import { readLinear } from "./linear-memory.ts";
+import { updateMode } from "./mode.ts";
+import { CR0_PE } from "./paging.ts";
+import { DF, GP, GUEST_FAULT, NP, PF, type Processor, TS } from "./processor.ts";
+import {
+  ACCESS_P, SYS_INTERRUPT_GATE16, SYS_INTERRUPT_GATE32, SYS_TASK_GATE, SYS_TRAP_GATE16, SYS_TRAP_GATE32, TYPE_CONFORMING, accessOf, dplOf,
+  isCode, limitOf, typeOf,
+} from "./protection.ts";
+import { inV86, loadUnprotected, markAccessed, readDescriptor, setCodeSegment, setFromDescriptor, setUnusable } from "./segmentation.ts";
+import { currentStack, innerStack } from "./stack.ts";
+import { FROM_INTERRUPT, checkAvailableTss, switchTask } from "./task.ts";
+
+/** What raised the event: it decides RF, EXT, the gate's DPL check and double faults. */
+export const EVENT_FAULT = 0, EVENT_TRAP = 1, EVENT_EXTERNAL = 2, EVENT_SOFTWARE = 3, EVENT_SOFTWARE_EXCEPTION = 4;
+export type EventKind = 0 | 1 | 2 | 3 | 4;
+
+const SHUT_DOWN = 2;
+
+/** Delivers what FAULT names and clears it. An exit that ended the instruction is not a fault. */
+export function deliverRaised(p: Processor): void {
+  const { state } = p;
+  const fault = state.read(FAULT);
+  state.write(FAULT, 0);
+  if (fault === 0 || fault === FAULT_IS_EXIT) return;
+  // The instruction will run again: what its breakpoints saw does not count.
+  p.pendingDebug = 0;
+  deliverSeries(p, fault - 1, EVENT_FAULT, state.read(FAULT_HAS_ERROR) !== 0, state.read(FAULT_ERROR));
+}
+
+/** An event between instructions that has no error code. */
+export function deliverEvent(p: Processor, vector: number, kind: EventKind): void {
+  deliverSeries(p, vector, kind, false, 0);
+}
+
+/** Delivers with all that may follow from a fault in the delivery. SDM Vol. 3A, "Interrupt 8—Double Fault Exception (#DF)". */
+function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): void {
+  const { state } = p;
+  for (;;) {
+    try {
+      dispatch(p, vector, kind, hasError, error);
+      p.external = 0;
+      p.breakpointFault = false;
+      return;
+    } catch (signal) {
+      p.external = 0;
+      p.breakpointFault = false;
+      if (signal !== GUEST_FAULT) throw signal;
+    }
+    const second = state.read(FAULT) - 1;
+    const isException = kind === EVENT_FAULT || kind === EVENT_TRAP;
+    hasError = state.read(FAULT_HAS_ERROR) !== 0;
+    error = state.read(FAULT_ERROR);
+    state.write(FAULT, 0);
+    if (isException && vector === DF && (isContributory(second) || second === PF)) {
+      p.context.set(ACTIVITY, SHUT_DOWN);
+      return;
+    }
+    if (isException && isDouble(vector, second)) {
+      vector = DF;
+      hasError = true;
+      error = 0;
+    } else {
+      vector = second;
+    }
+    kind = EVENT_FAULT;
+  }
+}
+
+function isContributory(vector: number): boolean {
+  return vector === 0 || (vector >= TS && vector <= GP);
+}
+
+function isDouble(first: number, second: number): boolean {
+  if (first === PF) return isContributory(second) || second === PF;
+  return isContributory(first) && isContributory(second);
+}
+
+/** One attempt: true if delivered, false if it became an exit. Unwinds on a fault with nothing changed. */
+export function dispatch(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
+  p.external = kind >= EVENT_SOFTWARE ? 0 : 1;
+  const delivered = p.context.get(CR0) & CR0_PE ? dispatchProtected(p, vector, kind, hasError, error) : dispatchReal(p, vector, kind);
+  if (!delivered) return false;
+  p.context.set(ACTIVITY, 0);
+  p.context.set(SHADOW, 0);
+  // The handler runs with TF clear: a single step that waits would be its own.
+  p.stepping = false;
+  return true;
+}
+
+/** EFLAGS as the handler finds them on its stack. SDM Vol. 3B, "Instruction-Breakpoint Exception Condition" says when RF is set. */
+function flagsImage(p: Processor, kind: EventKind): number {
+  const flags = getEflags(p.state, p.context);
+  if (kind >= EVENT_SOFTWARE) return flags & ~EFLAGS_RF;
+  const interrupted = kind === EVENT_FAULT ? !p.breakpointFault : p.state.read(SUSPENDED) !== 0;
+  return interrupted ? flags | EFLAGS_RF : flags;
+}
+
+function dispatchReal(p: Processor, vector: number, kind: EventKind): boolean {
+  const { context, state } = p;
+  if (vector * 4 + 3 > context.get(IDTR_LIMIT)) p.fault(GP, vector * 8 + 2 + p.external);
+  const entry = (context.get(IDTR_BASE) + vector * 4) | 0;
+  const ip = readLinear(p, entry, 2, false), selector = readLinear(p, (entry + 2) | 0, 2, false);
+  const stack = currentStack(p);
+  stack.push(2, flagsImage(p, kind));
+  stack.push(2, context.selector(CS));
+  stack.push(2, state.eip);
+  loadUnprotected(context, CS, selector);
+  state.setGpr(ESP, stack.pointer);
+  state.eip = ip;
+  setEflags(state, context, 0, EFLAGS_IF | EFLAGS_TF | EFLAGS_AC | EFLAGS_RF);
+  updateMode(p);
+  return true;
+}
+
+function dispatchProtected(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
+  const { context } = p;
+  const inTable = vector * 8 + 2 + p.external;
+  if (vector * 8 + 7 > context.get(IDTR_LIMIT)) p.fault(GP, inTable);
+  const address = (context.get(IDTR_BASE) + vector * 8) | 0;
+  const low = readLinear(p, address, 4, false), high = readLinear(p, (address + 4) | 0, 4, false);
+  const gate = accessOf(high), type = typeOf(gate);
+  const isGate = type === SYS_TASK_GATE || type === SYS_INTERRUPT_GATE16 || type === SYS_TRAP_GATE16 || type === SYS_INTERRUPT_GATE32 || type === SYS_TRAP_GATE32;
+  if (!isGate) p.fault(GP, inTable);
+  if (kind >= EVENT_SOFTWARE && dplOf(gate) < context.get(CPL)) p.fault(GP, inTable);
+  if ((gate & ACCESS_P) === 0) p.fault(NP, inTable);
+  const selector = low >>> 16;
+  if (type === SYS_TASK_GATE) return throughTaskGate(p, selector, vector, kind, hasError, error);
+  const offset = type & 8 ? (low & 0xffff) | (high & 0xffff_0000) : low & 0xffff;
+  return throughGate(p, selector, offset, type, vector, kind, hasError, error);
+}
+
+function throughTaskGate(p: Processor, selector: number, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
+  checkAvailableTss(p, selector, TS);
+  if (p.deprivileged) {
+    recordEvent(p, vector, kind, hasError, error, "task-switch");
+    p.exit.selector = selector;
+    return false;
+  }
+  const stackSize = switchTask(p, selector, FROM_INTERRUPT, flagsImage(p, kind));
+  if (hasError) {
+    const stack = currentStack(p);
+    stack.push(stackSize, error);
+    p.state.setGpr(ESP, stack.pointer);
+  }
+  return true;
+}
+
+function throughGate(
+  p: Processor, selector: number, offset: number, type: number, vector: number, kind: EventKind, hasError: boolean, error: number,
+): boolean {
+  const { context, state } = p;
+  if ((selector & 0xfffc) === 0) p.selectorFault(GP, 0);
+  const code = readDescriptor(p, selector, GP);
+  const cpl = context.get(CPL), dpl = dplOf(code), v86 = inV86(context);
+  if (!isCode(code) || dpl > cpl) p.selectorFault(GP, selector);
+  if ((code & ACCESS_P) === 0) p.selectorFault(NP, selector);
+  const inner = (code & TYPE_CONFORMING) === 0 && dpl < cpl;
+  if (v86 && (!inner || dpl !== 0)) p.selectorFault(GP, selector);
+  const newCpl = inner ? dpl : cpl;
+  if (newCpl === 0 && p.deprivileged) {
+    recordEvent(p, vector, kind, hasError, error, kind === EVENT_EXTERNAL ? "interrupt" : kind === EVENT_SOFTWARE ? "software-interrupt" : "exception");
+    return false;
+  }
+  markAccessed(p, selector);
+  const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
+  const width = type & 8 ? 4 : 2;
+  const flags = flagsImage(p, kind);
+  const stack = inner ? innerStack(p, dpl) : currentStack(p);
+  stack.reserve(width * ((inner ? (v86 ? 9 : 5) : 3) + (hasError ? 1 : 0)));
+  if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, p.external);
+  if (inner) {
+    if (v86) {
+      stack.push(width, context.selector(GS));
+      stack.push(width, context.selector(FS));
+      stack.push(width, context.selector(DS));
+      stack.push(width, context.selector(ES));
+    }
+    stack.push(width, context.selector(SS));
+    stack.push(width, state.gpr(ESP));
+  }
+  stack.push(width, flags);
+  stack.push(width, context.selector(CS));
+  stack.push(width, state.eip);
+  if (hasError) stack.push(width, error);
+  if (inner) setFromDescriptor(p, SS, stack.selector);
+  state.setGpr(ESP, stack.pointer);
+  p.descriptorLow = codeLow;
+  p.descriptorHigh = codeHigh;
+  setCodeSegment(p, selector, newCpl);
+  state.eip = offset;
+  if (v86) for (const index of [ES, DS, FS, GS]) setUnusable(context, index, 0);
+  const isInterruptGate = type === SYS_INTERRUPT_GATE16 || type === SYS_INTERRUPT_GATE32;
+  setEflags(state, context, 0, EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM | (isInterruptGate ? EFLAGS_IF : 0));
+  updateMode(p);
+  return true;
+}
+
+function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number, exitKind: ExitKind): void {
+  const resumeFlag = (flagsImage(p, kind) & EFLAGS_RF) !== 0;
+  recordExit(p, exitKind, vector, p.state.eip);
+  const { exit } = p;
+  exit.hasErrorCode = hasError;
+  exit.errorCode = error;
+  exit.cr2 = vector === PF && kind === EVENT_FAULT ? p.context.get(CR2) : 0;
+  exit.resumeFlag = resumeFlag;
+}
+
+/** The processor would enter ring 0, where the monitor is: it stops instead, with nothing changed. */
+export function recordExit(p: Processor, kind: ExitKind, vector: number, returnEip: number): void {
+  const { exit } = p;
+  p.exitCount++;
+  exit.pending = true;
+  exit.kind = kind;
+  exit.vector = vector;
+  exit.hasErrorCode = false;
+  exit.errorCode = 0;
+  exit.cr2 = 0;
+  exit.returnEip = returnEip;
+  exit.resumeFlag = false;
+  exit.selector = 0;
+}

@@ -1,0 +1,40 @@
+// What generated code depends on: MODE, the TLB tables of the present privilege, and the two things that must keep
+// data accesses on the slow path: alignment checks and data breakpoints.
+
+import {
+  CPL, CR0, CS, DR7, DS, EFLAGS_AC, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ES, MODE, MODE_CODE32, MODE_FLAT, MODE_HARDWARE,
+  MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_READ, TLB_WRITE,
+} from "../isa/state-layout.ts";
+import { watchBreakpoints } from "./debug.ts";
+import { CR0_AM, CR0_PE } from "./paging.ts";
+import type { Processor } from "./processor.ts";
+import { ACCESS_DB } from "./protection.ts";
+
+const FLAT_DATA = SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_FLAT;
+const FLAT_CODE = SEG_FAST_READ | SEG_FAST_FLAT;
+
+/** To be called whenever CPL, CR0, EFLAGS.VM, TF or AC, DR0-DR3, DR7, CS, SS, DS or ES change. MODE_FLAT: CS is readable, DS ES SS are writable. */
+export function updateMode(p: Processor): void {
+  const c = p.context, tables = p.tlb.tables;
+  const cr0 = c.get(CR0), flags = p.state.read(EFLAGS_SHARED), cpl = c.get(CPL);
+  const breakpoints = (c.get(DR7) & 0xff) !== 0;
+  let mode = c.isHardware ? MODE_HARDWARE : 0;
+  if (c.segmentAccess(CS) & ACCESS_DB) mode |= MODE_CODE32;
+  if (c.segmentAccess(SS) & ACCESS_DB) mode |= MODE_STACK32;
+  if (
+    (c.segmentFast(DS) & FLAT_DATA) === FLAT_DATA && (c.segmentFast(SS) & FLAT_DATA) === FLAT_DATA &&
+    (c.segmentFast(ES) & FLAT_DATA) === FLAT_DATA && (c.segmentFast(CS) & FLAT_CODE) === FLAT_CODE
+  ) {
+    mode |= MODE_FLAT;
+  }
+  if (cr0 & CR0_PE) mode |= c.get(EFLAGS_SYSTEM) & EFLAGS_VM ? MODE_V86 : MODE_PROTECTED;
+  if (flags & EFLAGS_TF || breakpoints || p.singleInstruction) mode |= MODE_SINGLE;
+  if (cpl === 3) mode |= MODE_USER;
+  c.set(MODE, mode);
+  c.set(TLB_READ, cpl === 3 ? tables.readUser : tables.readSupervisor);
+  c.set(TLB_WRITE, cpl === 3 ? tables.writeUser : tables.writeSupervisor);
+  // Filled user entries would let aligned and unaligned accesses pass alike.
+  p.alignmentCheck = cpl === 3 && (flags & EFLAGS_AC) !== 0 && (cr0 & CR0_AM) !== 0;
+  if (p.alignmentCheck) p.tlb.flushUserData();
+  if (breakpoints || p.watchedPages.length !== 0) watchBreakpoints(p);
+}

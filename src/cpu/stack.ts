@@ -1,0 +1,98 @@
+// A stack that is pushed to or popped from before its registers are committed: the current one, or the one that a TSS
+// names for an inner ring. Limits are checked item by item; on a fault nothing but memory below the top has changed.
+
+import { CPL, ESP, SS, TR } from "../isa/state-layout.ts";
+import { readLinear, writeLinear, type Width } from "./linear-memory.ts";
+import { SS_FAULT, TS, type Processor } from "./processor.ts";
+import { ACCESS_DB, accessOf, baseOf, limitOf, usableForRead, usableForWrite, withinLimit } from "./protection.ts";
+import { checkStackSelector } from "./segmentation.ts";
+
+/** Mask of the stack pointer by SS.B. */
+function stackMask(access: number): number {
+  return access & ACCESS_DB ? 0xffff_ffff | 0 : 0xffff;
+}
+
+export class StackCursor {
+  readonly #p: Processor;
+  readonly #base: number;
+  readonly #limit: number;
+  readonly #access: number;
+  readonly #mask: number;
+  readonly #user: boolean;
+  /** Selector of a stack that is not loaded yet: error code of its #SS. 0 for the current stack. */
+  readonly selector: number;
+  /** The whole ESP; without SS.B only its low half moves. */
+  pointer: number;
+
+  constructor(p: Processor, base: number, limit: number, access: number, pointer: number, user: boolean, selector: number) {
+    this.#p = p;
+    this.#base = base;
+    this.#limit = limit;
+    this.#access = access;
+    this.#mask = stackMask(access);
+    this.#user = user;
+    this.selector = selector;
+    this.pointer = pointer;
+  }
+
+  /** Whether `bytes` more can be pushed; #SS otherwise. */
+  reserve(bytes: number): void {
+    const offset = (this.pointer - bytes) & this.#mask;
+    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, bytes)) this.#fail();
+  }
+
+  push(width: Width, value: number): void {
+    const offset = (this.pointer - width) & this.#mask;
+    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#fail();
+    writeLinear(this.#p, (this.#base + offset) | 0, width, value, this.#user);
+    this.pointer = (this.pointer & ~this.#mask) | offset;
+  }
+
+  /** The item `above` bytes over the top; unsigned for width 2, signed for 4. */
+  peek(width: Width, above: number): number {
+    const offset = (this.pointer + above) & this.#mask;
+    if (!usableForRead(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#fail();
+    return readLinear(this.#p, (this.#base + offset) | 0, width, this.#user);
+  }
+
+  pop(width: Width): number {
+    const value = this.peek(width, 0);
+    this.skip(width);
+    return value;
+  }
+
+  skip(bytes: number): void {
+    this.pointer = (this.pointer & ~this.#mask) | ((this.pointer + bytes) & this.#mask);
+  }
+
+  #fail(): never {
+    return this.#p.selectorFault(SS_FAULT, this.selector);
+  }
+}
+
+/** SS:ESP as it is. */
+export function currentStack(p: Processor): StackCursor {
+  const { context: c, state } = p;
+  return new StackCursor(p, c.segmentBase(SS), c.segmentLimit(SS), c.segmentAccess(SS), state.gpr(ESP), c.get(CPL) === 3, 0);
+}
+
+/** The stack of ring `cpl` from the current TSS, checked; SS's descriptor stays the one read last. SDM Vol. 3A, "Stack Switching". */
+export function innerStack(p: Processor, cpl: number): StackCursor {
+  const c = p.context;
+  const base = c.segmentBase(TR), limit = c.segmentLimit(TR);
+  let selector: number, pointer: number;
+  if (c.segmentAccess(TR) & 8) {
+    const at = 4 + cpl * 8;
+    if (at + 5 > limit) p.selectorFault(TS, c.selector(TR));
+    pointer = readLinear(p, (base + at) | 0, 4, false);
+    selector = readLinear(p, (base + at + 4) | 0, 2, false);
+  } else {
+    const at = 2 + cpl * 4;
+    if (at + 3 > limit) p.selectorFault(TS, c.selector(TR));
+    pointer = readLinear(p, (base + at) | 0, 2, false);
+    selector = readLinear(p, (base + at + 2) | 0, 2, false);
+  }
+  checkStackSelector(p, selector, cpl, TS);
+  const low = p.descriptorLow, high = p.descriptorHigh;
+  return new StackCursor(p, baseOf(low, high), limitOf(low, high), accessOf(high), pointer, false, selector);
+}
