@@ -1,6 +1,6 @@
 // For tests only: a driver's view of one IDE channel, and media to put behind it.
 
-import type { BlockDevice } from "./device.ts";
+import type { BlockDevice, Line } from "./device.ts";
 import { ManualClock, Probe } from "./describe-device.ts";
 import { IdeChannel } from "./ide-channel.ts";
 
@@ -57,7 +57,12 @@ export class PatternMedium implements BlockDevice {
 export class IdeHost {
   readonly clock = new ManualClock();
   readonly irq = new Probe();
-  readonly channel = new IdeChannel({ id: "ide0", interrupt: this.irq });
+  readonly channel: IdeChannel;
+
+  /** `wire` may put something between INTRQ and the far end. */
+  constructor(wire: (end: Line) => Line = (end) => end) {
+    this.channel = new IdeChannel({ id: "ide0", interrupt: wire(this.irq) });
+  }
 
   inb(register: number): number {
     return this.channel.commandBlock.read(register, 1);
