@@ -125,7 +125,8 @@ kernel_main:    mov ax, TSS_SELECTOR
                 mov es, ax
                 mov ss, ax
                 mov esp, FRAME
-                SHOWDEC "", dword ROUNDS
+                push dword ROUNDS
+                call put_dec
                 SHOWDEC " round trips: ", [rounds_if]
                 SHOWDEC " with IF=1, ", [rounds_switched]
                 PRINT " with a stack switch", 10
