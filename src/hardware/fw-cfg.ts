@@ -1,0 +1,152 @@
+// QEMU's firmware configuration device, through which a firmware asks its machine for tables, the boot order and a kernel.
+//
+// Manual: QEMU, docs/specs/fw_cfg ("QEMU Firmware Configuration (fw_cfg) Device"), port interface at 510h and 511h.
+//
+// Not implemented: the DMA interface (its feature bit is clear, so that firmware uses the ports), writing items.
+
+import { byteRegion } from "./bus.ts";
+import type { ByteSource, Device, DeviceState, Region } from "./device.ts";
+import { checkedState } from "./device-state.ts";
+
+/** Well-known items. */
+export const FW_CFG_SIGNATURE = 0x00;
+export const FW_CFG_ID = 0x01;
+export const FW_CFG_RAM_SIZE = 0x03;
+export const FW_CFG_NB_CPUS = 0x05;
+export const FW_CFG_KERNEL_ADDR = 0x07;
+export const FW_CFG_KERNEL_SIZE = 0x08;
+export const FW_CFG_INITRD_ADDR = 0x0a;
+export const FW_CFG_INITRD_SIZE = 0x0b;
+export const FW_CFG_BOOT_MENU = 0x0e;
+export const FW_CFG_KERNEL_DATA = 0x11;
+export const FW_CFG_INITRD_DATA = 0x12;
+export const FW_CFG_CMDLINE_ADDR = 0x13;
+export const FW_CFG_CMDLINE_SIZE = 0x14;
+export const FW_CFG_CMDLINE_DATA = 0x15;
+export const FW_CFG_SETUP_ADDR = 0x16;
+export const FW_CFG_SETUP_SIZE = 0x17;
+export const FW_CFG_SETUP_DATA = 0x18;
+export const FW_CFG_FILE_DIR = 0x19;
+const FW_CFG_FILE_FIRST = 0x20;
+const FW_CFG_FILE_LAST = 0x3fff;
+/** Bit 14 of a selector asks for writing; it is not part of the key. */
+const FW_CFG_WRITE_CHANNEL = 0x4000;
+/** Feature bits of FW_CFG_ID. */
+const FW_CFG_VERSION_TRADITIONAL = 1;
+
+const FILE_NAME_BYTES = 56;
+const DIRECTORY_ENTRY_BYTES = 64;
+/** A source is read ahead in pieces, since the guest takes it byte by byte. */
+const CHUNK = 4096;
+
+function sourceOf(data: Uint8Array | ByteSource): ByteSource {
+  if (!(data instanceof Uint8Array)) return data;
+  return { size: data.length, read: (offset, into) => into.set(data.subarray(offset, offset + into.length)) };
+}
+
+export class FwCfg implements Device {
+  readonly id = "fw-cfg";
+  /** Ports 510h (selector, 16 bits) and 511h (data, 8 bits). */
+  readonly region: Region;
+  private key = 0;
+  private offset = 0;
+  private readonly items = new Map<number, ByteSource>();
+  private readonly files: { name: string; key: number }[] = [];
+  private readonly chunk = new Uint8Array(CHUNK);
+  /** Where `chunk` begins in the selected item; -1 = it holds nothing. */
+  private chunkOffset = -1;
+
+  constructor() {
+    this.addItem(FW_CFG_SIGNATURE, Uint8Array.from("QEMU", (c) => c.charCodeAt(0)));
+    this.addItem(FW_CFG_ID, Uint8Array.of(FW_CFG_VERSION_TRADITIONAL, 0, 0, 0));
+    this.writeDirectory();
+    this.region = {
+      ...byteRegion({ read: (offset) => (offset === 1 ? this.nextByte() : 0xff), write: () => {} }),
+      // The selector takes 16-bit cycles only and cannot be read back.
+      write: (offset, width, value) => {
+        if (offset === 0 && width === 2) this.select(value);
+      },
+      readBlock: (offset, width, into) => (offset === 1 && width === 1 ? this.take(into) : 0),
+    };
+  }
+
+  /** Gives the item of a numeric key. */
+  addItem(key: number, data: Uint8Array | ByteSource): void {
+    this.items.set(key, sourceOf(data));
+    if (key === this.key) this.chunkOffset = -1;
+  }
+
+  /** An item that is one little-endian number of 16 or 32 bits. */
+  addNumber(key: number, value: number, bytes: 2 | 4 = 4): void {
+    this.addItem(key, Uint8Array.from({ length: bytes }, (_, i) => (value >>> (8 * i)) & 0xff));
+  }
+
+  /** Adds or replaces a file of the directory, for example `etc/e820`. Names have at most 55 bytes. */
+  addFile(name: string, data: Uint8Array | ByteSource): void {
+    if (name.length >= FILE_NAME_BYTES) throw new RangeError(`fw_cfg file name too long: ${name}`);
+    let file = this.files.find((known) => known.name === name);
+    if (file === undefined) {
+      if (this.files.length > FW_CFG_FILE_LAST - FW_CFG_FILE_FIRST) throw new RangeError("fw_cfg directory is full");
+      file = { name, key: FW_CFG_FILE_FIRST + this.files.length };
+      this.files.push(file);
+    }
+    this.addItem(file.key, data);
+    this.writeDirectory();
+  }
+
+  reset(): void {
+    this.select(0);
+  }
+
+  /** Items belong to the machine's configuration, not to its state. */
+  save(): DeviceState {
+    return { key: this.key, offset: this.offset };
+  }
+
+  load(state: DeviceState): void {
+    const { key, offset } = checkedState(this.id, { key: 0, offset: 0 }, state);
+    this.select(key);
+    this.offset = offset;
+  }
+
+  /** File directory: a count, then size, key, reserved and name of each file; numbers are big-endian. */
+  private writeDirectory(): void {
+    const bytes = new Uint8Array(4 + DIRECTORY_ENTRY_BYTES * this.files.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, this.files.length);
+    for (const [i, { name, key }] of this.files.entries()) {
+      const at = 4 + DIRECTORY_ENTRY_BYTES * i;
+      view.setUint32(at, this.items.get(key)?.size ?? 0);
+      view.setUint16(at + 4, key);
+      for (let c = 0; c < name.length; c++) view.setUint8(at + 8 + c, name.charCodeAt(c));
+    }
+    this.addItem(FW_CFG_FILE_DIR, bytes);
+  }
+
+  private select(key: number): void {
+    this.key = key & ~FW_CFG_WRITE_CHANNEL & 0xffff;
+    this.offset = 0;
+    this.chunkOffset = -1;
+  }
+
+  /** Fills `into` with the next bytes of the item; beyond its end, or without an item, they are 0. */
+  private take(into: Uint8Array): number {
+    const source = this.items.get(this.key);
+    const left = Math.max(0, (source?.size ?? 0) - this.offset);
+    const count = Math.min(left, into.length);
+    if (source !== undefined && count > 0) source.read(this.offset, into.subarray(0, count));
+    into.fill(0, count);
+    this.offset += count;
+    return into.length;
+  }
+
+  private nextByte(): number {
+    const source = this.items.get(this.key);
+    if (source === undefined || this.offset >= source.size) return 0;
+    if (this.chunkOffset < 0 || this.offset < this.chunkOffset || this.offset >= this.chunkOffset + CHUNK) {
+      this.chunkOffset = this.offset;
+      source.read(this.offset, this.chunk.subarray(0, Math.min(CHUNK, source.size - this.offset)));
+    }
+    return this.chunk[this.offset++ - this.chunkOffset] as number;
+  }
+}
