@@ -2,7 +2,7 @@
 // SDM Vol. 2, CPUID, "Information Returned by CPUID Instruction".
 
 import { EAX, EBX, ECX, EDX } from "../isa/state-layout.ts";
-import { CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_PVI, CR4_TSD, CR4_VME } from "./paging.ts";
+import { CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_PVI, CR4_TSD, CR4_VME } from "./control-bits.ts";
 import type { CpuState } from "./state.ts";
 
 /** Family 6, model 5, stepping 2. */
@@ -59,25 +59,31 @@ export function executeCpuid(state: CpuState, features: ReadonlySet<Feature>): v
   const leaf = known ? asked : MAX_LEAF;
   switch (leaf) {
     case 0:
-      return answer(MAX_LEAF, text("Genu", 0), text("ntel", 0), text("ineI", 0));
+      answer(MAX_LEAF, text("Genu", 0), text("ntel", 0), text("ineI", 0));
+      return;
     case 1:
       // EBX: CLFLUSH line of 8 x 8 bytes, where CLFLUSH exists.
-      return answer(SIGNATURE, features.has("clflush") ? 8 << 8 : 0, 0, featureBits(features));
+      answer(SIGNATURE, features.has("clflush") ? 8 << 8 : 0, 0, featureBits(features));
+      return;
     case 2:
       // Descriptors of a P6: 4 KB and 4 MB TLBs, 16 KB L1 caches, 512 KB L2.
-      return answer(0x0302_0101, 0, 0, 0x0c04_0843);
+      answer(0x0302_0101, 0, 0, 0x0c04_0843);
+      return;
     case 0x8000_0000:
-      return answer(MAX_EXTENDED | 0, 0, 0, 0);
+      answer(MAX_EXTENDED | 0, 0, 0, 0);
+      return;
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {
       const at = (leaf - 0x8000_0002) * 16;
-      return answer(text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12));
+      answer(text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12));
+      return;
     }
     case 0x8000_0008:
       // 32 physical and 32 linear address bits.
-      return answer(0x2020, 0, 0, 0);
+      answer(0x2020, 0, 0, 0);
+      return;
     default:
-      return answer(0, 0, 0, 0);
+      answer(0, 0, 0, 0);
   }
 }

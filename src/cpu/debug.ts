@@ -4,7 +4,7 @@
 // Not implemented: LBR, BTF, 8-byte breakpoints (no 64-bit mode).
 
 import { CR4, DR0, DR6, DR7, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, SHADOW } from "../isa/state-layout.ts";
-import { CR4_DE } from "./paging.ts";
+import { CR4_DE } from "./control-bits.ts";
 import { DB, type Processor } from "./processor.ts";
 
 export const DR6_BD = 0x2000, DR6_BS = 0x4000, DR6_BT = 0x8000;

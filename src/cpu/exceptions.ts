@@ -5,15 +5,16 @@
 // place where exits are counted.
 
 import {
-  ACTIVITY, CPL, CR0, CR2, CS, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
+  ACTIVITY, CPL, CR0, CR2, CS, DR7, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
   FAULT_HAS_ERROR, FS, GS, IDTR_BASE, IDTR_LIMIT, SHADOW, SS, SUSPENDED,
 } from "../isa/state-layout.ts";
+import { DR7_GD } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
 import { type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
 import { readLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
-import { CR0_PE } from "./paging.ts";
-import { DF, GP, GUEST_FAULT, NP, PF, type Processor, TS } from "./processor.ts";
+import { CR0_PE } from "./control-bits.ts";
+import { DB, DF, GP, GUEST_FAULT, NP, PF, type Processor, TS } from "./processor.ts";
 import {
   ACCESS_P, SYS_INTERRUPT_GATE16, SYS_INTERRUPT_GATE32, SYS_TASK_GATE, SYS_TRAP_GATE16, SYS_TRAP_GATE32, TYPE_CONFORMING, accessOf, dplOf,
   isCode, limitOf, typeOf,
@@ -50,13 +51,13 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
   for (;;) {
     try {
       dispatch(p, vector, kind, hasError, error);
-      p.external = 0;
       p.breakpointFault = false;
       return;
     } catch (signal) {
+      if (signal !== GUEST_FAULT) throw signal;
       p.external = 0;
       p.breakpointFault = false;
-      if (signal !== GUEST_FAULT) throw signal;
+      p.taskCommitted = false;
     }
     const second = state.read(FAULT) - 1;
     const isException = kind === EVENT_FAULT || kind === EVENT_TRAP;
@@ -91,11 +92,13 @@ function isDouble(first: number, second: number): boolean {
 export function dispatch(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
   p.external = kind >= EVENT_SOFTWARE ? 0 : 1;
   const delivered = p.context.get(CR0) & CR0_PE ? dispatchProtected(p, vector, kind, hasError, error) : dispatchReal(p, vector, kind);
+  p.external = 0;
   if (!delivered) return false;
   p.context.set(ACTIVITY, 0);
   p.context.set(SHADOW, 0);
-  // The handler runs with TF clear: a single step that waits would be its own.
+  // The handler runs with TF clear: a single step that waits would be its own. It may use the debug registers.
   p.stepping = false;
+  if (vector === DB && kind < EVENT_SOFTWARE) p.context.set(DR7, p.context.get(DR7) & ~DR7_GD);
   return true;
 }
 

@@ -5,7 +5,8 @@
 
 import { FAULT, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layout.ts";
 import { noteDataBreakpoint } from "./debug.ts";
-import { CR0_PG, walk } from "./paging.ts";
+import { CR0_PG } from "./control-bits.ts";
+import { walk } from "./paging.ts";
 import { AC, GUEST_FAULT, type Processor } from "./processor.ts";
 import { PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
@@ -48,7 +49,7 @@ export function translateCode(p: Processor, linear: number): number {
 
 /** Zero-extended for widths 1 and 2, signed for 4. */
 export function load(p: Processor, linear: number, width: Width, user: boolean): number {
-  const entry = p.state.i32[((user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[((user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2) + (linear >>> 12)];
   if ((entry & 0xfff) === 0 && (linear & 0xfff) <= 4096 - width) return loadHost(p, (linear + entry) >>> 0, width);
   return loadUncached(p, linear, width, user);
 }
@@ -74,7 +75,7 @@ function loadAcross(p: Processor, linear: number, width: Width, user: boolean): 
 }
 
 export function store(p: Processor, linear: number, width: Width, value: number, user: boolean): void {
-  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)];
   if ((entry & 0xfff) === 0 && (linear & 0xfff) <= 4096 - width) storeHost(p, (linear + entry) >>> 0, width, value);
   else storeUncached(p, linear, width, value, user);
 }
@@ -125,7 +126,7 @@ export function probeWrite(p: Processor, linear: number, bytes: number, user: bo
 }
 
 function probePage(p: Processor, linear: number, user: boolean): boolean {
-  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)];
   return (entry & 0xfff) === 0 || translate(p, linear, true, user) >= 0;
 }
 
@@ -137,7 +138,7 @@ function misaligned(p: Processor, linear: number, width: number, user: boolean):
 
 function loadHost(p: Processor, host: number, width: Width): number {
   if (width === 4) return p.state.view.getInt32(host, true);
-  return width === 2 ? p.state.view.getUint16(host, true) : p.state.u8[host]!;
+  return width === 2 ? p.state.view.getUint16(host, true) : p.state.u8[host];
 }
 
 function storeHost(p: Processor, host: number, width: Width, value: number): void {
@@ -167,7 +168,7 @@ function storePhysical(p: Processor, physical: number, width: Width, value: numb
 
 /** As `load`, unwinding on a fault. */
 export function readLinear(p: Processor, linear: number, width: Width, user: boolean): number {
-  const entry = p.state.i32[((user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[((user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2) + (linear >>> 12)];
   if ((entry & 0xfff) === 0 && (linear & 0xfff) <= 4096 - width) return loadHost(p, (linear + entry) >>> 0, width);
   const value = loadUncached(p, linear, width, user);
   if (p.state.i32[FAULT.offset >> 2] !== 0) throw GUEST_FAULT;
@@ -176,7 +177,7 @@ export function readLinear(p: Processor, linear: number, width: Width, user: boo
 
 /** As `store`, unwinding on a fault. */
 export function writeLinear(p: Processor, linear: number, width: Width, value: number, user: boolean): void {
-  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[((user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2) + (linear >>> 12)];
   if ((entry & 0xfff) === 0 && (linear & 0xfff) <= 4096 - width) {
     storeHost(p, (linear + entry) >>> 0, width, value);
     return;
@@ -187,11 +188,11 @@ export function writeLinear(p: Processor, linear: number, width: Width, value: n
 
 /** Host address of a plain page for a whole-page operation, from the present CPL's tables; -1 where there is no entry. */
 export function hostForRead(p: Processor, linear: number): number {
-  const entry = p.state.i32[(p.context.get(TLB_READ) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[(p.context.get(TLB_READ) >> 2) + (linear >>> 12)];
   return (entry & 0xfff) === 0 ? (linear + entry) >>> 0 : -1;
 }
 
 export function hostForWrite(p: Processor, linear: number): number {
-  const entry = p.state.i32[(p.context.get(TLB_WRITE) >> 2) + (linear >>> 12)]!;
+  const entry = p.state.i32[(p.context.get(TLB_WRITE) >> 2) + (linear >>> 12)];
   return (entry & 0xfff) === 0 ? (linear + entry) >>> 0 : -1;
 }

@@ -6,7 +6,7 @@ import {
   MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import { watchBreakpoints } from "./debug.ts";
-import { CR0_AM, CR0_PE } from "./paging.ts";
+import { CR0_AM, CR0_PE } from "./control-bits.ts";
 import type { Processor } from "./processor.ts";
 import { ACCESS_DB } from "./protection.ts";
 

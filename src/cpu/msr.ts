@@ -18,7 +18,7 @@ export function timestamp(p: Processor): number {
   return p.hooks.readTimestamp(p.context.isHardware) + p.timestampOffset;
 }
 
-function answer(p: Processor, low: number, high: number): void {
+export function answer(p: Processor, low: number, high: number): void {
   p.state.setGpr(EAX, low);
   p.state.setGpr(EDX, high);
 }
@@ -32,19 +32,25 @@ export function readMsr(p: Processor): void {
   const c = p.context;
   switch (p.state.gpr(ECX)) {
     case MSR_TSC:
-      return answerTimestamp(p);
+      answerTimestamp(p);
+      return;
     case MSR_SYSENTER_CS:
-      return answer(p, c.get(SYSENTER_CS), 0);
+      answer(p, c.get(SYSENTER_CS), 0);
+      return;
     case MSR_SYSENTER_ESP:
-      return answer(p, c.get(SYSENTER_ESP), 0);
+      answer(p, c.get(SYSENTER_ESP), 0);
+      return;
     case MSR_SYSENTER_EIP:
-      return answer(p, c.get(SYSENTER_EIP), 0);
+      answer(p, c.get(SYSENTER_EIP), 0);
+      return;
     case MSR_APIC_BASE:
-      return answer(p, APIC_BASE_RESET, 0);
+      answer(p, APIC_BASE_RESET, 0);
+      return;
     case MSR_PLATFORM_ID:
     case MSR_EBL_CR_POWERON:
     case MSR_BIOS_SIGN_ID:
-      return answer(p, 0, 0);
+      answer(p, 0, 0);
+      return;
     default:
       p.raise(GP, 0);
   }

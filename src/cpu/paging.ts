@@ -5,14 +5,10 @@
 // Not implemented: PSE-36 (bits 13-21 of a 4 MB entry are reserved), execute-disable, SMEP, SMAP.
 
 import { CR0, CR3, CR4, PDPTE } from "../isa/state-layout.ts";
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from "./control-bits.ts";
 import { readPhysical32 } from "./physical-space.ts";
 import { GP, type Processor } from "./processor.ts";
 import { PAGE_GLOBAL, PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
-
-export const CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20;
-export const CR0_WP = 0x1_0000, CR0_AM = 0x4_0000, CR0_NW = 0x2000_0000, CR0_CD = 0x4000_0000, CR0_PG = 0x8000_0000 | 0;
-export const CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_PGE = 0x80;
-export const CR4_PCE = 0x100, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400, CR4_UMIP = 0x800;
 
 const PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100;
 const ERROR_P = 1, ERROR_W = 2, ERROR_U = 4, ERROR_RSVD = 8;
@@ -147,7 +143,7 @@ export function loadPdptes(p: Processor, cr3: number): boolean {
   const words: number[] = [];
   for (let i = 0; i < 8; i++) words.push(readPhysical32(p.state, p.physical, table + i * 4));
   for (let i = 0; i < 8; i += 2) {
-    if (words[i]! & PTE_P && (words[i]! & 0x1e6 || words[i + 1]! !== 0)) {
+    if (words[i] & PTE_P && (words[i] & 0x1e6 || words[i + 1] !== 0)) {
       p.raise(GP, 0);
       return false;
     }

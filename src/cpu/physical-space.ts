@@ -19,5 +19,5 @@ export interface PhysicalSpace {
 export function readPhysical32(state: CpuState, space: PhysicalSpace, physical: number): number {
   const address = physical & space.a20Mask;
   const host = space.hostPage(address >>> 12);
-  return host !== 0 ? state.i32[(host + (address & 0xfff)) >> 2]! : space.read(address >>> 0, 4) | 0;
+  return host !== 0 ? state.i32[(host + (address & 0xfff)) >> 2] : space.read(address >>> 0, 4) | 0;
 }

@@ -2,6 +2,8 @@
 // the board, and how a fault is signalled. The parts themselves are functions over it; class Cpu (cpu.ts) is the whole.
 
 import { CONTEXT_H, CONTEXT_V, CPL, CR2, FAULT, FAULT_ERROR, FAULT_HAS_ERROR } from "../isa/state-layout.ts";
+import { CR4_UMIP } from "./control-bits.ts";
+import { DEFAULT_FEATURES, cr4Offered, type Feature } from "./cpuid.ts";
 import { CpuExit } from "./exit.ts";
 import type { PhysicalSpace } from "./physical-space.ts";
 import { Context, CpuState } from "./state.ts";
@@ -37,6 +39,8 @@ export interface ContextUnit {
   readonly context: Context;
   readonly tlb: Tlb;
   readonly physical: PhysicalSpace;
+  /** CR4 bits that MOV CR4 accepts. */
+  cr4Mask: number;
 }
 
 export interface ProcessorOptions {
@@ -44,6 +48,8 @@ export interface ProcessorOptions {
   readonly tables: { readonly v: TlbTables; readonly h: TlbTables };
   readonly physical: { readonly v: PhysicalSpace; readonly h: PhysicalSpace };
   readonly hooks: CpuHooks;
+  /** What CPUID reports and opcode rows ask for. */
+  readonly features?: readonly Feature[];
 }
 
 /** Unwinds a helper body after `raise`; caught at the helper's boundary. Never an Error: no stack is captured. */
@@ -54,6 +60,7 @@ export class Processor {
   readonly v: ContextUnit;
   readonly h: ContextUnit;
   readonly hooks: CpuHooks;
+  readonly features: ReadonlySet<Feature>;
   readonly exit = new CpuExit();
   /** Exits since the start: the number that the trap log must match. */
   exitCount = 0;
@@ -106,8 +113,9 @@ export class Processor {
   constructor(options: ProcessorOptions) {
     this.state = new CpuState(options.memory);
     this.hooks = options.hooks;
-    this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v };
-    this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h };
+    this.features = new Set(options.features ?? DEFAULT_FEATURES);
+    this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v, cr4Mask: cr4Offered(this.features) };
+    this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h, cr4Mask: cr4Offered(this.features) | CR4_UMIP };
     this.context = this.v.context;
     this.tlb = this.v.tlb;
     this.physical = this.v.physical;

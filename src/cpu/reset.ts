@@ -8,7 +8,7 @@ import { SIGNATURE } from "./cpuid.ts";
 import { DR6_FIXED, DR7_FIXED } from "./debug.ts";
 import { setEflags, EFLAGS_ALL } from "./eflags.ts";
 import { updateMode } from "./mode.ts";
-import { CR0_CD, CR0_ET, CR0_NW } from "./paging.ts";
+import { CR0_CD, CR0_ET, CR0_NW } from "./control-bits.ts";
 import type { ContextUnit, Processor } from "./processor.ts";
 import { ACCESS_P, ACCESS_REAL, SYS_LDT, SYS_TSS32_BUSY } from "./protection.ts";
 import { setSegment } from "./segmentation.ts";

@@ -7,7 +7,7 @@ import {
 } from "../isa/state-layout.ts";
 import { readLinear, writeLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
-import { CR0_PE } from "./paging.ts";
+import { CR0_PE } from "./control-bits.ts";
 import { GP, NP, SS_FAULT, type Processor } from "./processor.ts";
 import {
   ACCESS_P, ACCESS_REAL, ACCESS_S, ACCESS_V86, TYPE_ACCESSED, TYPE_CODE, TYPE_EXPAND_DOWN, TYPE_WRITABLE, accessOf, baseOf, dplOf,

@@ -26,7 +26,7 @@ export class CpuState {
 
   /** A shared field, as a signed 32-bit value. */
   read(field: Field): number {
-    return this.i32[field.offset >> 2]!;
+    return this.i32[field.offset >> 2];
   }
 
   write(field: Field, value: number): void {
@@ -35,7 +35,7 @@ export class CpuState {
 
   /** A 32-bit general register, signed. */
   gpr(index: number): number {
-    return this.i32[(GPR_BASE >> 2) + index]!;
+    return this.i32[(GPR_BASE >> 2) + index];
   }
 
   setGpr(index: number, value: number): void {
@@ -46,7 +46,7 @@ export class CpuState {
   register(index: number, width: number): number {
     if (width === 4) return this.gpr(index);
     const address = registerAddress(index, width);
-    return width === 2 ? this.view.getUint16(address, true) : this.u8[address]!;
+    return width === 2 ? this.view.getUint16(address, true) : this.u8[address];
   }
 
   setRegister(index: number, width: number, value: number): void {
@@ -56,7 +56,7 @@ export class CpuState {
   }
 
   get eip(): number {
-    return this.i32[EIP.offset >> 2]!;
+    return this.i32[EIP.offset >> 2];
   }
 
   set eip(value: number) {
@@ -65,7 +65,7 @@ export class CpuState {
 
   /** 0, or the vector + 1 of the fault that waits for its delivery. */
   get fault(): number {
-    return this.i32[FAULT.offset >> 2]!;
+    return this.i32[FAULT.offset >> 2];
   }
 }
 
@@ -85,7 +85,7 @@ export class Context {
 
   /** A field of the block, as a signed 32-bit value. */
   get(field: Field): number {
-    return this.#i32[this.#word + (field.offset >> 2)]!;
+    return this.#i32[this.#word + (field.offset >> 2)];
   }
 
   set(field: Field, value: number): void {
@@ -94,7 +94,7 @@ export class Context {
 
   /** Word `index` of an array field (DR0-DR3, PDPTE). */
   getAt(field: Field, index: number): number {
-    return this.#i32[this.#word + (field.offset >> 2) + index]!;
+    return this.#i32[this.#word + (field.offset >> 2) + index];
   }
 
   setAt(field: Field, index: number, value: number): void {
@@ -102,25 +102,25 @@ export class Context {
   }
 
   selector(index: number): number {
-    return this.#i32[this.#word + index * STRIDE_WORDS + SELECTOR_WORD]!;
+    return this.#i32[this.#word + index * STRIDE_WORDS + SELECTOR_WORD];
   }
 
   segmentBase(index: number): number {
-    return this.#i32[this.#word + index * STRIDE_WORDS + BASE_WORD]!;
+    return this.#i32[this.#word + index * STRIDE_WORDS + BASE_WORD];
   }
 
   /** Byte-granular, unsigned. */
   segmentLimit(index: number): number {
-    return this.#i32[this.#word + index * STRIDE_WORDS + LIMIT_WORD]! >>> 0;
+    return this.#i32[this.#word + index * STRIDE_WORDS + LIMIT_WORD] >>> 0;
   }
 
   /** Bits 8-23 of the descriptor's high dword; ACCESS_UNUSABLE. */
   segmentAccess(index: number): number {
-    return this.#i32[this.#word + index * STRIDE_WORDS + ACCESS_WORD]!;
+    return this.#i32[this.#word + index * STRIDE_WORDS + ACCESS_WORD];
   }
 
   segmentFast(index: number): number {
-    return this.#i32[this.#word + index * STRIDE_WORDS + FAST_WORD]!;
+    return this.#i32[this.#word + index * STRIDE_WORDS + FAST_WORD];
   }
 
   /** The stored words of a segment register. Use `setSegment` of segmentation.ts, which keeps SEG_FAST right. */

@@ -10,7 +10,8 @@ import { DR6_BT, DR7_LOCAL } from "./debug.ts";
 import { EFLAGS_ALL, setEflags } from "./eflags.ts";
 import { probeWrite, readLinear, writeLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
-import { CR0_PG, CR0_TS, CR4_PAE, CR4_PGE, loadPdptes } from "./paging.ts";
+import { CR0_PG, CR0_TS, CR4_PAE, CR4_PGE } from "./control-bits.ts";
+import { loadPdptes } from "./paging.ts";
 import { GP, GUEST_FAULT, NP, type Processor, TS } from "./processor.ts";
 import {
   ACCESS_P, ACCESS_V86, SYS_LDT, SYS_TSS16, SYS_TSS16_BUSY, SYS_TSS32, SYS_TSS32_BUSY, TSS_BUSY, baseOf, dplOf, isCode, isConformingCode, isReadable,
@@ -76,6 +77,7 @@ export function switchTask(p: Processor, selector: number, source: TaskSwitchSou
   c.set(CR0, c.get(CR0) | CR0_TS);
   c.set(DR7, c.get(DR7) & ~DR7_LOCAL);
   loadTask(p, next, is32, nested);
+  p.taskCommitted = false;
   if (next.trap) p.pendingDebug |= DR6_BT;
   return is32 ? 4 : 2;
 }
@@ -144,20 +146,20 @@ function loadTask(p: Processor, next: TaskImage, is32: boolean, nested: boolean)
   state.eip = next.eip;
   setEflags(state, c, nested ? next.eflags | EFLAGS_NT : next.eflags, EFLAGS_ALL);
   p.keepResumeFlag = (next.eflags & EFLAGS_RF) !== 0;
-  for (let i = 0; i < 8; i++) state.setGpr(EAX + i, next.gpr[i]!);
-  for (const i of SEGMENT_NAMES) setUnusable(c, i, next.selectors[i]!);
+  for (let i = 0; i < 8; i++) state.setGpr(EAX + i, next.gpr[i]);
+  for (const i of SEGMENT_NAMES) setUnusable(c, i, next.selectors[i]);
   setUnusable(c, LDTR, next.ldt);
 
   const v86 = (next.eflags & EFLAGS_VM) !== 0;
-  c.set(CPL, v86 ? 3 : next.selectors[CS]! & 3);
+  c.set(CPL, v86 ? 3 : next.selectors[CS] & 3);
   updateMode(p);
   loadTaskLdt(p, next.ldt);
   if (v86) {
-    for (const i of SEGMENT_NAMES) setSegment(c, i, next.selectors[i]!, next.selectors[i]! << 4, 0xffff, ACCESS_V86);
+    for (const i of SEGMENT_NAMES) setSegment(c, i, next.selectors[i], next.selectors[i] << 4, 0xffff, ACCESS_V86);
   } else {
-    loadTaskCode(p, next.selectors[CS]!);
-    loadTaskStack(p, next.selectors[SS]!);
-    for (const i of [DS, ES, FS, GS]) loadTaskData(p, i, next.selectors[i]!);
+    loadTaskCode(p, next.selectors[CS]);
+    loadTaskStack(p, next.selectors[SS]);
+    for (const i of [DS, ES, FS, GS]) loadTaskData(p, i, next.selectors[i]);
   }
   updateMode(p);
   if (next.eip >>> 0 > c.segmentLimit(CS)) p.fault(GP, p.external);

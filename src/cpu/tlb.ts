@@ -47,13 +47,13 @@ class FlatTable {
   }
 
   get(page: number): number {
-    return this.#i32[this.#word + page]!;
+    return this.#i32[this.#word + page];
   }
 
   set(page: number, entry: number, global: number): void {
     // Losing entries is always allowed, so a full journal simply starts again.
-    if (this.#count[global]! === JOURNAL_PAGES) this.flush(global);
-    this.#pages[global]![this.#count[global]!++] = page;
+    if (this.#count[global] === JOURNAL_PAGES) this.flush(global);
+    this.#pages[global][this.#count[global]++] = page;
     this.#i32[this.#word + page] = entry;
   }
 
@@ -63,16 +63,16 @@ class FlatTable {
 
   /** Drops every page of one journal: 0 local, 1 global. */
   flush(global: number): void {
-    const pages = this.#pages[global]!, count = this.#count[global]!;
-    for (let i = 0; i < count; i++) this.#i32[this.#word + pages[i]!] = this.#invalid;
+    const pages = this.#pages[global], count = this.#count[global];
+    for (let i = 0; i < count; i++) this.#i32[this.#word + pages[i]] = this.#invalid;
     this.#count[global] = 0;
   }
 
   dropHost(hostPage: number): void {
     for (let global = 0; global < 2; global++) {
-      const pages = this.#pages[global]!, count = this.#count[global]!;
+      const pages = this.#pages[global], count = this.#count[global];
       for (let i = 0; i < count; i++) {
-        const page = pages[i]!;
+        const page = pages[i];
         if (this.#i32[this.#word + page] === ((hostPage - (page << 12)) | 0)) this.drop(page);
       }
     }
@@ -153,15 +153,15 @@ export class Tlb {
   recall(page: number, kind: number): number {
     const slot = (page * 4 + kind) & (SLOW_SLOTS - 1);
     if (this.#slowTag[slot] !== page * 4 + kind) return -1;
-    this.recalledFlags = this.#slowFlags[slot]!;
-    return this.#slowPage[slot]!;
+    this.recalledFlags = this.#slowFlags[slot];
+    return this.#slowPage[slot];
   }
   recalledFlags = 0;
 
   /** INVLPG: the page that holds `linear`, whole where it is a large one, global or not. */
   flushPage(linear: number): void {
     const page = linear >>> 12;
-    const large = this.#large[linear >>> 21]!;
+    const large = this.#large[linear >>> 21];
     if (large === 0) {
       this.#dropPage(page);
     } else {
