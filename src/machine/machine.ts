@@ -10,7 +10,7 @@ import { ROWS } from "../isa/opcode-map/index.ts";
 import { EFLAGS_IF } from "../isa/state-layout.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
-import { Pc, type PcEvents } from "./pc.ts";
+import { type BootOrder, type Drives, Pc, type PcEvents } from "./pc.ts";
 import { GuestPhysical, HardwarePhysical } from "./physical.ts";
 import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -32,10 +32,10 @@ export interface MachineOptions {
   readonly wallNs?: () => number;
   /** ROM images; absent: a bare processor without devices. */
   readonly firmware?: { readonly bios: Uint8Array; readonly vgabios?: Uint8Array };
-  readonly drives: Readonly<Partial<Record<"fda" | "fdb" | "hda" | "hdb" | "cdrom", ByteSource>>>;
+  readonly drives: Drives;
   /** Files that the firmware loads in place of booting a drive (firmware/boot-plan.ts). */
-  readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource };
-  readonly bootOrder?: "a" | "c" | "d";
+  readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource | Uint8Array };
+  readonly bootOrder?: BootOrder;
 }
 
 export type RunReason = "budget" | "break" | "idle" | "halted" | "triple-fault" | "power-off" | "exit-port" | "refused";
@@ -54,6 +54,7 @@ export class Machine {
   private readonly options: MachineOptions;
   private ended: RunReason | null = null;
   private resetRequested = false;
+  private complete = false;
 
   constructor(options: MachineOptions) {
     this.options = options;
@@ -78,7 +79,7 @@ export class Machine {
         },
         codeWritten: (address, length) => this.core.blocks.invalidate(address, length),
         readTimestamp: () => Math.floor(this.clock.nowNs() * TSC_PER_NS),
-        floatingPointError: () => this.pc.irq13(),
+        floatingPointError: () => this.pc.floatingPointError(),
         notice: (text) => this.events.notice(text),
       },
     });
@@ -95,12 +96,17 @@ export class Machine {
       ...(options.firmware ? { firmware: options.firmware } : {}),
       ...(options.bootPlan ? { bootPlan: options.bootPlan } : {}),
       bootOrder: options.bootOrder ?? null,
-      events: this.events,
+      events: {
+        serial: (port, byte) => this.events.serial(port, byte),
+        debugConsole: (byte) => this.events.debugConsole(byte),
+        notice: (text) => this.events.notice(text),
+      },
       pins: {
         intr: (level) => this.core.setIntr(level),
-        nmi: () => this.core.raiseNmi(),
-        reset: () => this.request(() => (this.resetRequested = true)),
-        powerOff: () => this.request(() => (this.ended = "power-off")),
+        reset: () =>
+          this.request(() => {
+            this.resetRequested = true;
+          }),
         exit: (value) =>
           this.request(() => {
             this.exitValue = value;
@@ -110,6 +116,7 @@ export class Machine {
       },
     });
     this.supervisor = new Supervisor(this, options.technique, options.ring, options.set);
+    this.complete = true;
     this.powerOn();
   }
 
@@ -119,6 +126,7 @@ export class Machine {
   }
 
   private flushTranslations(): void {
+    if (!this.complete) return; // chips drive their wires while the board is being built
     this.cpu.v.tlb.flushAll();
     this.cpu.h.tlb.flushAll();
     this.supervisor.mappingChanged();

@@ -3,15 +3,29 @@
 import { Overlay } from "../block/overlay.ts";
 import { RawDisk } from "../block/raw.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
-import type { ByteSource, Clock, Device } from "../hardware/device.ts";
+import type { ByteSource, Clock, Device, Region } from "../hardware/device.ts";
+import { FwCfg } from "../hardware/fw-cfg.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
+import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
+import { placeOn } from "../hardware/pci-function.ts";
+import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
+import { Piix3Ide, Piix3IsaBridge } from "../hardware/pci-piix.ts";
 import { Pic8259aPair } from "../hardware/pic-8259a.ts";
 import { Pit8254 } from "../hardware/pit-8254.ts";
+import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
+import { Ps2Keyboard } from "../hardware/ps2-keyboard.ts";
+import { Ps2Mouse } from "../hardware/ps2-mouse.ts";
 import { RtcMc146818a } from "../hardware/rtc-mc146818a.ts";
+import { SystemPorts, WiredOr } from "../hardware/system-ports.ts";
 import { Uart16550a } from "../hardware/uart-16550a.ts";
 import { Vga } from "../hardware/vga.ts";
 import type { GuestPhysical } from "./physical.ts";
+
+export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
+export type DriveName = (typeof DRIVE_NAMES)[number];
+export type Drives = Readonly<Partial<Record<DriveName, ByteSource>>>;
+export type BootOrder = "a" | "c" | "d";
 
 /** What the machine says to the outside. */
 export interface PcEvents {
@@ -22,9 +36,7 @@ export interface PcEvents {
 
 export interface PcPins {
   intr(level: boolean): void;
-  nmi(): void;
   reset(): void;
-  powerOff(): void;
   exit(value: number): void;
   /** A20, shadow RAM or a memory window moved: translations are void. */
   mappingChanged(): void;
@@ -35,29 +47,32 @@ export interface PcOptions {
   readonly physical: GuestPhysical;
   readonly mmio: MmioBus;
   readonly memoryBytes: number;
-  readonly drives: Readonly<Partial<Record<"fda" | "fdb" | "hda" | "hdb" | "cdrom", ByteSource>>>;
+  readonly drives: Drives;
   readonly firmware?: { readonly bios: Uint8Array; readonly vgabios?: Uint8Array };
-  readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource };
-  readonly bootOrder: "a" | "c" | "d" | null;
+  readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource | Uint8Array };
+  readonly bootOrder: BootOrder | null;
   readonly events: PcEvents;
   readonly pins: PcPins;
 }
 
 const MB = 1 << 20;
+/** CMOS bytes of a PC: floppy types, memory sizes, boot order (the numbering that Bochs and QEMU use). */
+const CMOS_FLOPPY_TYPES = 0x10, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_POST = 0x30, CMOS_ABOVE_16M = 0x34;
+const CMOS_BOOT_THIRD = 0x38, CMOS_BOOT_FIRST_SECOND = 0x3d, CMOS_EQUIPMENT = 0x14;
+const BOOT_CODES = { a: 1, c: 2, d: 3 } as const;
 
 export class Pc {
   readonly io = new IoBus();
   readonly pic: Pic8259aPair;
   readonly vga: Vga;
   readonly serial: readonly [Uart16550a, Uart16550a];
+  readonly keyboard: Ps2Keyboard;
+  readonly mouse: Ps2Mouse;
   interruptPending = false;
-  private readonly options: PcOptions;
   private readonly devices: Device[] = [];
-  private readonly rtc: RtcMc146818a;
 
   constructor(options: PcOptions) {
-    this.options = options;
-    const { clock, pins, events, physical, mmio } = options;
+    const { clock, pins, events, physical, mmio, drives } = options;
     const { io } = this;
     this.pic = this.add(
       new Pic8259aPair({
@@ -71,37 +86,86 @@ export class Pc {
     );
     const irq = (n: number) => this.pic.irq(n);
     const pit = this.add(new Pit8254({ clock, irq0: irq(0) }));
-    this.rtc = this.add(new RtcMc146818a({ clock, irq8: irq(8) }));
+    const rtc = this.add(new RtcMc146818a({ clock, irq8: irq(8) }));
     this.vga = this.add(new Vga(clock));
     const uart = (port: 0 | 1, line: number) =>
       this.add(new Uart16550a({ id: `uart${port}`, clock, irq: irq(line), sink: { byte: (value) => events.serial(port, value) } }));
     this.serial = [uart(0, 4), uart(1, 3)];
-    const ide = [
-      this.add(new IdeChannel({ id: "ide0", interrupt: irq(14) })),
-      this.add(new IdeChannel({ id: "ide1", interrupt: irq(15) })),
-    ] as const;
-    const disk = (source: ByteSource) => new AtaDisk(clock, new Overlay(new RawDisk(source)));
-    const { hda, hdb } = options.drives;
-    if (hda) ide[0].attach(0, disk(hda));
-    if (hdb) ide[0].attach(1, disk(hdb));
 
-    if (!options.firmware) return;
+    const a20 = new WiredOr({
+      set: (open) => {
+        const mask = open ? ~0 : ~MB;
+        if (physical.a20Mask === mask) return;
+        physical.a20Mask = mask;
+        pins.mappingChanged();
+      },
+    });
+    const system = this.add(
+      new SystemPorts({ clock, pit, a20: a20.input(), resetPulse: pins.reset, debug: { byte: events.debugConsole }, exit: pins.exit }),
+    );
+    this.keyboard = this.add(new Ps2Keyboard({ clock }));
+    this.mouse = this.add(new Ps2Mouse({ clock }));
+    const i8042 = this.add(
+      new Ps2I8042({ clock, irq1: irq(1), irq12: irq(12), a20: a20.input(), resetPulse: pins.reset, keyboard: this.keyboard, mouse: this.mouse }),
+    );
+
+    const busMaster = this.add(new IdeBusMaster(physical.busMaster));
+    const channel = (index: 0 | 1) => {
+      const ide = this.add(new IdeChannel({ id: `ide${index}`, interrupt: busMaster.interruptLine(index, irq(14 + index)) }));
+      busMaster.connect(index, ide);
+      return ide;
+    };
+    const ide = [channel(0), channel(1)] as const;
+    const disk = (source: ByteSource) => new AtaDisk(clock, new Overlay(new RawDisk(source)));
+    if (drives.hda) ide[0].attach(0, disk(drives.hda));
+    if (drives.hdb) ide[0].attach(1, disk(drives.hdb));
+
+    const pci = this.add(new PciBus());
+    const hostBridge = this.add(
+      new I440fxHostBridge((s) => {
+        physical.setShadow(s.first, s.last - s.first + 1, s.readDram, s.writeDram);
+        pins.mappingChanged();
+      }),
+    );
+    const isaBridge = this.add(new Piix3IsaBridge(Array.from({ length: 16 }, (_, n) => irq(n)), pins.reset));
+    const ideFunction = this.add(new Piix3Ide(busMaster, placeOn(io, 16, busMaster.ports)));
+    pci.add(0, 0, hostBridge);
+    pci.add(1, 0, isaBridge);
+    pci.add(1, 1, ideFunction);
+
+    const fwCfg = this.add(new FwCfg());
+    if (options.bootPlan) {
+      fwCfg.addFile("opt/trapscope/bootplan", options.bootPlan.plan);
+      fwCfg.addFile("opt/trapscope/bootdata", options.bootPlan.data);
+    }
+
+    if (!options.firmware) return; // a bare processor
     physical.setBios(options.firmware.bios);
     if (options.firmware.vgabios) physical.setOptionRom(options.firmware.vgabios);
     io.attach(0x20, 0x21, this.pic.masterRegion);
-    io.attach(0xa0, 0xa1, this.pic.slaveRegion);
-    io.attach(0x4d0, 0x4d1, this.pic.elcrRegion);
     io.attach(0x40, 0x43, pit.region);
-    io.attach(0x70, 0x71, this.rtc.region);
-    io.attach(0x3f8, 0x3ff, this.serial[0].region);
-    io.attach(0x2f8, 0x2ff, this.serial[1].region);
-    io.attach(0x1f0, 0x1f7, ide[0].commandBlock);
-    io.attach(0x3f6, 0x3f6, ide[0].controlBlock);
+    io.attach(0x60, 0x60, i8042.dataRegion);
+    io.attach(0x61, 0x61, system.port61);
+    io.attach(0x64, 0x64, i8042.commandRegion);
+    io.attach(0x70, 0x71, rtc.region);
+    io.attach(0x80, 0x80, system.port80);
+    io.attach(0x92, 0x92, system.port92);
+    io.attach(0xa0, 0xa1, this.pic.slaveRegion);
+    io.attach(0xe9, 0xe9, system.portE9);
+    io.attach(0xf0, 0xf1, { read: () => 0xff, write: () => irq(13).set(false) });
+    io.attach(0xf4, 0xf4, system.portF4);
     io.attach(0x170, 0x177, ide[1].commandBlock);
+    io.attach(0x1f0, 0x1f7, ide[0].commandBlock);
+    io.attach(0x2f8, 0x2ff, this.serial[1].region);
     io.attach(0x376, 0x376, ide[1].controlBlock);
     io.attach(0x3b0, 0x3df, this.vga.ports);
+    io.attach(0x3f6, 0x3f6, ide[0].controlBlock);
+    io.attach(0x3f8, 0x3ff, this.serial[0].region);
+    io.attach(0x4d0, 0x4d1, this.pic.elcrRegion);
+    io.attach(0x510, 0x511, fwCfg.region);
+    io.attach(0xcf8, 0xcff, withResetControl(pci.ports, system.portCf9));
     mmio.attach(0xa_0000, 0xb_ffff, this.vga.window);
-    this.describeMemory(options.memoryBytes);
+    describe(rtc, options);
   }
 
   private add<T extends Device>(device: T): T {
@@ -113,26 +177,42 @@ export class Pc {
     return this.pic.acknowledge();
   }
 
-  irq13(): void {
+  /** FERR# of the processor. */
+  floatingPointError(): void {
     this.pic.irq(13).set(true);
   }
 
   reset(): void {
     for (const device of this.devices) device.reset();
   }
+}
 
-  /** CMOS memory sizes, as PC firmware has read them since the AT. */
-  private describeMemory(bytes: number): void {
-    const { rtc } = this;
-    const word = (index: number, value: number) => {
-      rtc.setCmos(index, value & 0xff);
-      rtc.setCmos(index + 1, (value >>> 8) & 0xff);
-    };
-    word(0x15, 640);
-    const extendedKb = Math.min(0xffff, (bytes - MB) >>> 10);
-    word(0x17, extendedKb);
-    word(0x30, extendedKb);
-    word(0x34, bytes > 16 * MB ? (bytes - 16 * MB) >>> 16 : 0);
-    void this.options;
-  }
+/** Port CF9h lies inside the PCI configuration address register: a byte access to it is the reset control register. */
+function withResetControl(pci: Region, cf9: Region): Region {
+  return {
+    read: (offset, width) => (offset === 1 && width === 1 ? cf9.read(0, 1) : pci.read(offset, width)),
+    write: (offset, width, value) => (offset === 1 && width === 1 ? cf9.write(0, 1, value) : pci.write(offset, width, value)),
+  };
+}
+
+/** What the set-up program of this PC has left in CMOS RAM. */
+function describe(rtc: RtcMc146818a, options: PcOptions): void {
+  const { memoryBytes: bytes, drives, bootOrder } = options;
+  const word = (index: number, value: number) => {
+    rtc.setCmos(index, value & 0xff);
+    rtc.setCmos(index + 1, (value >>> 8) & 0xff);
+  };
+  const extendedKb = Math.min(0xffff, (bytes - MB) >>> 10);
+  word(CMOS_BASE_KB, 640);
+  word(CMOS_EXTENDED_KB, extendedKb);
+  word(CMOS_EXTENDED_KB_POST, extendedKb);
+  word(CMOS_ABOVE_16M, bytes > 16 * MB ? (bytes - 16 * MB) >>> 16 : 0);
+  const floppies = (drives.fda ? 1 : 0) + (drives.fdb ? 1 : 0);
+  rtc.setCmos(CMOS_FLOPPY_TYPES, 0x40 | (drives.fdb ? 4 : 0));
+  rtc.setCmos(CMOS_EQUIPMENT, 0x07 | (floppies > 1 ? 0x40 : 0));
+  const order: BootOrder[] = bootOrder ? [bootOrder] : drives.fda ? ["a", "c", "d"] : ["c", "d", "a"];
+  const rest = (["a", "c", "d"] as const).filter((drive) => !order.includes(drive));
+  const [first, second, third] = [...order, ...rest].map((drive) => BOOT_CODES[drive]);
+  rtc.setCmos(CMOS_BOOT_FIRST_SECOND, first! | (second! << 4));
+  rtc.setCmos(CMOS_BOOT_THIRD, third! << 4);
 }
