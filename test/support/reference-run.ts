@@ -1,0 +1,136 @@
+// Runs a random program on the plain evaluating back-end: what the other back-ends are compared with.
+// A faulting instruction is recorded and skipped.
+
+import type { Decoded } from "../../src/isa/decoded.ts";
+import { createDecoded } from "../../src/isa/decoder.ts";
+import { createEvaluator, type Evaluator, type Fault, type GuestMemory, type HelperCallback } from "../../src/isa/evaluator.ts";
+import {
+  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CR0, CR2, CR4, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EIP, GPR_BASE, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEG_SELECTOR,
+  SEGMENT_STRIDE,
+} from "../../src/isa/state-layout.ts";
+import { decoder, type InitialState, PAGE_BYTES, RAM_BYTES, type RandomProgram } from "./random-programs.ts";
+
+const CR0_PE = 1, CR0_ET = 0x10, CR0_WP = 0x1_0000, CR0_PG = 0x8000_0000;
+export const STATE_MEMORY_BYTES = CONTEXT_H + CONTEXT_BYTES;
+
+/** CR0 that the initial state needs. */
+export function cr0Of(initial: InitialState): number {
+  return CR0_ET | (initial.isProtected ? CR0_PE : 0) | (initial.pages ? CR0_PG | CR0_WP : 0) | 0;
+}
+
+export interface RecordedFault {
+  readonly eip: number;
+  readonly vector: number;
+  readonly errorCode: number | null;
+}
+
+export interface RunResult {
+  readonly registers: readonly number[];
+  readonly eip: number;
+  /** Status flags and DF. */
+  readonly eflags: number;
+  readonly faults: readonly RecordedFault[];
+  readonly steps: number;
+  readonly memory: Uint8Array;
+}
+
+export interface ReferenceMachine {
+  readonly evaluator: Evaluator;
+  readonly state: DataView;
+  readonly memory: Uint8Array;
+  /** Decodes at the present EIP; null where the program ends or its bytes cannot be fetched. */
+  decodeNext(): Decoded | null;
+  eip(): number;
+}
+
+export function createReferenceMachine(program: RandomProgram, helper: HelperCallback = noHelper): ReferenceMachine {
+  const state = new DataView(new ArrayBuffer(STATE_MEMORY_BYTES));
+  const memory = program.memory.slice();
+  const { initialState } = program;
+  const { pages } = initialState;
+  const setContext = (offset: number, value: number) => state.setInt32(CONTEXT_V + offset, value | 0, true);
+
+  const guest: GuestMemory = {
+    read: (linear) => {
+      if (linear >= RAM_BYTES) throw new RangeError(`read of ${linear.toString(16)} beyond RAM`);
+      return memory[linear] as number;
+    },
+    write: (linear, byte) => {
+      if (linear >= RAM_BYTES) throw new RangeError(`write of ${linear.toString(16)} beyond RAM`);
+      memory[linear] = byte;
+    },
+  };
+  if (pages) {
+    guest.fault = (linear, bytes, write): Fault | null => {
+      for (let at = linear; ; at = Math.min((at & -PAGE_BYTES) + PAGE_BYTES, linear + bytes - 1)) {
+        const page = (at >>> 0) / PAGE_BYTES;
+        const permission = page < pages.length ? (pages[Math.floor(page)] as number) : 0;
+        if (permission === 0 || (write && permission === 1)) {
+          setContext(CR2.offset, at);
+          return { vector: 14, errorCode: (permission === 0 ? 0 : 1) | (write ? 2 : 0) };
+        }
+        if (at >= linear + bytes - 1) return null;
+      }
+    };
+  }
+
+  const evaluator = createEvaluator({ state, memory: guest, helper });
+  initialState.registers.forEach((value, n) => state.setInt32(GPR_BASE + n * 4, value, true));
+  initialState.segments.forEach((segment, n) => {
+    const at = CONTEXT_V + n * SEGMENT_STRIDE;
+    state.setUint16(at + SEG_SELECTOR, segment.selector, true);
+    state.setInt32(at + SEG_BASE, segment.base, true);
+    state.setUint32(at + SEG_LIMIT, segment.limit, true);
+    state.setInt32(at + SEG_ACCESS, segment.access, true);
+  });
+  setContext(CR0.offset, cr0Of(initialState));
+  setContext(CR4.offset, 0);
+  state.setInt32(EFLAGS_SHARED.offset, initialState.eflags & EFLAGS_SHARED_MASK, true);
+  evaluator.builder.setStatusFlags(initialState.eflags);
+  state.setInt32(EIP.offset, initialState.eip, true);
+
+  const decoded = createDecoded();
+  const eip = () => state.getUint32(EIP.offset, true);
+  const end = program.initialState.eip + program.bytes.length;
+  return {
+    evaluator, state, memory, eip,
+    decodeNext: () => {
+      const at = eip();
+      if (at < initialState.eip || at >= end) return null;
+      const linear = program.codeAddress + at - initialState.eip;
+      const length = decoder.decodeBytes(memory, linear, linear + 16, program.code32, decoded);
+      if (length > 15) throw new Error("the program made an instruction too long");
+      return decoded;
+    },
+  };
+}
+
+/** Runs to the end of the program or `maxSteps` instructions. */
+export function runOnEvaluator(program: RandomProgram, maxSteps: number, helper?: HelperCallback): RunResult {
+  const machine = createReferenceMachine(program, helper);
+  const { evaluator, state } = machine;
+  const faults: RecordedFault[] = [];
+  let steps = 0;
+  for (; steps < maxSteps; steps++) {
+    const decoded = machine.decodeNext();
+    if (!decoded) break;
+    const eip = machine.eip();
+    let step = evaluator.step(decoded, eip);
+    while (step.suspended) step = evaluator.step(decoded, eip);
+    if (step.fault) {
+      faults.push({ eip, ...step.fault });
+      state.setInt32(EIP.offset, eip + decoded.length, true);
+    }
+  }
+  return {
+    registers: Array.from({ length: 8 }, (_, n) => state.getInt32(GPR_BASE + n * 4, true)),
+    eip: machine.eip(),
+    eflags: (evaluator.builder.statusFlags() as number) | state.getInt32(EFLAGS_SHARED.offset, true),
+    faults, steps,
+    memory: machine.memory,
+  };
+}
+
+function noHelper(name: string): never {
+  throw new Error(`helper ${name} called`);
+}
