@@ -122,13 +122,13 @@ function infoOf(row: Row): number {
 }
 
 /**
- * MMX and SSE opcodes distinguish 66, F3 and F2, so another prefix than the row's own makes another (here undefined)
+ * MMX, SSE and the instructions of their time distinguish 66, F3 and F2, so another prefix than the row's own makes another (here undefined)
  * instruction; elsewhere, and for the PREFETCH hints (0F18), these prefixes are an operand size or are ignored.
  */
 function refusesOtherPrefixes(row: Row, pattern: OpcodePattern): boolean {
   if (!pattern.twoByte || pattern.opcode === 0x18) return false;
   switch (row.feature) {
-    case "mmx": case "sse": case "sse2": case "sse3": case "fxsr": case "clflush": return true;
+    case "mmx": case "sse": case "sse2": case "sse3": case "fxsr": case "clflush": case "monitor": return true;
     default: return false;
   }
 }

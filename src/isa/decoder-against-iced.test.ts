@@ -37,7 +37,7 @@ function randomEncoding(random: Prng, into: Uint8Array, at: number): void {
   if (p < at + 15 && random.oneIn(2)) into[p++] = 0x0f;
 }
 
-const SIZE = /\b(byte|word|dword|fword|qword|tbyte|xmmword) ptr /;
+const SIZE = /\b(\w+) ptr /;
 
 /** Both texts without what is a matter of taste or of the code segment's default size. */
 function sameText(row: Row, ours: string, theirs: string): boolean {
@@ -65,8 +65,11 @@ function sameText(row: Row, ours: string, theirs: string): boolean {
   if (other === "xlatb") mine = mine.replace(/^xlat \[e?bx\]$/, "xlatb");
   // The displacement beside a scaled index alone is an address to us.
   other = other.replace(/\[(\w+\*\d)-(\w+)\]/, (_, index, value) => `[${index}+0x${(2 ** 32 - Number(value)).toString(16)}]`);
+  // Implicit operands.
+  if (row.mnemonic === "MONITOR" || row.mnemonic === "MWAIT") other = other.replace(/^(?:\w\w )?(\w+) .*/, "$1");
+  if (row.mnemonic.startsWith("MASKMOV")) other = other.replace(/ \S*\[.*?\],/, " ");
   // The 16-bit register source of a selector.
-  if (row.operands.includes("Ew")) other = other.replace(/([ ,])e([a-ds][xpi])$/, "$1$2");
+  if (row.operands.includes("Ew")) other = other.replace(row.operands[0] === "Ew" ? /( )e([a-ds][xpi])$/ : /(,)e([a-ds][xpi])(?=$|,\w+$)/, "$1$2");
   if (row.mnemonic.startsWith("PREFETCH")) return other.startsWith("nop");
   if (row.mnemonic === "XCHG" && mine !== other) mine = mine.replace(/ (\S*?( ptr \S*)?),(.*)$/, " $3,$1");
   const mySize = SIZE.exec(mine)?.[1];

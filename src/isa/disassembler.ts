@@ -24,6 +24,9 @@ const BY_OPERAND_SIZE: Readonly<Record<string, readonly [string, string]>> = {
 /** The customary one of the SDM's synonyms: `jne`, not `jnz`. */
 const CONDITIONS: Readonly<Record<string, string>> = { NB: "ae", Z: "e", NZ: "ne", NBE: "a", NL: "ge", NLE: "g" };
 
+/** x87 instructions on the stack top that name the other operand alone. */
+const TOP_UNSAID: ReadonlySet<string> = new Set(["FLD", "FST", "FSTP", "FXCH", "FCOM", "FCOMP", "FUCOM", "FUCOMP"]);
+
 function hex(value: number): string {
   const unsigned = value >>> 0;
   return unsigned < 10 ? String(unsigned) : `0x${unsigned.toString(16)}`;
@@ -39,7 +42,7 @@ export function registerName(kind: Operand["kind"], number: number, width: numbe
     case "control": return `cr${number}`;
     case "debug": return `dr${number}`;
     case "test": return `tr${number}`;
-    case "st": return number === 0 ? "st" : `st(${number})`;
+    case "st": return `st(${number})`;
     case "mm": return `mm${number}`;
     case "xmm": return `xmm${number}`;
     default: return (width === 1 ? GPR_8 : width === 2 ? GPR_16 : GPR_32)[number] as string;
@@ -92,6 +95,8 @@ function operandText(code: OperandCode, decoded: Decoded, eip: number): string {
       const size = code === "Mp" || code === "Ms" || code === "Ma" ? undefined : SIZES[operand.width];
       return size === undefined || sizeIsTold(decoded, code) ? text : `${size} ptr ${text}`;
     }
+    // ST alone is the implicit top of the stack, ST(0) a register that the encoding names.
+    case "st": return code === "ST" ? "st" : `st(${operand.number})`;
     default: return registerName(operand.kind, operand.number, operand.width);
   }
 }
@@ -133,7 +138,7 @@ export function disassemble(decoded: Decoded, eip: number): string {
   row.operands.forEach((code, position) => {
     if (row.string && (code === "AL" || code === "eAX")) return;
     // Arithmetic between the x87 stack top and memory names the memory alone.
-    if (code === "ST" && position === 0 && row.operands.length === 2 && OPERAND_SHAPES[row.operands[1] as OperandCode].memoryOnly) return;
+    if (code === "ST" && position === 0 && row.operands.length === 2 && (decoded.mod !== 3 || TOP_UNSAID.has(row.mnemonic))) return;
     operands.push(operandText(code, decoded, eip));
   });
   return operands.length ? `${text} ${operands.join(",")}` : text;
