@@ -79,7 +79,8 @@ const SILICON: readonly (readonly [string, string, readonly number[], readonly n
 ];
 
 describe("captured from silicon", () => {
-  it.each(SILICON)("%s %s", (code, _assembly, [eax, ecx, edx, flags], after, undefinedFlags = 0) => {
+  it.each(SILICON.map((capture) => ({ name: `${capture[0]} ${capture[1]}`, capture })))("$name", ({ capture }) => {
+    const [code, , [eax, ecx, edx, flags], after, undefinedFlags = 0] = capture;
     const got = run({ code, eax: eax!, ecx: ecx!, edx: edx!, flags: flags! });
     if (after === null) {
       expect(got).toMatchObject({ fault: DIVIDE_ERROR, eax, edx, flags, eip: 0x1000 });
