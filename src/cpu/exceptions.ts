@@ -181,7 +181,7 @@ function throughGate(
   const width = type & 8 ? 4 : 2;
   const flags = flagsImage(p, kind);
   const stack = inner ? innerStack(p, dpl) : currentStack(p);
-  stack.reserve(width * ((inner ? (v86 ? 9 : 5) : 3) + (hasError ? 1 : 0)));
+  stack.reserve(width, (inner ? (v86 ? 9 : 5) : 3) + (hasError ? 1 : 0));
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, p.external);
   if (inner) {
     if (v86) {

@@ -35,15 +35,14 @@ export class StackCursor {
     this.pointer = pointer;
   }
 
-  /** Whether `bytes` more can be pushed; #SS otherwise. */
-  reserve(bytes: number): void {
-    const offset = (this.pointer - bytes) & this.#mask;
-    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, bytes)) this.#fail();
+  /** Whether `count` items more can be pushed; #SS otherwise. SP may wrap around between them. */
+  reserve(width: Width, count: number): void {
+    for (let i = 1; i <= count; i++) this.#writableAt((this.pointer - i * width) & this.#mask, width);
   }
 
   push(width: Width, value: number): void {
     const offset = (this.pointer - width) & this.#mask;
-    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#fail();
+    this.#writableAt(offset, width);
     writeLinear(this.#p, (this.#base + offset) | 0, width, value, this.#user);
     this.pointer = (this.pointer & ~this.#mask) | offset;
   }
@@ -51,7 +50,7 @@ export class StackCursor {
   /** The item `above` bytes over the top; unsigned for width 2, signed for 4. */
   peek(width: Width, above: number): number {
     const offset = (this.pointer + above) & this.#mask;
-    if (!usableForRead(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#fail();
+    if (!usableForRead(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
     return readLinear(this.#p, (this.#base + offset) | 0, width, this.#user);
   }
 
@@ -65,8 +64,8 @@ export class StackCursor {
     this.pointer = (this.pointer & ~this.#mask) | ((this.pointer + bytes) & this.#mask);
   }
 
-  #fail(): never {
-    return this.#p.selectorFault(SS_FAULT, this.selector);
+  #writableAt(offset: number, width: Width): void {
+    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
   }
 }
 

@@ -42,7 +42,7 @@ export function farJump(p: Processor, selector: number, offset: number): void {
 export function farCall(p: Processor, selector: number, offset: number, size: OperandSize): void {
   if (!inProtectedMode(p.context)) {
     const stack = currentStack(p);
-    stack.reserve(2 * size);
+    stack.reserve(size, 2);
     checkUnprotectedTarget(p, offset);
     stack.push(size, p.context.selector(CS));
     stack.push(size, p.state.eip);
@@ -85,7 +85,7 @@ function jumpUnprotected(p: Processor, selector: number, offset: number): void {
 /** The code segment read last, at privilege `cpl`; a call leaves its return address on `stack` first. */
 function enterCode(p: Processor, selector: number, offset: number, cpl: number, stack: StackCursor | null, size: OperandSize = 4): void {
   const { context, state } = p;
-  stack?.reserve(2 * size);
+  stack?.reserve(size, 2);
   if (offset >>> 0 > limitOf(p.descriptorLow, p.descriptorHigh)) p.fault(GP, 0);
   markAccessed(p, selector);
   if (stack) {
@@ -125,7 +125,7 @@ function throughCallGate(p: Processor, gateSelector: number, gate: number, isCal
   markAccessed(p, selector);
   const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
   const outer = currentStack(p), stack = innerStack(p, dpl);
-  stack.reserve(size * (4 + parameters));
+  stack.reserve(size, 4 + parameters);
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, 0);
   stack.push(size, context.selector(SS));
   stack.push(size, state.gpr(ESP));
