@@ -2,7 +2,7 @@
 // E9h, and how they end, with guests/NAME.expected.json.
 //   node scripts/check-guests-qemu.mjs [NAME]... [--print]      --print shows what the guest wrote
 // `serial` is compared byte for byte; a guest that talks has `script` instead: lines `expect "…"`, `send "…"`, `wait SECONDS`.
-// `qemu: { args, serial }` holds more arguments, and the text where QEMU departs from the manual.
+// `qemu: { args, replace }` holds more arguments, and pairs [pattern, text] where QEMU departs from the manual.
 // Exit codes: 0 all agree, 1 one differs, 2 QEMU is missing.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -72,7 +72,7 @@ async function run(name) {
   const status = await ended;
   clearTimeout(timer);
   if (print) process.stdout.write(com1);
-  const wanted = expected.qemu?.serial ?? expected.serial;
+  const wanted = (expected.qemu?.replace ?? []).reduce((text, [from, to]) => text?.replaceAll(new RegExp(from, "gm"), to), expected.serial);
   if (wanted !== undefined && com1 !== wanted) complaints.push(`COM1 ${difference(com1, wanted)}`);
   const e9 = existsSync(debug) ? readFileSync(debug, "latin1") : "";
   if (e9 !== com1.replaceAll("\r\n", "\n")) complaints.push("port E9h differs from COM1");
