@@ -64,7 +64,8 @@ export function run(setup: Setup): Outcome {
   const state = new DataView(new ArrayBuffer(CONTEXT_V + 0x200));
   if (STATE_BASE + STATE_BYTES > state.byteLength) throw new Error("state does not fit");
   const memory = new Map<number, number>();
-  for (const [at, bytes] of Object.entries(setup.memory ?? {})) bytes.forEach((byte, n) => memory.set((Number(at) + n) >>> 0, byte));
+  for (const [at, bytes] of Object.entries(setup.memory ?? {}))
+    for (const [n, byte] of bytes.entries()) memory.set((Number(at) + n) >>> 0, byte);
   const calls: (readonly [HelperName, ...number[]])[] = [];
   const writes: number[] = [];
 
@@ -93,7 +94,7 @@ export function run(setup: Setup): Outcome {
     state.setUint32(at + SEG_LIMIT, given?.limit ?? (bits === 16 ? 0xffff : 0xffffffff), true);
     state.setUint32(at + SEG_ACCESS, (index === CS ? 0x9b : PRESENT_WRITABLE) | (size === 32 ? BIG : 0), true);
   }
-  REGISTERS.forEach((name, n) => state.setUint32(registerAddress(n, 4), (setup[name] ?? 0) >>> 0, true));
+  for (const [n, name] of REGISTERS.entries()) state.setUint32(registerAddress(n, 4), (setup[name] ?? 0) >>> 0, true);
   const flags = setup.flags ?? 0;
   builder.set(EFLAGS_SHARED, flags & EFLAGS_SHARED_MASK);
   builder.setStatusFlags(flags);
@@ -133,7 +134,7 @@ export function run(setup: Setup): Outcome {
     outcome.suspended = result.suspended;
     outcome.eip = result.eip >>> 0;
     outcome.flags = Number(builder.statusFlags()) | Number(builder.get(EFLAGS_SHARED));
-    REGISTERS.forEach((name, n) => (outcome[name] = state.getUint32(registerAddress(n, 4), true)));
+    for (const [n, name] of REGISTERS.entries()) outcome[name] = state.getUint32(registerAddress(n, 4), true);
     return outcome;
   }
   return execute(setup.eip ?? 0x1000);

@@ -91,7 +91,7 @@ describe("opcode map", () => {
   });
 
   it("numbers the rows by position", () => {
-    ROWS.forEach((row, index) => expect(row.index).toBe(index));
+    expect(ROWS.map((row) => row.index)).toEqual(ROWS.map((_, index) => index));
   });
 
   it("states no opcode twice", () => {

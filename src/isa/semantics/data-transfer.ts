@@ -96,7 +96,9 @@ export const pushAll: Semantics = (b, i) => {
   // A stack that grows into a page or limit it may not write faults here, before anything is stored.
   const lowest = stack.stackOffset(b, i, pointer, -8 * size);
   b.probeWrite(SS, lowest, size);
-  ALL_REGISTERS.forEach((register, n) => b.store(SS, stack.stackOffset(b, i, pointer, -(n + 1) * size), size, b.gpr(register, size)));
+  ALL_REGISTERS.forEach((register, n) => {
+    b.store(SS, stack.stackOffset(b, i, pointer, -(n + 1) * size), size, b.gpr(register, size));
+  });
   stack.setStackPointer(b, i, lowest);
 };
 
