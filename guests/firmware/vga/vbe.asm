@@ -1,0 +1,3 @@
+vbe:
+vbe_off:
+        ret
