@@ -33,6 +33,8 @@ export interface Setup extends Partial<Record<RegisterName, number>> {
   readonly fields?: readonly (readonly [Field, number])[];
   /** The fault that an access raises. */
   readonly faultAt?: (linear: number, bytes: number, write: boolean) => Fault | null;
+  /** Stands for the accelerator of repeated string instructions; the element loop alone if absent. Returns elements done. */
+  readonly bulk?: (args: readonly number[], machine: Outcome) => number;
   readonly helper?: (name: HelperName, args: readonly number[], machine: Outcome) => number;
 }
 
@@ -52,6 +54,9 @@ export interface Outcome extends Record<RegisterName, number> {
   dword(linear: number): number;
   field(field: Field): number;
   setField(field: Field, value: number): void;
+  /** A general register as it is now, also while a helper runs. */
+  register(name: RegisterName): number;
+  setRegister(name: RegisterName, value: number): void;
   /** Makes the instruction end with a fault: for `helper`. */
   raise(vector: number, errorCode: number | null): void;
   setStatus(image: number): void;
@@ -84,6 +89,12 @@ export function run(setup: Setup): Outcome {
       return setup.helper?.(name, args, outcome) ?? 0;
     },
   });
+
+  const { bulk } = setup;
+  if (bulk) {
+    const others = builder.helper.bind(builder);
+    builder.helper = (name, ...args) => (name === "bulkString" ? bulk(args.map(Number), outcome) : others(name, ...args));
+  }
 
   for (const [name, index] of Object.entries(SEGMENTS)) {
     const given = setup.segments?.[name as keyof typeof SEGMENTS];
@@ -119,6 +130,8 @@ export function run(setup: Setup): Outcome {
     dword: (linear: number) => read(linear, 4),
     field: (field: Field) => Number(builder.get(field)) >>> 0,
     setField: (field: Field, value: number) => builder.set(field, value | 0),
+    register: (name: RegisterName) => state.getUint32(registerAddress(REGISTERS.indexOf(name), 4), true),
+    setRegister: (name: RegisterName, value: number) => state.setUint32(registerAddress(REGISTERS.indexOf(name), 4), value >>> 0, true),
     raise: (vector: number, errorCode: number | null) => {
       builder.set(FAULT, vector + 1);
       builder.set(FAULT_ERROR, errorCode ?? 0);

@@ -129,7 +129,7 @@ describe("a long repetition", () => {
 describe("INS and OUTS", () => {
   const prepared = (log: string[], value = 0xab) => ({
     helper: (name: string, args: readonly number[], machine: Outcome) => {
-      log.push(`${name} ${args.join(" ")} edi=${machine.field({ name: "edi", offset: 0x101c, context: false }).toString(16)}`);
+      log.push(`${name} ${args.join(" ")} edi=${machine.register("edi").toString(16)}`);
       return value;
     },
   });
@@ -166,5 +166,63 @@ describe("INS and OUTS", () => {
     expect(got.calls).toEqual([["checkIo", 0x1f0, 2], ["portOut", 0x1f0, 2, 0x1234]]);
     expect(got).toMatchObject({ esi: 0x22 });
     expect(run({ code: "6E", edx: 0x1f0, esi: 0x20, faultAt: () => PAGE_FAULT }).calls).toEqual([["checkIo", 0x1f0, 1]]);
+  });
+});
+
+describe("the accelerator", () => {
+  /** Does at most `most` elements of a STOS without writing them: only the registers tell. */
+  const skipping = (most: number, asked: number[][] = []) => (args: readonly number[], machine: Outcome) => {
+    asked.push([...args]);
+    const done = Math.min(most, machine.register("ecx"));
+    machine.setRegister("ecx", machine.register("ecx") - done);
+    machine.setRegister("edi", machine.register("edi") + done * args[1]!);
+    return done;
+  };
+  it("does what it can, the element loop the rest", () => {
+    const asked: number[][] = [];
+    const got = run({ code: "F3 AB", ecx: 109, edi: 0x3000, eax: 1, bulk: skipping(50, asked) });
+    expect(got).toMatchObject({ fault: null, suspended: false, ecx: 0, edi: 0x3000 + 4 * 109, eip: 0x1002 });
+    // The last nine are not worth a call.
+    expect(asked).toEqual([[1, 4, 4, -1], [1, 4, 4, -1]]);
+    expect(got.writes.length).toBe(9 * 4);
+  });
+  it("may do everything at once", () => {
+    const got = run({ code: "F3 AA", ecx: 100, edi: 0x3000, bulk: skipping(1000) });
+    expect(got).toMatchObject({ suspended: false, ecx: 0, edi: 0x3064, writes: [] });
+  });
+  it("is told kind, width and address size", () => {
+    const kindOf = (code: string) => {
+      let seen: readonly number[] = [];
+      run({ code, ecx: 20, edi: 0x3000, esi: 0x2000, bulk: (args) => ((seen = args), 0) });
+      return seen.slice(0, 3);
+    };
+    expect(kindOf("F3 A4")).toEqual([0, 1, 4]);
+    expect(kindOf("67 F3 AB")).toEqual([1, 4, 2]);
+    expect(kindOf("66 F3 6D")).toEqual([2, 2, 4]);
+    expect(kindOf("F3 6E")).toEqual([3, 1, 4]);
+    expect(kindOf("F3 AD")).toEqual([4, 4, 4]);
+    for (const code of ["F3 A6", "F2 AE", "A4"]) expect(kindOf(code)).toEqual([]);
+  });
+  it("is asked ever more rarely while it can do nothing", () => {
+    const at: number[] = [];
+    const got = run({
+      code: "F3 AA", ecx: 4000, edi: 0x3000,
+      bulk: (_args, machine) => {
+        at.push(4000 - machine.register("ecx"));
+        return 0;
+      },
+    });
+    expect(got).toMatchObject({ ecx: 0, edi: 0x3000 + 4000 });
+    expect(at.slice(0, 6)).toEqual([0, 1, 3, 7, 15, 31]);
+    expect(at.length).toBeLessThan(26);
+  });
+  it("suspends the instruction after a megabyte", () => {
+    const got = run({ code: "F3 AA", ecx: 0x300000, edi: 0, bulk: skipping(0x10000) });
+    expect(got).toMatchObject({ suspended: true, eip: 0x1000 });
+    expect(got.edi).toBe(0x100000);
+  });
+  it("is not asked while TF is set", () => {
+    const got = run({ code: "F3 AA", ecx: 100, edi: 0x3000, flags: TF, bulk: skipping(100) });
+    expect(got).toMatchObject({ suspended: true, ecx: 99, edi: 0x3001 });
   });
 });
