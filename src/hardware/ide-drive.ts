@@ -58,9 +58,10 @@ interface DriveState {
   status: number;
   error: number;
   interruptPending: boolean;
-  /** The data block under way. */
+  /** What the buffer holds, and the part of it that is still to be moved. */
   block: Uint8Array;
   position: number;
+  limit: number;
   direction: TransferDirection;
   dma: boolean;
   resetting: boolean;
@@ -112,6 +113,10 @@ export abstract class IdeDrive {
   protected abstract readonly statusAfterReset: number;
   protected abstract saveDrive(): DeviceState;
   protected abstract loadDrive(state: DeviceState): void;
+  /** Bytes of `buffer` beyond the present block that are still wanted. */
+  protected bytesStaged(): number {
+    return 0;
+  }
   /** True for a command that is taken although the device is busy (DEVICE RESET). */
   protected acceptsWhileBusy(_command: number): boolean {
     return false;
@@ -219,6 +224,15 @@ export abstract class IdeDrive {
     this.#interruptAfterReset = reports;
   }
 
+  /** DEVICE RESET: over at once, and the device stays selected. */
+  protected resetDevice(): void {
+    this.holdReset();
+    this.#resetting = false;
+    this.error = 0x01;
+    this.resetState(false);
+    this.status = this.statusAfterReset;
+  }
+
   #finishReset(): void {
     this.#enterResetState(false);
     if (this.#interruptAfterReset) this.raiseInterrupt();
@@ -240,10 +254,10 @@ export abstract class IdeDrive {
     this.#timer.arm(this.#clock.nowNs() + durationNs);
   }
 
-  /** Announces `length` bytes in `buffer` (or room for them) as one DRQ block. */
-  protected offer(direction: "in" | "out", length: number, dma = false): void {
-    this.#position = 0;
-    this.#limit = length;
+  /** Announces `length` bytes in `buffer` from `start` (or room for them) as one DRQ block. */
+  protected offer(direction: "in" | "out", length: number, dma = false, start = 0): void {
+    this.#position = start;
+    this.#limit = start + length;
     this.#direction = direction;
     this.#dma = dma;
     this.status = STATUS_DRDY | STATUS_DSC | STATUS_DRQ;
@@ -294,8 +308,9 @@ export abstract class IdeDrive {
       status: this.status,
       error: this.error,
       interruptPending: this.interruptPending,
-      block: this.buffer.slice(0, this.#limit),
+      block: this.buffer.slice(0, Math.max(this.#limit, this.bytesStaged())),
       position: this.#position,
+      limit: this.#limit,
       direction: this.#direction,
       dma: this.#dma,
       resetting: this.#resetting,
@@ -315,7 +330,7 @@ export abstract class IdeDrive {
     this.error = s.error;
     this.interruptPending = s.interruptPending;
     this.buffer.set(s.block);
-    this.#limit = s.block.length;
+    this.#limit = Math.min(s.limit, s.block.length);
     this.#position = s.position;
     this.#direction = s.direction;
     this.#dma = s.dma;
