@@ -67,6 +67,8 @@ export class Core {
   private nmiPending = false;
   /** The INTR pin. */
   private intr = false;
+  /** The monitor steps one instruction of the guest: an interrupt waits until the guest runs by itself again. */
+  holdInterrupts = false;
 
   constructor(cpu: Cpu, rows: readonly Row[], areas: CoreAreas, pins: InterruptPins, helpers: Readonly<Record<HelperName, (...args: number[]) => number>>) {
     this.cpu = cpu;
@@ -160,8 +162,20 @@ export class Core {
       this.unbias();
       this.retiredBefore += this.started - state.read(BUDGET);
       this.running = false;
-      this.stopRequested = false;
+      if (!this.holdInterrupts) this.stopRequested = false;
     }
+  }
+
+  /** `stop` was called and `run` has not answered it yet. */
+  get stopping(): boolean {
+    return this.stopRequested;
+  }
+
+  /** Answers a `stop` that came while the monitor was stepping. */
+  takeStop(): boolean {
+    const stopping = this.stopRequested;
+    this.stopRequested = false;
+    return stopping;
   }
 
   private loop(): StopReason {
@@ -198,12 +212,12 @@ export class Core {
 
   private takeInterrupt(): boolean {
     const { cpu } = this;
-    if (this.nmiPending && cpu.nmiDeliverable()) {
+    if (this.nmiPending && !this.holdInterrupts && cpu.nmiDeliverable()) {
       this.nmiPending = false;
       cpu.deliverNmi();
       return true;
     }
-    if (this.intr && cpu.interruptible()) {
+    if (this.intr && !this.holdInterrupts && cpu.interruptible()) {
       if (cpu.hostAttached && cpu.context.isHardware) cpu.exitForInterrupt();
       else cpu.deliverInterrupt(this.pins.acknowledge());
       return true;

@@ -9,6 +9,9 @@ import { peekPhysical } from "./paging.ts";
 import { DB, NMI, Processor } from "./processor.ts";
 import { resetProcessor } from "./reset.ts";
 
+/** Bits of `codePages`. */
+const PAGE_HOLDS_CODE = 1, PAGE_IS_TRACED = 2;
+
 export class Cpu extends Processor {
   /** Delivers the fault that FAULT names: reads and clears it. EIP is the faulting instruction's own. May end in `exit.pending` or in shutdown (ACTIVITY = 2). */
   deliverFault(): void {
@@ -62,8 +65,22 @@ export class Cpu extends Processor {
 
   /** The page holds decoded code from now on: stores to it report `hooks.codeWritten`. */
   markCode(physicalPage: number): void {
-    if (this.codePages[physicalPage] !== 0) return;
-    this.codePages[physicalPage] = 1;
+    this.watchPage(physicalPage, PAGE_HOLDS_CODE);
+  }
+
+  /** A monitor watches stores to the page: they report `hooks.codeWritten` too. */
+  markTraced(physicalPage: number): void {
+    this.watchPage(physicalPage, PAGE_IS_TRACED);
+  }
+
+  unmarkTraced(physicalPage: number): void {
+    this.codePages[physicalPage]! &= ~PAGE_IS_TRACED;
+  }
+
+  private watchPage(physicalPage: number, why: number): void {
+    const before = this.codePages[physicalPage]!;
+    this.codePages[physicalPage] = before | why;
+    if (before !== 0) return;
     for (const unit of [this.v, this.h]) {
       const host = unit.physical.hostPage(physicalPage);
       if (host !== 0) unit.tlb.dropWrite(host);
@@ -72,7 +89,7 @@ export class Cpu extends Processor {
 
   /** The page holds no decoded code any more. */
   unmarkCode(physicalPage: number): void {
-    this.codePages[physicalPage] = 0;
+    this.codePages[physicalPage]! &= ~PAGE_HOLDS_CODE;
   }
 
   /** Entry of the instruction TLB for a fetch at `linear` (TLB_CODE_*), after a page walk where needed; 0: #PF raised. */

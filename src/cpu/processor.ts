@@ -77,7 +77,7 @@ export class Processor {
   tlb: Tlb;
   physical: PhysicalSpace;
 
-  /** Nonzero for physical pages that hold decoded code. */
+  /** Nonzero for physical pages that hold decoded code or that a monitor watches. */
   readonly codePages = new Uint8Array(1 << 20);
   /** Blocks of one instruction, besides what TF and breakpoints ask for. */
   singleInstruction = false;

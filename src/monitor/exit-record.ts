@@ -1,0 +1,183 @@
+// From an exit that has been handled to its record in the trap log.
+
+import type { Cpu } from "../cpu/cpu.ts";
+import { getEflags } from "../cpu/eflags.ts";
+import type { CpuExit } from "../cpu/exit.ts";
+import { createDecoded, type Decoder } from "../isa/decoder.ts";
+import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
+import {
+  ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER,
+} from "../protocol/trap-record.ts";
+import type { TrapLog } from "./trap-log.ts";
+
+const PAGE_FAULT = 14;
+const ACCESS_CODE32 = 1 << 14;
+
+/** Names the instruction at CS:EIP of a context for the log. */
+export class SiteFinder {
+  private readonly cpu: Cpu;
+  private readonly log: TrapLog;
+  private readonly bytes = new Uint8Array(16);
+
+  constructor(cpu: Cpu, log: TrapLog) {
+    this.cpu = cpu;
+    this.log = log;
+  }
+
+  /** Site of the instruction at `eip` of the guest; `withCode` false for an interrupt between two instructions. */
+  site(eip: number, hcpl: number, withCode: boolean): number {
+    const { cpu } = this;
+    const v = cpu.v.context;
+    const linear = (v.segmentBase(CS) + eip) | 0;
+    const available = withCode ? this.fetch(linear) : 0;
+    const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
+    const mode = packMode(v.get(CPL), hcpl, vm, (v.get(CR0) & 1) !== 0, (v.segmentAccess(CS) & ACCESS_CODE32) !== 0);
+    return this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, this.bytes, 0, available);
+  }
+
+  /** The instruction's bytes through the guest's own paging, without any effect. */
+  fetch(linear: number): number {
+    const { cpu, bytes } = this;
+    const active = { context: cpu.context, tlb: cpu.tlb, physical: cpu.physical };
+    cpu.context = cpu.v.context;
+    cpu.physical = cpu.v.physical;
+    let count = 0;
+    let host = 0;
+    for (; count < 15; count++) {
+      const address = (linear + count) | 0;
+      if (count === 0 || (address & 0xfff) === 0) {
+        const physical = cpu.peekPhysical(address);
+        if (physical < 0) break;
+        host = cpu.physical.hostPage(physical >>> 12);
+        if (host === 0) break;
+      }
+      bytes[count] = cpu.state.u8[host + (address & 0xfff)]!;
+    }
+    cpu.context = active.context;
+    cpu.tlb = active.tlb;
+    cpu.physical = active.physical;
+    return count;
+  }
+
+  get code(): Uint8Array {
+    return this.bytes;
+  }
+}
+
+/** State before the exit is handled, kept for the record. */
+export class ExitRecorder {
+  private readonly cpu: Cpu;
+  private readonly log: TrapLog;
+  private readonly finder: SiteFinder;
+  private readonly decoder: Decoder;
+  private readonly decoded = createDecoded();
+  private site = 0;
+  private reason = 0;
+  private digestBefore = 0;
+  private errorCode = 0;
+  private cr2 = 0;
+  private mnemonic = "";
+  private port = 0;
+  private icount = 0;
+  private timeNs = 0;
+
+  constructor(cpu: Cpu, log: TrapLog, decoder: Decoder) {
+    this.cpu = cpu;
+    this.log = log;
+    this.finder = new SiteFinder(cpu, log);
+    this.decoder = decoder;
+  }
+
+  /** Call before the exit is handled: the instruction is still there, and V is as it was. */
+  begin(exit: CpuExit, icount: number, timeNs: number): void {
+    const { cpu } = this;
+    const v = cpu.v.context;
+    const byInstruction = exit.kind !== "interrupt";
+    this.site = this.finder.site(cpu.state.eip, cpu.h.context.get(CPL), byInstruction);
+    this.reason = reasonOf(exit);
+    this.errorCode = exit.hasErrorCode ? exit.errorCode : exit.vector;
+    this.cr2 = exit.cr2;
+    this.icount = icount;
+    this.timeNs = timeNs;
+    this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
+    this.mnemonic = "";
+    if (!byInstruction) return;
+    const length = this.decoder.decodeBytes(this.finder.code, 0, 15, (v.segmentAccess(CS) & ACCESS_CODE32) !== 0, this.decoded);
+    if (length <= 0 || length > 15 || !this.decoded.row) return;
+    this.mnemonic = this.decoded.row.mnemonic;
+    this.port = this.decoded.row.operands.includes("Ib") ? this.decoded.immediate & 0xff : cpu.state.gpr(EDX) & 0xffff;
+  }
+
+  /** Mnemonic of the instruction that left, "" between instructions. */
+  get instruction(): string {
+    return this.mnemonic;
+  }
+
+  /** Writes the record. `action` says what was done; emulated port and control instructions are told apart here. */
+  commit(action: ActionName, flags: number): void {
+    const { log } = this;
+    const refined = action === "emulate" ? this.refine() : action;
+    const [a, b] = this.operands(refined);
+    log.exit(this.site, this.icount, this.timeNs, this.reason, ACTIONS[refined], flags, a, b);
+  }
+
+  private refine(): ActionName {
+    switch (this.mnemonic) {
+      case "IN": return "port-in";
+      case "OUT": return "port-out";
+      case "INS": case "OUTS": return "port-block";
+      case "LGDT": case "LIDT": case "LLDT": case "LTR": return "table";
+      case "RDMSR": case "WRMSR": return "msr";
+      case "HLT": return "halt";
+      case "MOV": return this.decoded.row!.operands.some((o) => o === "Cd" || o === "Dd") ? "control" : "emulate";
+      case "LMSW": case "CLTS": return "control";
+      default: return "emulate";
+    }
+  }
+
+  private operands(action: ActionName): [number, number] {
+    const { cpu, decoded } = this;
+    const { state } = cpu;
+    const v = cpu.v.context;
+    switch (action) {
+      case "port-in": case "port-out": {
+        const width = decoded.row!.operands.includes("AL") ? 1 : decoded.operandSize;
+        return [this.port | (width << 16), state.register(EAX, width) >>> 0];
+      }
+      case "port-block": return [this.port | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0];
+      case "control": {
+        if (this.mnemonic !== "MOV") return [0, v.get(CR0)];
+        const debug = decoded.row!.operands.some((o) => o === "Dd");
+        return [decoded.reg + (debug ? 16 : 0), state.gpr(decoded.rm)];
+      }
+      case "table":
+        switch (this.mnemonic) {
+          case "LGDT": return [v.get(GDTR_LIMIT) & 0xffff, v.get(GDTR_BASE)];
+          case "LIDT": return [(v.get(IDTR_LIMIT) & 0xffff) | (1 << 16), v.get(IDTR_BASE)];
+          case "LLDT": return [2 << 16, v.selector(LDTR)];
+          default: return [3 << 16, v.selector(TR)];
+        }
+      case "msr": return [state.gpr(1), state.gpr(EAX)];
+      case "deliver-irq": case "park-irq": return [this.errorCode, 0];
+      case "shadow-fill": case "mmio": case "traced-write": return [this.errorCode, this.cr2];
+      default:
+        if (action === "inject" && this.reason === PAGE_FAULT) return [this.errorCode, this.cr2];
+        return [this.errorCode, packDigest(this.digestBefore, digest(getEflags(state, v), v.get(CPL), v.get(CR0)))];
+    }
+  }
+
+  /** The vector of a delivered interrupt, known only once it was acknowledged. */
+  set vector(value: number) {
+    this.errorCode = value;
+  }
+}
+
+export function reasonOf(exit: CpuExit): number {
+  switch (exit.kind) {
+    case "interrupt": return REASON_IRQ;
+    case "software-interrupt": return REASON_INT;
+    case "sysenter": return REASON_SYSENTER;
+    default: return exit.vector;
+  }
+}
+
