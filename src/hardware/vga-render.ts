@@ -7,8 +7,16 @@
 // Not implemented: the border, blinking in graphics modes, the internal palette's part in
 // 256-colour modes (it is the identity there), changes of registers within a frame.
 
-import { ATTRIBUTE_COLOR_SELECT, ATTRIBUTE_MODE, ATTRIBUTE_OVERSCAN, ATTRIBUTE_PLANE_ENABLE, type Vga } from "./vga.ts";
-import { GC_MODE, SEQ_CHAR_MAP } from "./vga-memory.ts";
+import {
+  ATTRIBUTE_COLOR_SELECT,
+  ATTRIBUTE_MODE,
+  ATTRIBUTE_OVERSCAN,
+  ATTRIBUTE_PLANE_ENABLE,
+  MAX_FRAME_HEIGHT,
+  MAX_FRAME_WIDTH,
+  type Vga,
+} from "./vga.ts";
+import { GC_MISC, GC_MODE, SEQ_CHAR_MAP } from "./vga-memory.ts";
 import { characterWidth, type LineStart, planeOffset, type ScreenShape, screenOff, screenShape, walkLines } from "./vga-screen.ts";
 import { readTextScreen, type TextScreen } from "./vga-text.ts";
 
@@ -17,9 +25,7 @@ export interface FrameSize {
   readonly height: number;
 }
 
-/** The largest picture: what `into` must hold at most. */
-export const MAX_FRAME_WIDTH = 1280;
-export const MAX_FRAME_HEIGHT = 1024;
+/** What `into` must hold at most. */
 export const MAX_FRAME_BYTES = MAX_FRAME_WIDTH * MAX_FRAME_HEIGHT * 4;
 
 const MODE_LINE_GRAPHICS = 0x04;
@@ -56,12 +62,14 @@ export class VgaRenderer {
   text(): TextScreen | null {
     if (this.textVersion !== this.vga.version) {
       this.textVersion = this.vga.version;
-      this.textScreen = readTextScreen(this.vga);
+      this.textScreen = this.vga.extension?.active ? null : readTextScreen(this.vga);
     }
     return this.textScreen;
   }
 
   size(): FrameSize {
+    const { extension } = this.vga;
+    if (extension?.active) return extension.size();
     const shape = screenShape(this.vga);
     const dots = shape.text ? characterWidth(this.vga) : this.vga.graphics[GC_MODE] & SHIFT_256 ? 4 : 8;
     return {
@@ -87,7 +95,7 @@ export class VgaRenderer {
   /** What the picture depends on. Blinking counts only where something blinks. */
   private key(): string {
     const { version, frame, crtc, graphics } = this.vga;
-    if (graphics[6] & 1) return `${version}`;
+    if (graphics[GC_MISC] & 1) return `${version}`;
     const cursor = crtc[0x0a] & 0x20 ? 0 : Math.floor(frame / CURSOR_PHASE) & 1;
     const characters = this.sawBlinking ? Math.floor(frame / CHARACTER_PHASE) & 1 : 0;
     return `${version} ${cursor} ${characters}`;
@@ -96,6 +104,10 @@ export class VgaRenderer {
   private drawPicture(out: Uint32Array, { width, height }: FrameSize): void {
     const { vga } = this;
     this.sawBlinking = false;
+    if (vga.extension?.active) {
+      vga.extension.draw(out);
+      return;
+    }
     if (screenOff(vga)) {
       out.fill(0xff000000);
       return;

@@ -68,6 +68,20 @@ function freshState(): VgaState {
   };
 }
 
+/** The largest picture that any mode gives. */
+export const MAX_FRAME_WIDTH = 1280;
+export const MAX_FRAME_HEIGHT = 1024;
+
+/** Modes beyond the VGA's own: while one is active, window and picture come from there. */
+export interface VgaExtension {
+  readonly active: boolean;
+  readonly window: Region;
+  readonly version: number;
+  size(): { width: number; height: number };
+  /** 0xAABBGGRR, line by line. */
+  draw(out: Uint32Array): void;
+}
+
 export class Vga implements Device {
   readonly id = "vga";
   /** 30h ports from 3B0h. */
@@ -76,6 +90,7 @@ export class Vga implements Device {
   readonly window: Region;
   readonly memory: VgaMemory;
   readonly dac = new VgaDac();
+  extension: VgaExtension | null = null;
 
   private readonly clock: Clock;
   private readonly s = freshState();
@@ -90,7 +105,12 @@ export class Vga implements Device {
       read: (offset) => this.readPort(VGA_FIRST_PORT + offset),
       write: (offset, value) => this.writePort(VGA_FIRST_PORT + offset, value),
     });
-    this.window = this.memory.region(() => (this.s.miscOutput & MISC_RAM_ENABLE) !== 0 && this.s.enabled);
+    const planes = this.memory.region(() => (this.s.miscOutput & MISC_RAM_ENABLE) !== 0 && this.s.enabled);
+    const owner = (): Region => (this.extension?.active ? this.extension.window : planes);
+    this.window = {
+      read: (offset, width) => owner().read(offset, width),
+      write: (offset, width, value) => owner().write(offset, width, value),
+    };
   }
 
   reset(): void {
@@ -120,7 +140,7 @@ export class Vga implements Device {
   }
   /** A number that differs whenever something that the screen depends on may have changed. */
   get version(): number {
-    return this.registerWrites + this.memory.stores;
+    return this.registerWrites + this.memory.stores + (this.extension?.version ?? 0);
   }
   /** Whole frames since power-on: what the blinking counts. */
   get frame(): number {
