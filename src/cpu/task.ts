@@ -110,7 +110,7 @@ function readTask(p: Processor, base: number, is32: boolean): TaskImage {
     cr3: 0,
     eip: at(TSS16.ip, 2),
     eflags: at(TSS16.flags, 2),
-    // A 16-bit task cannot see the upper halves; the 386 and its successors fill them with ones.
+    // The manual calls the upper halves "modified and not maintained"; emulators agree on ones.
     gpr: Array.from({ length: 8 }, (_, i) => at(TSS16.gpr + i * 2, 2) | 0xffff_0000),
     selectors: SEGMENT_NAMES.map((i) => (i <= DS ? at(TSS16.segments + i * 2, 2) : 0)),
     ldt: at(TSS16.ldt, 2),

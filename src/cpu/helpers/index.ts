@@ -1,7 +1,8 @@
 // The bodies of `Builder.helper`, one table for every back-end. Arguments and results are 32-bit integers; a fault is left in FAULT.
 
 import type { HelperName } from "../../isa/builder.ts";
-import { ACTIVITY, CPL, CR4, ECX } from "../../isa/state-layout.ts";
+import { R_SEGMENT } from "../../isa/record-layout.ts";
+import { ACTIVITY, CPL, CR4, ECX, RECORD, SEGMENT_STRIDE } from "../../isa/state-layout.ts";
 import { CR4_PCE, CR4_TSD } from "../control-bits.ts";
 import { executeCpuid } from "../cpuid.ts";
 import { deliverRaised } from "../exceptions.ts";
@@ -57,6 +58,9 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     }
   };
 
+  /** The segment that the executing record names. */
+  const recordSegment = () => p.state.view.getUint16(p.state.read(RECORD) + R_SEGMENT, true) / SEGMENT_STRIDE;
+
   return {
     farJump: guard((selector, offset) => (farJump(p, selector, offset), 0)),
     farCall: guard((selector, offset, size) => (farCall(p, selector, offset, size as Size), 0)),
@@ -108,7 +112,7 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     checkIo: (port, width) => (checkIo(p, port, width), 0),
     portIn: (port, width) => portIn(p, port, width) | 0,
     portOut: (port, width, value) => (portOut(p, port, width, value), 0),
-    bulkString: (kind, width, addressSize, segment) => bulkString(p, kind, width, addressSize, segment),
+    bulkString: (kind, width, addressSize, segment) => bulkString(p, kind, width, addressSize, segment < 0 ? recordSegment() : segment),
 
     loadGdt: (base, limit) => (loadGdt(p, base, limit), 0),
     loadIdt: (base, limit) => (loadIdt(p, base, limit), 0),
