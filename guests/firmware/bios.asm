@@ -31,5 +31,6 @@
 %include "bios/pci.asm"
 %include "bios/option-rom.asm"
 %include "bios/fwcfg.asm"
+%include "bios/bootplan.asm"
 %include "bios/boot.asm"
 %include "bios/fixed.asm"

@@ -1,4 +1,5 @@
-; INT 19h and 18h: the boot order, and what is said when nothing boots.
+; INT 19h and 18h: the host's boot plan, else the boot order, and what is said when
+; nothing boots.
 ;
 ; The order stands in CMOS: 3Dh low nibble, 3Dh high nibble, 38h high nibble;
 ; 1 = floppy disk, 2 = fixed disk, 3 = CD-ROM, 0 = nothing more. All zero means 1, 2, 3.
@@ -11,6 +12,7 @@ int19:
         mov     ss, ax
         mov     sp, 0x7C00
         sti
+        call    boot_plan
         SETSEG  ds, EBDA
         mov     al, 0x3D
         call    cmos_read
