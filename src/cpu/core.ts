@@ -245,7 +245,8 @@ export class Core {
     this.unbias();
     state.write(BUDGET, this.reserve + state.read(BUDGET));
     this.reserve = 0;
-    if (retired) cpu.afterInstruction();
+    // A repetition that paused has done an element: TF traps after each.
+    if (retired || state.read(SUSPENDED) !== 0) cpu.afterInstruction();
   }
 
   /** Blocks until something needs a look, or the budget is shorter than the next block. */

@@ -77,13 +77,13 @@ export class Machine {
           readBlock: (port, width, into) => this.pc.io.readBlock(port, width, into),
           writeBlock: (port, width, from) => this.pc.io.writeBlock(port, width, from),
         },
-        codeWritten: (address, length) => this.core.blocks.invalidate(address, length),
+        codeWritten: (address, length) => this.codeWritten(address, length),
         readTimestamp: () => Math.floor(this.clock.nowNs() * TSC_PER_NS),
         floatingPointError: () => this.pc.floatingPointError(),
         notice: (text) => this.events.notice(text),
       },
     });
-    physical.codeWritten = (address, length) => this.core.blocks.invalidate(address, length);
+    physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
     this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
     this.clock.onEarlier = () => this.core.stop();
@@ -107,6 +107,10 @@ export class Machine {
           this.request(() => {
             this.resetRequested = true;
           }),
+        powerOff: () =>
+          this.request(() => {
+            this.ended = "power-off";
+          }),
         exit: (value) =>
           this.request(() => {
             this.exitValue = value;
@@ -115,7 +119,12 @@ export class Machine {
         mappingChanged: () => this.flushTranslations(),
       },
     });
-    this.supervisor = new Supervisor(this, options.technique, options.ring, options.set);
+    this.supervisor = new Supervisor(
+      { map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text) },
+      options.technique,
+      options.ring,
+      options.set,
+    );
     this.complete = true;
     this.powerOn();
   }
@@ -123,6 +132,12 @@ export class Machine {
   private request(note: () => void): void {
     note();
     this.core.stop();
+  }
+
+  /** Stores into pages that hold decoded code or that the monitor watches, whoever made them. */
+  private codeWritten(address: number, length: number): void {
+    this.core.blocks.invalidate(address, length);
+    this.supervisor.codeWritten(address, length);
   }
 
   private flushTranslations(): void {
@@ -156,6 +171,12 @@ export class Machine {
    * has come. "break": `stop` was called.
    */
   run(instructions: number): RunReason {
+    const reason = this.runUntil(instructions);
+    this.supervisor.publish();
+    return reason;
+  }
+
+  private runUntil(instructions: number): RunReason {
     const { clock, core } = this;
     if (clock instanceof RealClock) clock.resume();
     let left = instructions;

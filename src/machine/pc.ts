@@ -3,14 +3,18 @@
 import { Overlay } from "../block/overlay.ts";
 import { RawDisk } from "../block/raw.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
-import type { ByteSource, Clock, Device, Region } from "../hardware/device.ts";
+import { AcpiPm } from "../hardware/acpi-pm.ts";
+import { AtapiCdrom } from "../hardware/atapi.ts";
+import type { BlockDevice, ByteSource, Clock, Device, Region } from "../hardware/device.ts";
+import { Dma8237 } from "../hardware/dma-8237.ts";
+import { Fdc82077aa } from "../hardware/fdc-82077aa.ts";
 import { FwCfg } from "../hardware/fw-cfg.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
 import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
 import { placeOn } from "../hardware/pci-function.ts";
 import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
-import { Piix3Ide, Piix3IsaBridge } from "../hardware/pci-piix.ts";
+import { Piix3Ide, Piix3IsaBridge, Piix4Pm } from "../hardware/pci-piix.ts";
 import { Pic8259aPair } from "../hardware/pic-8259a.ts";
 import { Pit8254 } from "../hardware/pit-8254.ts";
 import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
@@ -37,6 +41,7 @@ export interface PcEvents {
 export interface PcPins {
   intr(level: boolean): void;
   reset(): void;
+  powerOff(): void;
   exit(value: number): void;
   /** A20, shadow RAM or a memory window moved: translations are void. */
   mappingChanged(): void;
@@ -59,6 +64,11 @@ const MB = 1 << 20;
 /** CMOS bytes of a PC: floppy types, memory sizes, boot order (the numbering that Bochs and QEMU use). */
 const CMOS_FLOPPY_TYPES = 0x10, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_POST = 0x30, CMOS_ABOVE_16M = 0x34;
 const CMOS_BOOT_THIRD = 0x38, CMOS_BOOT_FIRST_SECOND = 0x3d, CMOS_EQUIPMENT = 0x14;
+/** Sectors of the floppy formats from 160 KB to 2.88 MB. */
+const FLOPPY_SECTORS: readonly number[] = [320, 360, 640, 720, 1440, 2400, 2880, 3360, 3444, 5760];
+const HIGH_DENSITY = 2880;
+/** SLP_TYP of soft off, as the firmware's _S5 would name it. */
+const SOFT_OFF_TYPE = 0;
 const BOOT_CODES = { a: 1, c: 2, d: 3 } as const;
 
 export class Pc {
@@ -120,6 +130,14 @@ export class Pc {
     if (drives.hda) ide[0].attach(0, disk(drives.hda));
     if (drives.hdb) ide[0].attach(1, disk(drives.hdb));
 
+    if (drives.cdrom) ide[1].attach(0, new AtapiCdrom(clock, new RawDisk(drives.cdrom, { sectorSize: 2048 })));
+
+    const dma = this.add(new Dma8237({ memory: physical.busMaster }));
+    const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
+    if (drives.fda) fdc.insert(0, floppy(drives.fda));
+    if (drives.fdb) fdc.insert(1, floppy(drives.fdb));
+
+    const power = this.add(new AcpiPm({ clock, sci: irq(9), softOffType: SOFT_OFF_TYPE, powerOff: pins.powerOff }));
     const pci = this.add(new PciBus());
     const hostBridge = this.add(
       new I440fxHostBridge((s) => {
@@ -132,6 +150,7 @@ export class Pc {
     pci.add(0, 0, hostBridge);
     pci.add(1, 0, isaBridge);
     pci.add(1, 1, ideFunction);
+    pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region))));
 
     const fwCfg = this.add(new FwCfg());
     if (options.bootPlan) {
@@ -142,15 +161,19 @@ export class Pc {
     if (!options.firmware) return; // a bare processor
     physical.setBios(options.firmware.bios);
     if (options.firmware.vgabios) physical.setOptionRom(options.firmware.vgabios);
+    io.attach(0x00, 0x0f, dma.byteRegion);
     io.attach(0x20, 0x21, this.pic.masterRegion);
     io.attach(0x40, 0x43, pit.region);
     io.attach(0x60, 0x60, i8042.dataRegion);
     io.attach(0x61, 0x61, system.port61);
     io.attach(0x64, 0x64, i8042.commandRegion);
     io.attach(0x70, 0x71, rtc.region);
+    io.attach(0x80, 0x8f, dma.pageRegion);
     io.attach(0x80, 0x80, system.port80);
     io.attach(0x92, 0x92, system.port92);
     io.attach(0xa0, 0xa1, this.pic.slaveRegion);
+    io.attach(0xb2, 0xb3, power.apmRegion);
+    io.attach(0xc0, 0xdf, dma.wordRegion);
     io.attach(0xe9, 0xe9, system.portE9);
     io.attach(0xf0, 0xf1, { read: () => 0xff, write: () => irq(13).set(false) });
     io.attach(0xf4, 0xf4, system.portF4);
@@ -159,7 +182,9 @@ export class Pc {
     io.attach(0x2f8, 0x2ff, this.serial[1].region);
     io.attach(0x376, 0x376, ide[1].controlBlock);
     io.attach(0x3b0, 0x3df, this.vga.ports);
+    io.attach(0x3f0, 0x3f5, fdc.region);
     io.attach(0x3f6, 0x3f6, ide[0].controlBlock);
+    io.attach(0x3f7, 0x3f7, fdc.dirRegion);
     io.attach(0x3f8, 0x3ff, this.serial[0].region);
     io.attach(0x4d0, 0x4d1, this.pic.elcrRegion);
     io.attach(0x510, 0x511, fwCfg.region);
@@ -185,6 +210,13 @@ export class Pc {
   reset(): void {
     for (const device of this.devices) device.reset();
   }
+}
+
+/** A floppy medium with its overlay. A file of no floppy's size (a boot sector, a small image) lies on an otherwise empty 1.44 MB disk. */
+function floppy(source: ByteSource): BlockDevice {
+  const sectors = Math.ceil(source.size / 512);
+  const sectorCount = FLOPPY_SECTORS.includes(sectors) ? sectors : (FLOPPY_SECTORS.find((size) => size >= Math.max(sectors, HIGH_DENSITY)) ?? sectors);
+  return new Overlay(new RawDisk(source, { sectorCount }));
 }
 
 /** Port CF9h lies inside the PCI configuration address register: a byte access to it is the reset control register. */

@@ -1,13 +1,21 @@
 // What runs the guest: the bare processor (emulate), or a monitor over it. Switching happens between two instructions.
+// Everything that the trap log shows is written below here.
 
 import type { Core, StopReason } from "../cpu/core.ts";
-import type { Context } from "../cpu/state.ts";
-import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { createHelpers } from "../cpu/helpers/index.ts";
+import type { Context } from "../cpu/state.ts";
+import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
+import { ROWS } from "../isa/opcode-map/index.ts";
+import { Counters } from "../monitor/counters.ts";
+import { Probes } from "../monitor/oracle/probes.ts";
+import { TrapLog } from "../monitor/trap-log.ts";
+import { type Refusal, Vmm } from "../monitor/vmm.ts";
+import { type ProcessorSet, type Ring, type TechniqueId, TECHNIQUES } from "../protocol/technique.ts";
 import type { GuestClock } from "./guest-clock.ts";
 import type { Pc } from "./pc.ts";
-import type { GuestPhysical } from "./physical.ts";
-import type { MemoryMap } from "./shared-memory.ts";
+import { type GuestPhysical, POOL_PAGE } from "./physical.ts";
+import { type MemoryMap, POOL_BYTES } from "./shared-memory.ts";
 
 /** The parts of the machine that a monitor works with. */
 export interface Parts {
@@ -17,19 +25,49 @@ export interface Parts {
   readonly physical: GuestPhysical;
   readonly clock: GuestClock;
   readonly pc: Pc;
+  readonly notice: (text: string) => void;
 }
 
+/** Techniques that are built, in the order of their numbers. */
+export const BUILT_TECHNIQUES: readonly TechniqueId[] = ["emulate", "trap"];
+
 export class Supervisor {
-  private readonly parts: Parts;
+  readonly counters: Counters;
+  readonly log: TrapLog;
+  readonly probes: Probes;
   technique: TechniqueId;
   ring: Ring;
   set: ProcessorSet;
+  private readonly parts: Parts;
+  private readonly decoder: Decoder;
+  private vmm: Vmm | null = null;
+  private emulatedBefore = 0;
 
   constructor(parts: Parts, technique: TechniqueId, ring: Ring, set: ProcessorSet) {
     this.parts = parts;
     this.technique = technique;
     this.ring = ring;
     this.set = set;
+    const { map, cpu, core, clock } = parts;
+    this.decoder = createDecoder(ROWS);
+    this.counters = new Counters(map.buffer, map.view.stats);
+    this.log = new TrapLog({ buffer: map.buffer, ringBase: map.view.trapRing, siteBase: map.view.trapSites }, this.counters, siteDescriber(this.decoder, this.counters));
+    const helpers = createHelpers(cpu);
+    this.probes = new Probes({
+      cpu,
+      rows: ROWS,
+      decoder: this.decoder,
+      log: this.log,
+      icount: () => core.retired(),
+      nowNs: () => clock.nowNs(),
+      dryRun: {
+        LAR: (selector) => helpers.loadAccessRights(selector, 0, 0, 0, 0),
+        LSL: (selector) => helpers.loadSegmentLimit(selector, 0, 0, 0, 0),
+        VERR: (selector) => helpers.verifyRead(selector, 0, 0, 0, 0),
+        VERW: (selector) => helpers.verifyWrite(selector, 0, 0, 0, 0),
+      },
+    });
+    core.probe = this.probes;
   }
 
   /** The processor that the guest believes in. */
@@ -37,12 +75,100 @@ export class Supervisor {
     return this.parts.cpu.v.context;
   }
 
-  reset(): void {}
+  /** Why the technique gave up, after `run` returned "refused". */
+  get refusal(): Refusal | null {
+    return this.vmm?.refusal ?? null;
+  }
+
+  get emulatedInstructions(): number {
+    return this.emulatedBefore + (this.vmm?.emulatedInstructions ?? 0);
+  }
+
+  /** Power-on: the log and its counts begin afresh, under the present technique. */
+  reset(): void {
+    this.leave();
+    this.emulatedBefore = 0;
+    this.log.clear();
+    this.parts.cpu.exitCount = 0;
+    this.probes.truth.adopt();
+    this.enter();
+  }
+
+  /** Another technique from the next instruction on. The log goes on. */
+  change(technique: TechniqueId, ring: Ring, set: ProcessorSet): void {
+    this.leave();
+    this.technique = technique;
+    this.ring = ring;
+    this.set = set;
+    this.enter();
+  }
+
+  private enter(): void {
+    const { counters } = this;
+    counters.set("technique", TECHNIQUES.indexOf(this.technique));
+    counters.set("ring", this.ring);
+    counters.set("attached", this.technique === "emulate" ? 0 : 1);
+    if (this.technique === "emulate") return;
+    const { cpu, core, map, pc, clock, notice } = this.parts;
+    this.probes.truth.adopt();
+    this.vmm = new Vmm(
+      {
+        cpu,
+        core,
+        decoder: this.decoder,
+        log: this.log,
+        truth: this.probes.truth,
+        pool: { base: map.pool, bytes: POOL_BYTES, firstPage: POOL_PAGE },
+        interrupts: { pending: () => pc.interruptPending, acknowledge: () => pc.acknowledge() },
+        nowNs: () => clock.nowNs(),
+        notice,
+      },
+      this.ring,
+      this.set,
+    );
+    this.vmm.attach();
+  }
+
+  private leave(): void {
+    if (!this.vmm) return;
+    this.emulatedBefore += this.vmm.emulatedInstructions;
+    this.vmm.detach();
+    this.vmm = null;
+  }
 
   /** Physical addresses mean something else now (A20, shadow RAM, a BAR). */
-  mappingChanged(): void {}
+  mappingChanged(): void {
+    this.vmm?.mappingChanged();
+  }
+
+  /** Bytes of a watched page changed. */
+  codeWritten(physical: number, length: number): void {
+    if (!this.vmm) return;
+    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) this.vmm.tracedWrite(page);
+  }
 
   run(budget: number): StopReason | "refused" {
-    return this.parts.core.run(budget);
+    return this.vmm ? this.vmm.run(budget) : this.parts.core.run(budget);
   }
+
+  /** Brings the shared statistics up to date; the machine calls it when it looks around. */
+  publish(): void {
+    const { counters, parts } = this;
+    this.probes.flush();
+    counters.set("processorExits", parts.cpu.exitCount);
+    counters.set("instructions", parts.core.retired());
+    counters.set("emulatedInstructions", this.emulatedInstructions);
+    counters.set("guestNs", parts.clock.nowNs());
+  }
+}
+
+function siteDescriber(decoder: Decoder, counters: Counters) {
+  const decoded = createDecoded();
+  const unknown = counters.mnemonicId("(unknown)");
+  return (code: Uint8Array, offset: number, available: number, code32: boolean) => {
+    const length = available > 0 ? decoder.decodeBytes(code, offset, offset + available, code32, decoded) : 0;
+    if (available === 0) return { length: 0, mnemonicId: 0 };
+    if (length < 1 || length > 15 || !decoded.row) return { length: Math.min(available, 15), mnemonicId: unknown };
+    return { length, mnemonicId: counters.mnemonicId(decoded.row.mnemonic) };
+  };
 }

@@ -3,10 +3,10 @@
 
 import type { ScalarName } from "../protocol/stats-view.ts";
 import {
-  FAMILIES, FAMILY_CALLOUT, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
+  FAMILIES, FAMILY_CALLOUT, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
   SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup,
 } from "../protocol/stats-view.ts";
-import { isCallout, KIND_EXIT, REASON_COUNT, SITE_BYTES } from "../protocol/trap-record.ts";
+import { isCallout, KIND_EXIT, REASON_COUNT, REASON_NONE, SITE_BYTES } from "../protocol/trap-record.ts";
 
 const FIRST_BUCKET_NS = 1_000_000;
 const HOT_DOUBLES = HOT_BYTES >> 3;
@@ -78,6 +78,14 @@ export class Counters {
     doubles[at + 7] = icount;
     if (timeNs >= this.bucketEndNs) this.advance(timeNs);
     doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]]++;
+  }
+
+  /** Counts `amount` observations of one instruction at once: exact in the tables, absent from hot spots and series. */
+  countObserved(mnemonicId: number, amount: number): void {
+    const { doubles } = this;
+    doubles[STATS_DOUBLES.scalars + FAMILY_OBSERVED]! += amount;
+    doubles[STATS_DOUBLES.reasons + FAMILY_OBSERVED * REASON_COUNT + REASON_NONE]! += amount;
+    doubles[STATS_DOUBLES.mnemonics + FAMILY_OBSERVED * MNEMONIC_SLOTS + mnemonicId]! += amount;
   }
 
   /** Finds the bucket that `timeNs` falls into. Time past the last bucket makes pairs of buckets one until it fits. */

@@ -21,6 +21,7 @@ import { IDT_PAGE, MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
 import { limboReason, Projection, runsInV86, TSS_LIMIT } from "./projection.ts";
 import { ShadowDescriptors } from "./shadow/descriptors.ts";
 import { KERNEL, ShadowPaging, USER } from "./shadow/paging.ts";
+import type { Truth } from "./oracle/truth.ts";
 import type { TrapLog } from "./trap-log.ts";
 
 export interface VmmParts {
@@ -28,6 +29,7 @@ export interface VmmParts {
   readonly core: Core;
   readonly decoder: Decoder;
   readonly log: TrapLog;
+  readonly truth: Truth;
   /** Wasm address and size of the monitor's pool, and its first physical page in context H. */
   readonly pool: { readonly base: number; readonly bytes: number; readonly firstPage: number };
   readonly interrupts: { readonly pending: () => boolean; readonly acknowledge: () => number };
@@ -48,6 +50,8 @@ const ERROR_WRITE = 2;
 const LIMBO_FIRST_LOOKS = 64, LIMBO_BATCH = 256;
 /** With an interrupt waiting and IF = 0 this long, a person wants to know. */
 const STARVED_INSTRUCTIONS = 50e6;
+/** Instructions after which IF is what they made it, whatever it was before. */
+const SETS_FLAGS: ReadonlySet<string> = new Set(["CLI", "STI", "POPF", "IRET", "INT", "INT3", "INTO", "SYSENTER"]);
 
 export class Vmm {
   readonly ring: Ring;
@@ -214,6 +218,7 @@ export class Vmm {
       if (limboReason(cpu.v.context, this.descriptors) === null) break;
     }
     this.emulatedInstructions += core.retired() - start;
+    this.parts.truth.adopt();
     this.tablesStale = this.stale = true;
   }
 
@@ -244,6 +249,8 @@ export class Vmm {
       flags |= FLAG_REFUSED;
     } else if (this.stale && this.limboAhead()) flags |= FLAG_EMULATED_RUN;
     if (cpu.v.context.get(ACTIVITY) === 2) action = "end";
+    if (flags & FLAG_INJECTED || action === "deliver-irq" || SETS_FLAGS.has(recorder.instruction)) parts.truth.settle(EFLAGS_IF);
+    else parts.truth.follow();
     recorder.commit(action, flags);
   }
 
@@ -366,6 +373,7 @@ export class Vmm {
     this.recorder.vector = vector;
     cpu.switchContext("V");
     deliverEvent(cpu, vector, EVENT_EXTERNAL);
+    parts.truth.settle(EFLAGS_IF);
     this.stale = true;
     this.resumeInterrupts();
   }
