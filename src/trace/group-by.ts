@@ -30,7 +30,7 @@ export function groupKey(trap: TrapFields, by: Grouping): string {
 }
 
 export class TrapGroups {
-  private readonly by: Grouping;
+  readonly by: Grouping;
   private readonly groups = new Map<string, TrapGroup>();
 
   constructor(by: Grouping) {

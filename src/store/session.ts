@@ -1,0 +1,440 @@
+// One page, one machine at a time: turns what the person does into commands, and events into state that panels show.
+
+import type { MachineClient, OpenClient } from "../client/machine-client.ts";
+import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
+import type { MachineEvent, RunState, SharedLayout } from "../protocol/events.ts";
+import type { DriveName, ImageInfo, MediaTarget } from "../protocol/image-info.ts";
+import { DRIVES } from "../protocol/image-info.ts";
+import { RegisterReader } from "../protocol/register-view.ts";
+import { ScreenReader } from "../protocol/screen-view.ts";
+import { StatsReader } from "../protocol/stats-view.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
+import { exportLog } from "../trace/export.ts";
+import { compileFilter } from "../trace/filter.ts";
+import { disassembleBytes } from "../trace/instruction.ts";
+import { readJsonl } from "../trace/jsonl.ts";
+import type { TrapFields } from "../trace/trap-fields.ts";
+import type { RowContext } from "../trace/trap-row.ts";
+import { copyFields, TrapRow } from "../trace/trap-row.ts";
+import { ByteStream } from "./byte-stream.ts";
+import type { DroppedFile, PlannedFile } from "./drop-plan.ts";
+import { needsQuestion, planDrop } from "./drop-plan.ts";
+import type { GuestCard } from "./guests.ts";
+import { listSource, ringSource } from "./log-source.ts";
+import { MeterStore } from "./meter-store.ts";
+import { Observable } from "./observable.ts";
+import { RegisterStore } from "./register-store.ts";
+import { TrapStore } from "./trap-store.ts";
+
+export interface BootOptions {
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly memoryBytes: number;
+  readonly clock: "virtual" | "real";
+}
+
+export interface MachineInfo {
+  readonly title: string;
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly memoryBytes: number;
+  readonly media: Readonly<Partial<Record<DriveName, string>>>;
+  readonly imageHash: string | null;
+}
+
+/** Something that a person must see. `retry` is what may be done about it at once. */
+export interface Problem {
+  readonly title: string;
+  readonly reason: string;
+  readonly whatToDo: string;
+  readonly retry: { readonly label: string; readonly run: () => void } | null;
+  /** A fault of ours: offered as a file. */
+  readonly report: string | null;
+}
+
+export interface DropQuestion {
+  readonly files: readonly (PlannedFile & { readonly medium: Medium })[];
+}
+
+export interface SessionState {
+  readonly phase: "empty" | "starting" | "live" | "crashed";
+  readonly machine: MachineInfo | null;
+  readonly run: RunState | null;
+  /** Techniques that this build has. */
+  readonly techniques: readonly TechniqueId[];
+  readonly options: BootOptions;
+  readonly problem: Problem | null;
+  readonly question: DropQuestion | null;
+  /** What is being read or loaded, or null. */
+  readonly busy: string | null;
+  readonly notices: readonly { readonly id: number; readonly text: string }[];
+}
+
+export const DEFAULT_OPTIONS: BootOptions = { technique: "emulate", ring: 1, set: {}, memoryBytes: 128 << 20, clock: "real" };
+const NOTICES_KEPT = 4;
+const LOG_FIRST_BYTES = '{"format":"trapscope-trap-log"';
+
+/** A file as the page got it. */
+export interface GivenFile extends Medium {
+  readonly data: Blob | Uint8Array;
+}
+
+export class Session {
+  readonly state: Observable<SessionState>;
+  readonly traps = new TrapStore();
+  readonly registers = new RegisterStore();
+  readonly meter = new MeterStore();
+  readonly screen = new Observable<ScreenReader | null>(null);
+  readonly serial: readonly [ByteStream, ByteStream] = [new ByteStream(), new ByteStream()];
+  readonly debugConsole = new ByteStream();
+  /** Takes a finished export or report. */
+  saveFile: (name: string, bytes: Uint8Array) => void = () => {};
+  private readonly openClient: OpenClient;
+  private client: MachineClient | null = null;
+  private pending: { readonly config: MachineConfig; readonly title: string } | null = null;
+  private running: { readonly config: MachineConfig; readonly title: string } | null = null;
+  private stats: StatsReader | null = null;
+  private log: { readonly reader: TrapReader; readonly context: RowContext } | null = null;
+  private readonly identifying = new Map<number, (info: ImageInfo) => void>();
+  private nextId = 1;
+
+  constructor(openClient: OpenClient, options: BootOptions = DEFAULT_OPTIONS) {
+    this.openClient = openClient;
+    this.state = new Observable<SessionState>({
+      phase: "empty", machine: null, run: null, techniques: ["emulate"], options, problem: null, question: null, busy: null, notices: [],
+    });
+  }
+
+  /** Starts the worker, so that it is warm when the first image comes. */
+  start(): void {
+    if (this.client) return;
+    const client = this.openClient((event) => {
+      if (this.client === client || this.client === null) this.onEvent(event);
+    });
+    this.client = client;
+  }
+
+  private send(command: Command): void {
+    this.start();
+    this.client?.send(command);
+  }
+
+  /** One animation frame. */
+  tick(nowMs: number): void {
+    this.traps.tick(nowMs);
+    this.registers.tick(nowMs);
+    this.meter.tick(nowMs);
+  }
+
+  // --- images
+
+  setOptions(options: Partial<BootOptions>): void {
+    this.state.patch({ options: { ...this.state.get().options, ...options } });
+  }
+
+  private identify(medium: Medium): Promise<ImageInfo> {
+    return new Promise((resolve) => {
+      const id = this.nextId++;
+      this.identifying.set(id, resolve);
+      this.send({ type: "identify", id, medium });
+    });
+  }
+
+  /** Files that a person dropped or chose: boots what is clear, asks about the rest. */
+  async offer(files: readonly GivenFile[], preferred: MediaTarget | null): Promise<void> {
+    if (files.length === 0) return;
+    if (files.length === 1 && (await this.openLog(files[0]))) return;
+    this.state.patch({ busy: files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} files`, question: null });
+    const looked = await Promise.all(files.map(async (medium) => ({ name: medium.name, info: await this.identify(medium) }) satisfies DroppedFile));
+    this.state.patch({ busy: null });
+    const plan = planDrop(looked, preferred);
+    const question = { files: plan.map((file, index) => ({ ...file, medium: files[index] })) };
+    if (needsQuestion(plan, this.machineExists)) this.state.patch({ question });
+    else this.bootPlan(question.files, "", false);
+  }
+
+  private get machineExists(): boolean {
+    return this.state.get().phase === "live" || this.state.get().phase === "starting";
+  }
+
+  cancelQuestion(): void {
+    this.state.patch({ question: null });
+  }
+
+  /** Boots the files of the plan, each at its target. */
+  bootPlan(files: DropQuestion["files"], append: string, force: boolean): void {
+    const at = (target: MediaTarget): Medium | undefined => files.find((file) => file.target === target)?.medium;
+    const drives: Partial<Record<DriveName, Medium>> = {};
+    for (const drive of DRIVES) {
+      const medium = at(drive);
+      if (medium) drives[drive] = medium;
+    }
+    const kernel = at("kernel"), initrd = at("initrd"), multiboot = at("multiboot");
+    this.boot({
+      ...this.state.get().options, drives, ...(kernel ? { kernel } : {}), ...(initrd ? { initrd } : {}), ...(multiboot ? { multiboot } : {}),
+      ...(append !== "" ? { append } : {}), ...(force ? { force } : {}),
+    }, files.filter((file) => file.target !== null).map((file) => file.name).join(", "));
+  }
+
+  /** Puts the files into the drives of the machine that runs. */
+  insertPlan(files: DropQuestion["files"]): void {
+    this.state.patch({ question: null });
+    for (const file of files) {
+      const drive = DRIVES.find((own) => own === file.target);
+      if (drive) this.send({ type: "insertMedia", drive, medium: file.medium });
+    }
+  }
+
+  eject(drive: DriveName): void {
+    this.send({ type: "ejectMedia", drive });
+  }
+
+  bootGuest(guest: GuestCard, image: Uint8Array, overrides: Partial<BootOptions>): void {
+    const options: BootOptions = { ...this.state.get().options, technique: guest.technique, ring: guest.ring, memoryBytes: guest.memoryBytes, set: {}, ...overrides };
+    const technique = this.state.get().techniques.includes(options.technique) ? options.technique : "emulate";
+    this.boot({ ...options, technique, drives: { fda: { name: guest.file, data: image } } }, guest.title);
+  }
+
+  boot(config: MachineConfig, title: string): void {
+    if (this.state.get().phase === "crashed") this.discardClient();
+    this.pending = { config, title };
+    this.state.patch({
+      phase: "starting", question: null, problem: null, busy: null, notices: [],
+      options: { technique: config.technique, ring: config.ring, set: config.set, memoryBytes: config.memoryBytes, clock: config.clock },
+    });
+    this.send({ type: "create", config });
+  }
+
+  /** Boots the same images again, as the options say now. */
+  restart(changes: Partial<BootOptions> = {}): void {
+    const last = this.running ?? this.pending;
+    if (last) this.boot({ ...last.config, ...changes }, last.title);
+  }
+
+  private discardClient(): void {
+    this.client?.close();
+    this.client = null;
+    this.identifying.clear();
+  }
+
+  // --- run control
+
+  run(): void { this.send({ type: "run" }); }
+  pause(): void { this.send({ type: "pause" }); }
+  step(): void { this.send({ type: "step" }); }
+  stepToNextTrap(): void { this.send({ type: "stepToNextTrap" }); }
+  reset(): void {
+    for (const stream of [...this.serial, this.debugConsole]) stream.clear();
+    this.send({ type: "reset" });
+  }
+
+  toggleRun(): void {
+    const { run } = this.state.get();
+    if (run?.kind === "running") this.pause();
+    else if (run?.kind === "paused") this.run();
+  }
+
+  setTechnique(technique: TechniqueId, ring: Ring, set: ProcessorSet): void {
+    this.setOptions({ technique, ring, set });
+    if (this.state.get().phase === "live" && this.state.get().run?.kind !== "ended") this.send({ type: "setTechnique", technique, ring, set });
+  }
+
+  // --- input
+
+  serialInput(port: 0 | 1, bytes: Uint8Array): void { this.send({ type: "serialInput", port, bytes }); }
+  keys(scancodes: Uint8Array): void { this.send({ type: "keys", scancodes }); }
+  typeText(text: string): void { this.send({ type: "typeText", text }); }
+  mouse(dx: number, dy: number, dz: number, buttons: number): void { this.send({ type: "mouse", dx, dy, dz, buttons }); }
+
+  // --- the log as a file
+
+  exportLog(format: LogFormat): void {
+    const { filter, filterError } = this.traps.state.get();
+    const source = filterError ? "" : filter;
+    if (this.state.get().phase === "live") this.send({ type: "exportLog", filter: source, format });
+    else this.exportHere(source, format);
+  }
+
+  /** The machine is dead; its memory is not. */
+  private exportHere(filter: string, format: LogFormat): void {
+    const { machine } = this.state.get();
+    const compiled = compileFilter(filter);
+    if (!this.log || !machine || !compiled.ok) return;
+    const { technique, ring, set, imageHash } = machine;
+    const { bytes } = exportLog(this.log.reader, this.log.context, { technique, ring, set, ...(imageHash ? { image: imageHash } : {}) }, compiled.test, format);
+    this.saveFile(`trapscope-log.${format}`, bytes);
+  }
+
+  /** The first leak of the run, however long ago it was. */
+  firstLeak(): TrapFields | null {
+    const raw = emptyRawTrap();
+    return this.log && this.stats?.firstLeak(raw) ? copyFields(new TrapRow(raw, this.log.context)) : null;
+  }
+
+  /** True if the file is an exported log, which is then shown. */
+  private async openLog(file: GivenFile): Promise<boolean> {
+    const data = file.data instanceof Uint8Array ? file.data : new Uint8Array(await file.data.slice(0, LOG_FIRST_BYTES.length).arrayBuffer());
+    if (data.length < LOG_FIRST_BYTES.length || String.fromCharCode(...data.subarray(0, LOG_FIRST_BYTES.length)) !== LOG_FIRST_BYTES) return false;
+    try {
+      const text = file.data instanceof Uint8Array ? new TextDecoder().decode(file.data) : await file.data.text();
+      this.traps.open(listSource(readJsonl(text).traps), file.name);
+    } catch (error) {
+      this.showProblem(`${file.name} cannot be opened`, error instanceof Error ? error.message : String(error), "Export the log again.");
+    }
+    return true;
+  }
+
+  /** Back from an opened log to the machine's own. */
+  closeLog(): void {
+    if (this.log && this.stats) this.traps.bind(ringSource(this.log.reader, this.log.context), this.stats);
+    else this.traps.open(listSource([]), "");
+  }
+
+  // --- what a person must see
+
+  showProblem(title: string, reason: string, whatToDo: string): void {
+    this.state.patch({ problem: { title, reason, whatToDo, retry: null, report: null }, busy: null });
+  }
+
+  dismissProblem(): void {
+    this.state.patch({ problem: null });
+  }
+
+  setBusy(busy: string | null): void {
+    this.state.patch({ busy });
+  }
+
+  notice(text: string): void {
+    const { notices } = this.state.get();
+    if (notices.some((notice) => notice.text === text)) return;
+    this.state.patch({ notices: [...notices, { id: this.nextId++, text }].slice(-NOTICES_KEPT) });
+  }
+
+  dismissNotice(id: number): void {
+    this.state.patch({ notices: this.state.get().notices.filter((notice) => notice.id !== id) });
+  }
+
+  // --- events
+
+  private onEvent(event: MachineEvent): void {
+    switch (event.type) {
+      case "hello": return this.state.patch({ techniques: event.techniques });
+      case "identified": {
+        this.identifying.get(event.id)?.(event.info);
+        this.identifying.delete(event.id);
+        return;
+      }
+      case "ready": return this.onReady(event);
+      case "state": return this.onState(event.state);
+      case "serial": return this.serial[event.port].append(event.bytes);
+      case "debugConsole": return this.debugConsole.append(event.bytes);
+      case "notice": return this.notice(event.text);
+      case "rejected": return this.onRejected(event);
+      case "techniqueChanged": {
+        const { technique, ring, set } = event;
+        const { machine, options } = this.state.get();
+        return this.state.patch({ options: { ...options, technique, ring, set }, machine: machine && { ...machine, technique, ring, set } });
+      }
+      case "techniqueRefused": return this.onTechniqueRefused(event);
+      case "mediaChanged": {
+        const { machine } = this.state.get();
+        if (!machine) return;
+        const { [event.drive]: _, ...others } = machine.media;
+        return this.state.patch({ machine: { ...machine, media: event.name === null ? others : { ...others, [event.drive]: event.name } } });
+      }
+      case "exportReady": return this.saveFile(event.name, event.bytes);
+      case "exportFailed": return this.showProblem("The log could not be exported", event.reason, "Narrow the filter and try again.");
+      case "defect": return this.onDefect(event.message, event.report);
+    }
+  }
+
+  private onReady(event: Extract<MachineEvent, { type: "ready" }>): void {
+    const { buffer, layout, technique, ring, set } = event;
+    const { pending } = this;
+    this.pending = null;
+    this.running = pending;
+    for (const stream of [...this.serial, this.debugConsole]) stream.clear();
+    this.bindViews(buffer, layout);
+    const media: Partial<Record<DriveName, string>> = {};
+    for (const drive of DRIVES) {
+      const name = pending?.config.drives[drive]?.name;
+      if (name !== undefined) media[drive] = name;
+    }
+    this.state.patch({
+      phase: "live", run: { kind: "paused", why: "created" }, options: { ...this.state.get().options, technique, ring, set },
+      machine: { title: pending?.title ?? "", technique, ring, set, memoryBytes: layout.ram.bytes, media, imageHash: event.imageHash ?? null },
+    });
+    this.run();
+  }
+
+  private bindViews(buffer: SharedArrayBuffer, layout: SharedLayout): void {
+    const stats = new StatsReader(buffer, layout.stats);
+    const context: RowContext = { mnemonic: (id) => stats.mnemonic(id), disassemble: disassembleBytes };
+    const reader = new TrapReader(buffer, layout.trapRing, layout.trapSites);
+    this.stats = stats;
+    this.log = { reader, context };
+    this.traps.bind(ringSource(reader, context), stats);
+    this.registers.bind(new RegisterReader(buffer, layout.truth, layout.codeWindow), stats);
+    this.meter.bind(stats);
+    this.screen.set(new ScreenReader(buffer, layout.screen));
+  }
+
+  private onState(run: RunState): void {
+    if (run.kind === "running") {
+      this.registers.started();
+      this.meter.started();
+    } else {
+      this.registers.stopped();
+      this.meter.stopped();
+    }
+    this.state.patch({ run });
+  }
+
+  private onRejected(event: Extract<MachineEvent, { type: "rejected" }>): void {
+    const { pending } = this;
+    this.pending = null;
+    const retry = event.canForce && pending ? { label: "Boot anyway", run: () => this.boot({ ...pending.config, force: true }, pending.title) }
+      : event.what === "memory" && pending ? { label: "Try with 32 MB", run: () => this.boot({ ...pending.config, memoryBytes: 32 << 20 }, pending.title) }
+      : null;
+    this.state.patch({
+      busy: null,
+      problem: { title: event.what === "memory" ? "Not enough memory" : `${event.name} cannot be used`, reason: event.reason, whatToDo: event.whatToDo, retry, report: null },
+    });
+    if (!pending) return; // a medium that was not inserted: the machine goes on
+    this.running = null;
+    this.state.patch({ phase: "empty", machine: null, run: null });
+  }
+
+  private onTechniqueRefused(event: Extract<MachineEvent, { type: "techniqueRefused" }>): void {
+    const { machine, options } = this.state.get();
+    const wanted: Partial<BootOptions> = { technique: event.technique, ring: options.ring, set: options.set };
+    this.state.patch({
+      options: machine ? { ...options, technique: machine.technique, ring: machine.ring, set: machine.set } : options,
+      problem: {
+        title: `The guest cannot continue under ${event.technique} now`, reason: event.reason, report: null,
+        whatToDo: event.restartHelps ? "It can be started again under it." : "It goes on as it was.",
+        retry: event.restartHelps ? { label: `Restart under ${event.technique}`, run: () => this.restart(wanted) } : null,
+      },
+    });
+  }
+
+  private onDefect(message: string, report: string): void {
+    for (const resolve of this.identifying.values()) {
+      resolve({ title: "Unknown", evidence: "", size: 0, targets: [], problem: { reason: message, whatToDo: "Reload the page.", canForce: false } });
+    }
+    this.identifying.clear();
+    this.registers.stopped();
+    this.meter.stopped();
+    this.state.patch({
+      phase: "crashed", busy: null, run: null,
+      problem: {
+        title: "The machine stopped: a fault of trapscope", reason: message, report,
+        whatToDo: "Its registers and its log can still be read. Please send us the report; it holds no data of your disks.",
+        retry: this.running ? { label: "Start again", run: () => this.restart() } : null,
+      },
+    });
+  }
+}

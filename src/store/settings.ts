@@ -1,0 +1,72 @@
+// What the page remembers between visits: one versioned key of the browser's local storage.
+
+import { Observable } from "./observable.ts";
+
+export type Theme = "system" | "light" | "dark";
+export type View = "learn" | "debug";
+
+export interface Settings {
+  readonly theme: Theme;
+  readonly view: View;
+  readonly memoryMegabytes: number;
+  readonly screenReader: boolean;
+  /** Width of the left side and height of the console, in percent. */
+  readonly split: number;
+  readonly consoleHeight: number;
+  /** Latest filters, newest first. */
+  readonly filters: readonly string[];
+}
+
+export const DEFAULT_SETTINGS: Settings = { theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, split: 46, consoleHeight: 58, filters: [] };
+const KEY = "trapscope";
+const VERSION = 1;
+const FILTERS_KEPT = 12;
+
+/** Storage may be missing, full or forbidden (private windows): then nothing is remembered. */
+export class SettingsStore {
+  readonly state: Observable<Settings>;
+  private readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
+
+  constructor(storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null) {
+    this.storage = storage;
+    this.state = new Observable(this.load());
+  }
+
+  private load(): Settings {
+    try {
+      const stored = JSON.parse(this.storage?.getItem(KEY) ?? "null") as { version?: unknown; settings?: Partial<Settings> } | null;
+      if (stored?.version !== VERSION || typeof stored.settings !== "object") return DEFAULT_SETTINGS;
+      // A value of another type than the default's is somebody else's: it is left out.
+      const known = Object.entries(DEFAULT_SETTINGS).map(([name, value]) => {
+        const own = (stored.settings as Record<string, unknown>)[name];
+        return [name, typeof own === typeof value && Array.isArray(own) === Array.isArray(value) ? own : value];
+      });
+      return Object.fromEntries(known) as unknown as Settings;
+    } catch {
+      return DEFAULT_SETTINGS;
+    }
+  }
+
+  patch(changes: Partial<Settings>): void {
+    this.state.patch(changes);
+    try {
+      this.storage?.setItem(KEY, JSON.stringify({ version: VERSION, settings: this.state.get() }));
+    } catch {
+      // Remembering is a convenience.
+    }
+  }
+
+  rememberFilter(filter: string): void {
+    if (filter.trim() === "") return;
+    this.patch({ filters: [filter, ...this.state.get().filters.filter((other) => other !== filter)].slice(0, FILTERS_KEPT) });
+  }
+
+  reset(): void {
+    this.state.set(DEFAULT_SETTINGS);
+    try {
+      this.storage?.removeItem(KEY);
+    } catch {
+      // As above.
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// The page's URL: ?guest=popf | image=https://... &technique= &ring= &memory=128M &clock= &set=umip:on &filter= &view= &autorun=1.
+// An unknown value is named together with what is allowed, and the rest still counts.
+
+import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import { isTechnique, PROCESSOR_SWITCHES, TECHNIQUES } from "../protocol/technique.ts";
+import type { ProcessorSwitch } from "../protocol/technique.ts";
+import { compileFilter } from "../trace/filter.ts";
+import type { View } from "./settings.ts";
+
+export interface PageParameters {
+  readonly guest?: string;
+  readonly image?: string;
+  readonly technique?: TechniqueId;
+  readonly ring?: Ring;
+  readonly memoryBytes?: number;
+  readonly clock?: ClockKind;
+  readonly set?: ProcessorSet;
+  readonly filter?: string;
+  readonly view?: View;
+  readonly autorun: boolean;
+  /** One sentence for each value that cannot be used. */
+  readonly problems: readonly string[];
+}
+
+const MEGABYTE = 1 << 20;
+const VIEWS: readonly View[] = ["learn", "debug"];
+/** Stated in the interface, not built in this version. */
+const LATER = ["a", "b", "lab"];
+
+/** "128M", "1G", "65536K" or plain bytes; null if it is none of these or outside 1 MB to 1 GB. */
+export function parseMemory(text: string): number | null {
+  const match = /^(\d+)([KMG]?)$/i.exec(text.trim());
+  if (!match) return null;
+  const bytes = Number(match[1]) * { "": 1, K: 1024, M: MEGABYTE, G: 1024 * MEGABYTE }[match[2].toUpperCase() as "" | "K" | "M" | "G"];
+  return bytes >= MEGABYTE && bytes <= 1024 * MEGABYTE ? bytes : null;
+}
+
+function parseSet(text: string, refuse: (why: string) => void): ProcessorSet {
+  const set: Partial<Record<ProcessorSwitch, boolean>> = {};
+  for (const part of text.split(",").filter((part) => part !== "")) {
+    const [name, value] = part.split(":");
+    const known = PROCESSOR_SWITCHES.find((own) => own === name.toLowerCase());
+    if (known && (value === "on" || value === "off")) set[known] = value === "on";
+    else refuse(`set=${part} is unknown: use ${PROCESSOR_SWITCHES.join(", ")} with :on or :off.`);
+  }
+  return set;
+}
+
+export function parsePageParameters(search: string): PageParameters {
+  const query = new URLSearchParams(search);
+  const problems: string[] = [];
+  const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", problems };
+  const guest = query.get("guest");
+  if (guest) result.guest = guest;
+  const image = query.get("image");
+  if (image) {
+    if (/^https?:\/\//.test(image)) result.image = image;
+    else problems.push("image= must be a whole https:// address.");
+  }
+  const technique = query.get("technique");
+  if (technique) {
+    if (isTechnique(technique)) result.technique = technique;
+    else problems.push(`technique=${technique} is unknown: use one of ${TECHNIQUES.join(", ")}.`);
+  }
+  const ring = query.get("ring");
+  if (ring) {
+    if (ring === "1" || ring === "3") result.ring = ring === "1" ? 1 : 3;
+    else problems.push(`ring=${ring} cannot be used: 1 or 3.`);
+  }
+  const memory = query.get("memory");
+  if (memory) {
+    const bytes = parseMemory(memory);
+    if (bytes) result.memoryBytes = bytes;
+    else problems.push(`memory=${memory} cannot be used: 1M to 1G.`);
+  }
+  const clock = query.get("clock");
+  if (clock) {
+    if (clock === "real" || clock === "virtual") result.clock = clock;
+    else problems.push(`clock=${clock} is unknown: real or virtual.`);
+  }
+  const set = query.get("set");
+  if (set) result.set = parseSet(set, (why) => problems.push(why));
+  const filter = query.get("filter");
+  if (filter) {
+    result.filter = filter;
+    const compiled = compileFilter(filter);
+    if (!compiled.ok) problems.push(`filter= does not parse: ${compiled.message}`);
+  }
+  const view = query.get("view");
+  if (view) {
+    const known = VIEWS.find((own) => own === view);
+    if (known) result.view = known;
+    else problems.push(`view=${view} is not built yet: ${VIEWS.join(" or ")}.`);
+  }
+  for (const name of LATER) if (query.has(name)) problems.push(`${name}= is not built yet.`);
+  return result;
+}

@@ -1,0 +1,43 @@
+// The page: top bar, the guest on the left, its traps on the right, status below; and what lies over them.
+
+import { useEffect } from "react";
+import type { Page } from "../store/page.ts";
+import styles from "./App.module.css";
+import { PageContext, useObservable } from "./hooks.ts";
+import { useGlobalKeys } from "./input/global-keys.ts";
+import { Workspace } from "./Workspace.tsx";
+import { DropZone } from "./panels/DropZone.tsx";
+import { DropDialog } from "./panels/DropDialog.tsx";
+import { IsolationPage } from "./panels/IsolationPage.tsx";
+import { Notices } from "./panels/Notices.tsx";
+import { ProblemDialog } from "./panels/ProblemDialog.tsx";
+import { StatusBar } from "./panels/StatusBar.tsx";
+import { TopBar } from "./panels/TopBar.tsx";
+
+export function App({ page }: { readonly page: Page }): React.JSX.Element {
+  const { theme } = useObservable(page.settings.state);
+  const isolation = useObservable(page.isolation);
+  useEffect(() => {
+    if (theme === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  return (
+    <PageContext value={page}>
+      {isolation ? <IsolationPage problem={isolation} /> : <Application />}
+    </PageContext>
+  );
+}
+
+function Application(): React.JSX.Element {
+  useGlobalKeys();
+  return (
+    <DropZone className={styles.app}>
+      <TopBar />
+      <Workspace />
+      <StatusBar />
+      <Notices />
+      <DropDialog />
+      <ProblemDialog />
+    </DropZone>
+  );
+}

@@ -1,0 +1,44 @@
+// What a person should know when the run has ended: how, where, and which leak came first.
+
+import type { TrapFields } from "../../trace/trap-fields.ts";
+import { hexBytes } from "../../trace/trap-fields.ts";
+import type { RunState } from "../../protocol/events.ts";
+import { count, hex4, hex8 } from "../format.ts";
+import { useObservable, useSession } from "../hooks.ts";
+import { OUTCOME_TEXTS } from "../texts.ts";
+import styles from "./RunBanner.module.css";
+
+export function RunBanner(): React.JSX.Element | null {
+  const session = useSession();
+  const { run, machine } = useObservable(session.state);
+  if (run?.kind !== "ended" || !machine) return null;
+  const leak = session.firstLeak();
+  const { good, title } = OUTCOME_TEXTS[run.outcome];
+  return (
+    <section className={styles.banner} data-good={good} aria-label="End of the run">
+      <div className={styles.text}>
+        <p><strong>{title}</strong> <span className="muted">{details(run)}</span></p>
+        {leak ? <FirstLeak leak={leak} good={good} /> : null}
+      </div>
+      {machine.technique !== "emulate" && !good ? <button type="button" onClick={() => session.restart({ technique: "emulate" })}>Start under emulate</button> : null}
+      <button type="button" className="primary" onClick={() => session.reset()}>Reset</button>
+    </section>
+  );
+}
+
+function details(run: Extract<RunState, { kind: "ended" }>): string {
+  const parts = [run.reason, `EIP ${hex8(run.eip)}`];
+  if (run.exitValue !== undefined) parts.push(`exit value ${run.exitValue}`);
+  if (run.refusal && run.refusal.bytes.length > 0) parts.push(`bytes ${hexBytes(run.refusal.bytes, " ")}`);
+  return parts.filter((part) => part !== "").join(" · ");
+}
+
+function FirstLeak({ leak, good }: { readonly leak: TrapFields; readonly good: boolean }): React.JSX.Element {
+  return (
+    <p>
+      {good ? "It leaked all the same: the first was " : "The first leak, and likely the cause: "}
+      <code className={styles.leak}>{leak.text ?? leak.instruction}</code> at <code>{hex4(leak.cs)}:{hex8(leak.eip)}</code>, after {count(leak.icount)} instructions
+      {leak.effect ? <> — {leak.effect}</> : null}.
+    </p>
+  );
+}

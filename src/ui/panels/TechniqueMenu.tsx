@@ -1,0 +1,67 @@
+// Technique, ring and processor switches. Changing them takes effect while the guest runs.
+
+import type { ProcessorSwitch, Ring, TechniqueId } from "../../protocol/technique.ts";
+import { PROCESSOR_SWITCHES, TECHNIQUES } from "../../protocol/technique.ts";
+import { useObservable, useSession } from "../hooks.ts";
+import { SWITCH_TEXTS, TECHNIQUE_TEXTS } from "../texts.ts";
+import { Menu } from "../widgets/Menu.tsx";
+import styles from "./TechniqueMenu.module.css";
+
+export function TechniqueMenu(): React.JSX.Element {
+  const session = useSession();
+  const { options, techniques } = useObservable(session.state);
+  const { technique, ring, set } = options;
+  const change = (changes: { technique?: TechniqueId; ring?: Ring; set?: Partial<Record<ProcessorSwitch, boolean>> }): void =>
+    session.setTechnique(changes.technique ?? technique, changes.ring ?? ring, { ...set, ...changes.set });
+  const on = PROCESSOR_SWITCHES.filter((name) => set[name]);
+  const label = (
+    <>
+      <span className={styles.caption}>Technique</span>
+      <strong>{technique}</strong>
+      {technique === "emulate" ? null : <span className={styles.caption}>{`ring ${ring}${on.length > 0 ? ` · ${on.join(" ")}` : ""}`}</span>}
+      <span aria-hidden="true">▾</span>
+    </>
+  );
+  return (
+    <Menu label={label} title="Virtualization technique" id="technique">
+      {() => (
+        <div className={styles.menu}>
+          <fieldset>
+            <legend>Technique, switched while the guest runs</legend>
+            {TECHNIQUES.map((id) => {
+              const built = techniques.includes(id);
+              return (
+                <label key={id} className={styles.option} data-disabled={!built}>
+                  <input type="radio" name="technique" value={id} checked={id === technique} disabled={!built} onChange={() => change({ technique: id })} />
+                  <span>
+                    <span className={styles.name}><code>{id}</code> {TECHNIQUE_TEXTS[id].name}{built ? null : <em> not built yet</em>}</span>
+                    <span className={styles.line}>{TECHNIQUE_TEXTS[id].line}</span>
+                  </span>
+                </label>
+              );
+            })}
+          </fieldset>
+          <div className={styles.side}>
+            <fieldset disabled={technique === "emulate"}>
+              <legend>The guest's kernel runs in</legend>
+              <div className={styles.row}>
+                {([1, 3] as const).map((own) => (
+                  <label key={own}><input type="radio" name="ring" checked={ring === own} onChange={() => change({ ring: own })} /> ring {own}</label>
+                ))}
+              </div>
+            </fieldset>
+            <fieldset disabled={technique === "emulate"}>
+              <legend>Processor under the monitor</legend>
+              {PROCESSOR_SWITCHES.map((name) => (
+                <label key={name} className={styles.option}>
+                  <input type="checkbox" checked={set[name] === true} onChange={(event) => change({ set: { [name]: event.target.checked } })} />
+                  <span><code className={styles.name}>{name}</code><span className={styles.line}>{SWITCH_TEXTS[name]}</span></span>
+                </label>
+              ))}
+            </fieldset>
+          </div>
+        </div>
+      )}
+    </Menu>
+  );
+}

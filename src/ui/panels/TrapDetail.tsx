@@ -1,0 +1,126 @@
+// One record explained: its bytes, why the instruction is sensitive, what the monitor did, and for a leak what the guest was shown.
+
+import type { ByteRange } from "../../isa/disassembler.ts";
+import type { SensitivityNote } from "../../isa/sensitivity.ts";
+import { leakedValue } from "../../trace/effect.ts";
+import { explainInstruction } from "../../trace/instruction.ts";
+import type { TrapFields } from "../../trace/trap-fields.ts";
+import { EFLAGS_BITS } from "../../protocol/register-view.ts";
+import { count, hex4, hex8, seconds } from "../format.ts";
+import { useSession } from "../hooks.ts";
+import { ACTION_TEXTS } from "../texts.ts";
+import styles from "./TrapDetail.module.css";
+
+const ROLE_NAMES: Readonly<Record<ByteRange["role"], string>> = {
+  prefix: "prefix", opcode: "opcode", modrm: "ModRM", sib: "SIB", displacement: "displacement", immediate: "immediate",
+};
+const KIND_NAMES = { exit: "trapped", leak: "leak", observed: "observed, not trapped" } as const;
+
+export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.Element {
+  const session = useSession();
+  const { traps } = session;
+  const code32 = trap.mode === "pm32";
+  const instruction = trap.bytes ? explainInstruction(trap.bytes, trap.eip, code32) : null;
+  const totals = traps.instructionTotals(trap.instruction);
+  const narrow = (filter: string): void => {
+    traps.deselect();
+    traps.setFilter(filter);
+  };
+  return (
+    <aside className={styles.detail} aria-label={`Record ${trap.seq}`} tabIndex={0}>
+      <header className={styles.head}>
+        <h2>{trap.text ?? trap.instruction}</h2>
+        <span className={styles.kind} data-kind={trap.kind}>{KIND_NAMES[trap.kind]}{trap.reason ? ` · ${trap.reason}` : ""}</span>
+        <span className={styles.buttons}>
+          <button type="button" className="plain" title="Previous record of this instruction at this place" onClick={() => traps.selectSameSite(-1)}>◀ same place</button>
+          <button type="button" className="plain" title="Next record of this instruction at this place" onClick={() => traps.selectSameSite(1)}>same place ▶</button>
+          <button type="button" className="plain" aria-label="Close the details" onClick={() => traps.deselect()}>✕</button>
+        </span>
+      </header>
+      <div className={styles.columns}>
+        <div className={styles.column}>
+          {instruction ? <Bytes bytes={instruction.bytes} parts={instruction.parts} /> : null}
+          <dl className={styles.fields}>
+            <Field name="place">{hex4(trap.cs)}:{hex8(trap.eip)}{trap.linear === trap.eip ? "" : `, linear ${hex8(trap.linear)}`}</Field>
+            <Field name="mode">{trap.mode}, CPL {trap.vcpl}{trap.hcpl === trap.vcpl ? "" : `, really ring ${trap.hcpl}`}</Field>
+            {trap.error === null ? null : <Field name="error code">{hex4(trap.error)}</Field>}
+            {trap.vector === null ? null : <Field name="vector">{trap.vector} ({trap.vector.toString(16)}h)</Field>}
+            <Field name="after">{count(trap.icount)} instructions, {seconds(trap.timeNs)}</Field>
+            <Field name="record">{count(trap.seq)}</Field>
+          </dl>
+          <div className={styles.filters}>
+            <button type="button" onClick={() => narrow(`insn == ${trap.instruction}`)}>Only {trap.instruction}</button>
+            <button type="button" onClick={() => narrow(`linear == 0x${hex8(trap.linear)}`)}>Only this place</button>
+            <button type="button" onClick={() => narrow(`not insn == ${trap.instruction}`)}>Hide {trap.instruction}</button>
+          </div>
+          {totals ? <p className="muted">{trap.instruction} so far: {count(totals.traps)} traps, {count(totals.leaks)} leaks, {count(totals.observed)} observed.</p> : null}
+        </div>
+        <div className={styles.column}>
+          {trap.kind === "leak" && trap.observed !== null && trap.expected !== null ? <Belief trap={trap} observed={trap.observed} expected={trap.expected} /> : null}
+          {trap.action ? (
+            <section>
+              <h3>What the monitor did</h3>
+              <p>{ACTION_TEXTS[trap.action]}</p>
+              {trap.effect && trap.kind !== "leak" ? <p><code className={styles.effect}>{trap.effect}</code></p> : null}
+            </section>
+          ) : null}
+          {instruction?.note ? <Why note={instruction.note} /> : null}
+        </div>
+      </div>
+    </aside>
+  );
+}
+
+function Field({ name, children }: { readonly name: string; readonly children: React.ReactNode }): React.JSX.Element {
+  return <div><dt>{name}</dt><dd>{children}</dd></div>;
+}
+
+function Bytes({ bytes, parts }: { readonly bytes: Uint8Array; readonly parts: readonly ByteRange[] }): React.JSX.Element {
+  return (
+    <ol className={styles.bytes} aria-label="Instruction bytes">
+      {parts.map((part) => (
+        <li key={part.start} data-role={part.role}>
+          <code>{Array.from(bytes.subarray(part.start, part.start + part.length), (byte) => byte.toString(16).padStart(2, "0")).join(" ")}</code>
+          <span>{ROLE_NAMES[part.role]}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Why({ note }: { readonly note: SensitivityNote }): React.JSX.Element {
+  const outside = { trap: "Outside ring 0 it traps.", silent: "Outside ring 0 it does not trap.", partly: "Outside ring 0 it traps only sometimes." }[note.deprivileged];
+  return (
+    <section>
+      <h3>Why is this sensitive?</h3>
+      <p>{note.why} <strong>{outside}</strong></p>
+      {note.deprivileged === "trap" ? null : <p>{note.guestSees}</p>}
+      {note.switches ? <ul className={styles.switches}>{Object.entries(note.switches).map(([name, what]) => <li key={name}><b>{name}</b> {what}</li>)}</ul> : null}
+      <p className="muted">Intel SDM, {note.manual}</p>
+    </section>
+  );
+}
+
+/** What the guest believes against what bare metal would have given. */
+function Belief({ trap, observed, expected }: { readonly trap: TrapFields; readonly observed: number; readonly expected: number }): React.JSX.Element {
+  const eflags = leakedValue(trap.instruction) === "eflags";
+  const different = EFLAGS_BITS.filter(({ shift, bits }) => ((observed ^ expected) >>> shift) & ((1 << bits) - 1));
+  const lost = trap.action === "lost-write";
+  const shown = (value: number): React.ReactNode => (
+    <>
+      <code>{hex8(value)}</code>
+      {eflags ? <span className={styles.bits}>{different.map(({ name, shift, bits }) => <span key={name}>{name}={(value >>> shift) & ((1 << bits) - 1)}</span>)}</span> : null}
+    </>
+  );
+  return (
+    <section className={styles.belief}>
+      <h3>{lost ? "What was written, and what became of it" : "What the guest was shown"}</h3>
+      <dl>
+        <div><dt>{lost ? "it stays" : "guest saw"}</dt><dd className={styles.wrong}>{shown(observed)}</dd></div>
+        <div><dt>bare metal</dt><dd>{shown(expected)}</dd></div>
+        {eflags ? null : <div><dt>differs in</dt><dd><code>{hex8(observed ^ expected)}</code></dd></div>}
+      </dl>
+      {trap.effect ? <p>{trap.effect}</p> : null}
+    </section>
+  );
+}
