@@ -4,8 +4,8 @@
 import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, Variable, Width } from "./builder.ts";
 import * as flags from "./flags.ts";
 import {
-  ACCESS_UNUSABLE, CS, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, type Field, registerAddress, SEG_ACCESS, SEG_BASE, SEG_LIMIT,
-  SEG_SELECTOR, SEGMENT_STRIDE, SS,
+  ACCESS_UNUSABLE, CPL, CR0, CS, EFLAGS_AC, EFLAGS_SHARED, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, type Field, registerAddress, SEG_ACCESS,
+  SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SS,
 } from "./state-layout.ts";
 
 export type Value = number | bigint;
@@ -37,7 +37,8 @@ export class InstructionEnd extends Error {
 
 const DIVIDE_ERROR_IN_MEANING = "division by zero or quotient too large: the meaning has to test first";
 const EXPAND_DOWN = 4, CODE = 8, READABLE_OR_WRITABLE = 2, BIG = 1 << 14;
-const VECTOR_SS = 12, VECTOR_GP = 13;
+const VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_AC = 17;
+const CR0_AM = 0x4_0000;
 
 export function asInt(value: Value): number {
   if (typeof value !== "number") throw new TypeError(`64-bit value ${value} used as 32-bit`);
@@ -213,12 +214,20 @@ export class EvaluatingBuilder implements Builder<Value> {
     return (asInt(this.segment(ref, SEG_BASE)) + first) >>> 0;
   }
 
-  /** As `linear`, and the access cannot fault any more. */
+  /** As `linear`, and the access cannot fault any more: page faults, then alignment (SDM Vol. 3 section 6.9). */
   private proved(ref: SegmentRef, offset: Value, bytes: number, write: boolean): number {
+    const linear = this.pageProved(ref, offset, bytes, write);
+    if ((linear & (bytes - 1)) !== 0 && this.checksAlignment()) this.raiseFault({ vector: VECTOR_AC, errorCode: 0 });
+    return linear;
+  }
+  private pageProved(ref: SegmentRef, offset: Value, bytes: number, write: boolean): number {
     const linear = this.linear(ref, offset, bytes, write);
     const fault = this.memory.fault?.(linear, bytes, write) ?? null;
     if (fault) this.raiseFault(fault);
     return linear;
+  }
+  private checksAlignment(): boolean {
+    return this.get(CPL) === 3 && (asInt(this.get(CR0)) & CR0_AM) !== 0 && (asInt(this.get(EFLAGS_SHARED)) & EFLAGS_AC) !== 0;
   }
   readBytes(linear: number, bytes: number): bigint {
     let value = 0n;
@@ -236,7 +245,7 @@ export class EvaluatingBuilder implements Builder<Value> {
   }
   load64(ref: SegmentRef, offset: Value): Value { return this.readBytes(this.proved(ref, offset, 8, false), 8); }
   store64(ref: SegmentRef, offset: Value, value: Value): void { this.writeBytes(this.proved(ref, offset, 8, true), 8, asLong(value)); }
-  probeWrite(ref: SegmentRef, offset: Value, bytes: number): void { this.proved(ref, offset, bytes, true); }
+  probeWrite(ref: SegmentRef, offset: Value, bytes: number): void { this.pageProved(ref, offset, bytes, true); }
   /** The address of a place that is read now and written later in the instruction. */
   proveWritable(ref: SegmentRef, offset: Value, bytes: number): number { return this.proved(ref, offset, bytes, true); }
 

@@ -7,7 +7,7 @@ import { EvaluatingBuilder } from "./evaluating-builder.ts";
 import { createEvaluator, type Fault } from "./evaluator.ts";
 import { ROWS } from "./opcode-map/index.ts";
 import {
-  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CPL, CR0, CR2, CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, EFLAGS_SYSTEM, EFLAGS_VM, EIP, ESI, ESP, type Field, FAULT,
+  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CPL, CR0, CR2, CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_VM, EIP, ESI, ESP, type Field, FAULT,
   FAULT_ERROR, FAULT_HAS_ERROR, GPR_BASE, registerAddress, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE, SS, STATE_BASE,
 } from "./state-layout.ts";
 
@@ -218,6 +218,27 @@ describe("segment checks (SDM Vol. 3 chapter 5)", () => {
   });
 });
 
+describe("alignment checks", () => {
+  const at = (options: { cpl: number; am: boolean; ac: boolean }, hex: string, absent = false) => {
+    const m = machine(absent ? { fault: () => ({ vector: 14, errorCode: 4 }) } : {});
+    m.set(CPL, options.cpl);
+    m.set(CR0, options.am ? 0x4_0001 : 1);
+    m.set(EFLAGS_SHARED, options.ac ? EFLAGS_AC : 0);
+    return m.run(hex).fault;
+  };
+  const on = { cpl: 3, am: true, ac: true }, AC = { vector: 17, errorCode: 0 };
+  it("hold at CPL 3 with CR0.AM and EFLAGS.AC, after page faults", () => {
+    expect(at(on, "A1 02010000")).toEqual(AC);
+    expect(at(on, "66 A1 02010000")).toBeNull();
+    expect(at(on, "A0 01010000")).toBeNull();
+    expect(at(on, "0F C7 0D 04010000")).toEqual(AC); // CMPXCHG8B: eight bytes
+    expect(at({ ...on, cpl: 0 }, "A1 02010000")).toBeNull();
+    expect(at({ ...on, am: false }, "A1 02010000")).toBeNull();
+    expect(at({ ...on, ac: false }, "A1 02010000")).toBeNull();
+    expect(at(on, "A1 02010000", true)).toEqual({ vector: 14, errorCode: 4 });
+  });
+});
+
 describe("values", () => {
   const b = new EvaluatingBuilder(new DataView(new ArrayBuffer(STATE_BASE)), 0, { read: () => 0, write: () => {} }, () => 0);
   it("keep 32 and 64 bits apart", () => {
@@ -281,14 +302,14 @@ describe("random programs", () => {
     const bookkeeping = [FAULT, FAULT_ERROR, FAULT_HAS_ERROR].map((field) => field.offset);
     for (let seed = 1; seed <= 400; seed++) {
       const program = randomProgram(seed, { count: 40, code32: seed % 2 === 0 });
-      const { evaluator, state, decodeNext, eip } = createReferenceMachine(program);
+      const { state, decodeNext, execute, eip } = createReferenceMachine(program);
       for (let steps = 0; steps < 120; steps++) {
         const decoded = decodeNext();
         if (!decoded) break;
         const before = new Uint8Array(state.buffer.slice(0));
         const at = eip();
-        let step = evaluator.step(decoded, at);
-        while (step.suspended) step = evaluator.step(decoded, at);
+        const step = execute(decoded);
+        if (!step) break;
         if (!step.fault) continue;
         vectors.add(step.fault.vector);
         const after = new Uint8Array(state.buffer);
@@ -303,6 +324,6 @@ describe("random programs", () => {
       }
     }
     expect(differences).toEqual([]);
-    expect([...vectors].sort((x, y) => x - y)).toEqual([0, 5, 12, 13, 14]);
+    expect([...vectors]).toEqual(expect.arrayContaining([0, 5, 6, 12, 13, 14]));
   });
 });

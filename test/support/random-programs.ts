@@ -5,7 +5,7 @@ import { createDecoded, createDecoder } from "../../src/isa/decoder.ts";
 import { disassemble } from "../../src/isa/disassembler.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../src/isa/row.ts";
-import { DS, EAX, ECX, EDI, EDX, EFLAGS_STATUS, ES, ESI, ESP, SS } from "../../src/isa/state-layout.ts";
+import { DS, EAX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_STATUS, ES, ESI, ESP, SS } from "../../src/isa/state-layout.ts";
 import { createPrng, type Prng } from "./prng.ts";
 import { type EncodedMemory, encodeRow, type Encoding, littleEndian } from "./row-encoder.ts";
 
@@ -33,16 +33,26 @@ export interface InitialState {
   readonly registers: readonly number[];
   readonly eip: number;
   readonly eflags: number;
+  readonly cpl: 0 | 3;
   /** ES CS SS DS FS GS. */
   readonly segments: readonly SegmentState[];
   readonly isProtected: boolean;
   readonly pages: Uint8Array | null;
 }
 
-/** Instructions that stay together. `branch`: the last one's relative target, in units from this one. */
+/** Instructions that stay together. */
 interface Unit {
   readonly encodings: readonly { readonly bytes: readonly number[] }[];
-  readonly relative: { readonly at: number; readonly bytes: number; readonly to: number } | null;
+  /** An operand that names another unit: `to` units from this one, a distance from the instruction's end or an EIP. */
+  readonly reference: {
+    readonly encoding: number;
+    readonly at: number;
+    readonly bytes: number;
+    readonly to: number;
+    readonly absolute: boolean;
+    /** Added to the unit's EIP. */
+    readonly offset: number;
+  } | null;
 }
 
 export interface RandomProgram {
@@ -88,11 +98,12 @@ export const decoder = createDecoder(ROWS);
 
 const ACCESS_DATA = 0x93, ACCESS_CODE = 0x9b, ACCESS_EXPAND_DOWN = 0x97, ACCESS_READ_ONLY = 0x91, ACCESS_BIG = 0x4000, ACCESS_GRANULAR = 0x8000;
 
-function segmentsOf(segmentation: Segmentation, code32: boolean): SegmentState[] {
+function segmentsOf(segmentation: Segmentation, code32: boolean, cpl: 0 | 3): SegmentState[] {
   const big = code32 ? ACCESS_BIG : 0;
   if (segmentation === "flat") {
-    const data = { selector: 0x10, base: 0, limit: 0xffff_ffff, access: ACCESS_DATA | ACCESS_BIG | ACCESS_GRANULAR };
-    return [data, { ...data, selector: 8, access: ACCESS_CODE | big | ACCESS_GRANULAR }, data, data, data, data];
+    const access = ACCESS_BIG | ACCESS_GRANULAR | (cpl << 5);
+    const data = { selector: 0x10 | cpl, base: 0, limit: 0xffff_ffff, access: ACCESS_DATA | access };
+    return [data, { ...data, selector: 8 | cpl, access: ACCESS_CODE | ACCESS_GRANULAR | big | (cpl << 5) }, data, data, data, data];
   }
   if (segmentation === "limited") {
     return [
@@ -149,13 +160,16 @@ export function randomProgram(seed: number, options: ProgramOptions): RandomProg
     pages[DATA / PAGE_BYTES + 1 + random.below(6)] = 0;
     pages[DATA / PAGE_BYTES + 8 + random.below(6)] = 1;
   }
+  const cpl = segmentation === "flat" && random.oneIn(3) ? 3 : 0;
   const top = segmentation === "flat" ? STACK : 0;
   const registers = Array.from({ length: 8 }, (_, n) => (n === ESP ? top + 0x8000 - random.below(3) : interestingValue(random) | 0));
   const initialState: InitialState = {
     registers,
     eip: segmentation === "flat" ? CODE : 0,
-    eflags: 2 | (random.next() & EFLAGS_STATUS),
-    segments: segmentsOf(segmentation, code32),
+    // CR0.AM is set with CPL 3: alignment checks are on where AC is.
+    eflags: 2 | (random.next() & EFLAGS_STATUS) | (cpl === 3 && random.oneIn(3) ? EFLAGS_AC : 0),
+    cpl,
+    segments: segmentsOf(segmentation, code32, cpl),
     isProtected: segmentation !== "real",
     pages,
   };
@@ -173,19 +187,20 @@ function layOut(program: RandomProgram): RandomProgram {
   }
   const bytes = new Uint8Array(end);
   units.forEach((unit, number) => {
+    const { reference } = unit;
     let at = starts[number] as number;
-    for (const encoding of unit.encodings) {
+    unit.encodings.forEach((encoding, position) => {
       bytes.set(encoding.bytes, at);
-      at += encoding.bytes.length;
-    }
-    const { relative } = unit;
-    if (!relative) return;
-    const last = unit.encodings.at(-1) as { bytes: readonly number[] };
-    const target = Math.min(Math.max(number + relative.to, 0), units.length);
-    let distance = (starts[target] ?? end) - at;
-    // A short branch that cannot reach falls through.
-    if (relative.bytes === 1 && (distance < -128 || distance > 127)) distance = 0;
-    bytes.set(littleEndian(distance, relative.bytes), at - last.bytes.length + relative.at);
+      const next = at + encoding.bytes.length;
+      if (reference?.encoding === position) {
+        const target = starts[Math.max(number + reference.to, 0)] ?? end;
+        let value = reference.absolute ? program.initialState.eip + target + reference.offset : target - next;
+        // A short branch that cannot reach falls through.
+        if (reference.bytes === 1 && (value < -128 || value > 127)) value = 0;
+        bytes.set(littleEndian(value, reference.bytes), at + reference.at);
+      }
+      at = next;
+    });
   });
   const memory = program.memory.slice();
   memory.fill(0x90, CODE, CODE + REGION);
@@ -214,7 +229,10 @@ class Generator {
 
   unit(number: number, count: number): Unit {
     const { random } = this;
-    if (random.oneIn(24)) return { encodings: [this.move(ESP, this.stackTop())], relative: null };
+    const to = random.oneIn(8) ? -random.below(Math.min(number, 6) + 1) : 1 + random.below(Math.min(count - number, 5));
+    if (random.oneIn(24)) return { encodings: [this.move(ESP, this.stackTop())], reference: null };
+    if (random.oneIn(24)) return this.indirectJump(to);
+    if (random.oneIn(48)) return this.codeWrite(to);
     let encoding = this.encode();
     // ESP as a destination soon leads nowhere.
     for (let i = 0; i < 3 && encoding.registerOperand === ESP; i++) encoding = this.encode();
@@ -223,18 +241,40 @@ class Generator {
     if (encoding.memory) before.push(...this.aim(encoding.memory, encoding.bytes));
     if (row.mnemonic === "XLAT" && !random.oneIn(4)) before.push(this.move(3, this.target(DS)));
     if (row.string) {
-      // A count that ends; pointers into the data.
-      before.push(this.move(ECX, random.below(40)));
-      if (!random.oneIn(6)) before.push(this.move(ESI, this.target(DS)));
-      if (!random.oneIn(6)) before.push(this.move(EDI, this.target(ES)));
+      // A count that ends, now and then longer than what runs in one go; pointers into the data, often close together.
+      before.push(this.move(ECX, random.oneIn(40) ? 5000 + random.below(5000) : random.below(40)));
+      const source = this.target(DS);
+      if (!random.oneIn(6)) before.push(this.move(ESI, source));
+      if (!random.oneIn(6)) before.push(this.move(EDI, random.oneIn(3) ? source + random.below(17) - 8 : this.target(ES)));
     }
     if ((row.mnemonic === "DIV" || row.mnemonic === "IDIV") && random.oneIn(2)) before.push(this.move(random.pick([EAX, EDX]), random.below(3)));
-    let relative: Unit["relative"] = null;
-    if (encoding.relativeBytes > 0) {
-      const to = random.oneIn(8) ? -random.below(Math.min(number, 6) + 1) : 1 + random.below(Math.min(count - number, 5));
-      relative = { at: encoding.relativeAt, bytes: encoding.relativeBytes, to };
-    }
-    return { encodings: [...before, encoding], relative };
+    const encodings = [...before, encoding];
+    const reference = encoding.relativeBytes > 0
+      ? { encoding: encodings.length - 1, at: encoding.relativeAt, bytes: encoding.relativeBytes, to, absolute: false, offset: 0 }
+      : null;
+    return { encodings, reference };
+  }
+
+  /** PUSH target and RET; or MOV EAX,target and JMP or CALL EAX. */
+  private indirectJump(to: number): Unit {
+    const size = this.code32 ? 4 : 2;
+    const blank = littleEndian(0, size);
+    const encodings = this.random.oneIn(2)
+      ? [{ bytes: [0x68, ...blank] }, { bytes: this.random.oneIn(2) ? [0xc3] : [0xc2, 4, 0] }]
+      : [{ bytes: [0xb8, ...blank] }, { bytes: [0xff, this.random.oneIn(2) ? 0xe0 : 0xd0] }];
+    return { encodings, reference: { encoding: 0, at: 1, bytes: size, to, absolute: true, offset: 0 } };
+  }
+
+  /** A store into another unit's code: MOV byte ptr [target],imm8, through CS where DS is elsewhere. */
+  private codeWrite(to: number): Unit {
+    const { random } = this;
+    const prefix = this.segmentation === "flat" ? [] : [0x2e];
+    // 16-bit code reaches linear 1xxxxh with 32-bit addresses.
+    const wide = this.code32 || this.segmentation === "flat";
+    if (!this.code32 && wide) prefix.push(0x67);
+    const size = wide ? 4 : 2;
+    const bytes = [...prefix, 0xc6, wide ? 0x05 : 0x06, ...littleEndian(0, size), random.below(256)];
+    return { encodings: [{ bytes }], reference: { encoding: 0, at: prefix.length + 2, bytes: size, to, absolute: true, offset: random.below(6) } };
   }
 
   private encode(): Encoding {

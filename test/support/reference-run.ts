@@ -2,26 +2,29 @@
 // A faulting instruction is recorded and skipped.
 
 import type { Decoded } from "../../src/isa/decoded.ts";
-import { createDecoded } from "../../src/isa/decoder.ts";
-import { createEvaluator, type Evaluator, type Fault, type GuestMemory, type HelperCallback } from "../../src/isa/evaluator.ts";
+import { createDecoded, MAX_LENGTH } from "../../src/isa/decoder.ts";
+import { createEvaluator, type Evaluator, type Fault, type GuestMemory, type HelperCallback, type Step } from "../../src/isa/evaluator.ts";
 import {
-  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CR0, CR2, CR4, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EIP, GPR_BASE, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEG_SELECTOR,
+  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CPL, CR0, CR2, CR4, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EIP, GPR_BASE, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEG_SELECTOR,
   SEGMENT_STRIDE,
 } from "../../src/isa/state-layout.ts";
 import { decoder, type InitialState, PAGE_BYTES, RAM_BYTES, type RandomProgram } from "./random-programs.ts";
 
-const CR0_PE = 1, CR0_ET = 0x10, CR0_WP = 0x1_0000, CR0_PG = 0x8000_0000;
+const CR0_PE = 1, CR0_ET = 0x10, CR0_WP = 0x1_0000, CR0_AM = 0x4_0000, CR0_PG = 0x8000_0000;
+export const PAGE_FAULT = 14;
 export const STATE_MEMORY_BYTES = CONTEXT_H + CONTEXT_BYTES;
 
 /** CR0 that the initial state needs. */
 export function cr0Of(initial: InitialState): number {
-  return CR0_ET | (initial.isProtected ? CR0_PE : 0) | (initial.pages ? CR0_PG | CR0_WP : 0) | 0;
+  return CR0_ET | (initial.isProtected ? CR0_PE : 0) | (initial.pages ? CR0_PG | CR0_WP : 0) | (initial.cpl === 3 ? CR0_AM : 0) | 0;
 }
 
 export interface RecordedFault {
   readonly eip: number;
   readonly vector: number;
   readonly errorCode: number | null;
+  /** CR2 after a page fault, else 0. */
+  readonly address: number;
 }
 
 export interface RunResult {
@@ -34,12 +37,21 @@ export interface RunResult {
   readonly memory: Uint8Array;
 }
 
+/** A program that wrote into its own code came to an instruction that needs a machine: it ends there. */
+class HelperCalled extends Error {}
+
+function noHelper(name: string): never {
+  throw new HelperCalled(name);
+}
+
 export interface ReferenceMachine {
   readonly evaluator: Evaluator;
   readonly state: DataView;
   readonly memory: Uint8Array;
-  /** Decodes at the present EIP; null where the program ends or its bytes cannot be fetched. */
+  /** Decodes at the present EIP; null where the program ends or its bytes are no instruction. */
   decodeNext(): Decoded | null;
+  /** Executes what was decoded, a suspended repetition to its end; null where it needs a helper and there is none. */
+  execute(decoded: Decoded): Step | null;
   eip(): number;
 }
 
@@ -67,7 +79,7 @@ export function createReferenceMachine(program: RandomProgram, helper: HelperCal
         const permission = page < pages.length ? (pages[Math.floor(page)] as number) : 0;
         if (permission === 0 || (write && permission === 1)) {
           setContext(CR2.offset, at);
-          return { vector: 14, errorCode: (permission === 0 ? 0 : 1) | (write ? 2 : 0) };
+          return { vector: PAGE_FAULT, errorCode: (permission === 0 ? 0 : 1) | (write ? 2 : 0) | (initialState.cpl === 3 ? 4 : 0) };
         }
         if (at >= linear + bytes - 1) return null;
       }
@@ -85,6 +97,7 @@ export function createReferenceMachine(program: RandomProgram, helper: HelperCal
   });
   setContext(CR0.offset, cr0Of(initialState));
   setContext(CR4.offset, 0);
+  setContext(CPL.offset, initialState.cpl);
   state.setInt32(EFLAGS_SHARED.offset, initialState.eflags & EFLAGS_SHARED_MASK, true);
   evaluator.builder.setStatusFlags(initialState.eflags);
   state.setInt32(EIP.offset, initialState.eip, true);
@@ -94,18 +107,30 @@ export function createReferenceMachine(program: RandomProgram, helper: HelperCal
   const end = program.initialState.eip + program.bytes.length;
   return {
     evaluator, state, memory, eip,
+    execute: (decoded) => {
+      const at = eip();
+      try {
+        let step = evaluator.step(decoded, at);
+        while (step.suspended) step = evaluator.step(decoded, at);
+        return step;
+      } catch (error) {
+        if (!(error instanceof HelperCalled)) throw error;
+        state.setInt32(EIP.offset, at, true);
+        return null;
+      }
+    },
     decodeNext: () => {
       const at = eip();
       if (at < initialState.eip || at >= end) return null;
       const linear = program.codeAddress + at - initialState.eip;
       const length = decoder.decodeBytes(memory, linear, linear + 16, program.code32, decoded);
-      if (length > 15) throw new Error("the program made an instruction too long");
-      return decoded;
+      // A program may write such an instruction into its code: it ends there.
+      return length > MAX_LENGTH ? null : decoded;
     },
   };
 }
 
-/** Runs to the end of the program or `maxSteps` instructions. */
+/** Runs to the end of the program, to an instruction that needs a helper where there is none, or for `maxSteps` instructions. */
 export function runOnEvaluator(program: RandomProgram, maxSteps: number, helper?: HelperCallback): RunResult {
   const machine = createReferenceMachine(program, helper);
   const { evaluator, state } = machine;
@@ -115,10 +140,10 @@ export function runOnEvaluator(program: RandomProgram, maxSteps: number, helper?
     const decoded = machine.decodeNext();
     if (!decoded) break;
     const eip = machine.eip();
-    let step = evaluator.step(decoded, eip);
-    while (step.suspended) step = evaluator.step(decoded, eip);
+    const step = machine.execute(decoded);
+    if (!step) break;
     if (step.fault) {
-      faults.push({ eip, ...step.fault });
+      faults.push({ eip, ...step.fault, address: step.fault.vector === PAGE_FAULT ? state.getInt32(CONTEXT_V + CR2.offset, true) : 0 });
       state.setInt32(EIP.offset, eip + decoded.length, true);
     }
   }
@@ -129,8 +154,4 @@ export function runOnEvaluator(program: RandomProgram, maxSteps: number, helper?
     faults, steps,
     memory: machine.memory,
   };
-}
-
-function noHelper(name: string): never {
-  throw new Error(`helper ${name} called`);
 }
