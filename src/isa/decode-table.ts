@@ -163,12 +163,12 @@ interface Cell {
   readonly ranks: Uint8Array;
 }
 
-function emptyCell(modrm: boolean): Cell {
-  return { modrm, slots: new Int16Array(GROUP_SLOTS).fill(-1), ranks: new Uint8Array(GROUP_SLOTS) };
-}
-
 export function buildDecodeTables(rows: readonly Row[]): DecodeTables {
   const cells: (Cell | undefined)[] = new Array(4 << 9);
+  const cellAt = (key: number, modrm: boolean): Cell => {
+    cells[key] ??= { modrm, slots: new Int16Array(GROUP_SLOTS).fill(-1), ranks: new Uint8Array(GROUP_SLOTS) };
+    return cells[key];
+  };
   const rowInfo = new Uint16Array(rows.length);
   const strict = new Uint8Array(rows.length);
 
@@ -181,7 +181,7 @@ export function buildDecodeTables(rows: readonly Row[]): DecodeTables {
     const rank = pattern.second >= 0 ? (pattern.secondRange ? 3 : 4) : pattern.reg >= 0 ? 2 : 1;
     for (let i = 0; i < (pattern.registerInOpcode ? 8 : 1); i++) {
       const key = (pattern.prefix << 9) | (pattern.twoByte ? 0x100 : 0) | (pattern.opcode + i);
-      const cell = (cells[key] ??= emptyCell(modrm));
+      const cell = cellAt(key, modrm);
       if (cell.modrm !== modrm) throw new Error(`Rows disagree whether ${row.opcode} has a ModRM byte`);
       for (const slot of slotsOf(row, pattern)) {
         const present = cell.ranks[slot] as number;
@@ -198,7 +198,7 @@ export function buildDecodeTables(rows: readonly Row[]): DecodeTables {
     const plain = cells[key];
     if (!plain) continue;
     for (let prefix = PREFIX_66; prefix <= PREFIX_F2; prefix++) {
-      const cell = (cells[(prefix << 9) | key] ??= emptyCell(plain.modrm));
+      const cell = cellAt((prefix << 9) | key, plain.modrm);
       if (cell.modrm !== plain.modrm) throw new Error(`Opcode ${(key & 0xff).toString(16)} has a ModRM byte with some prefixes only`);
       for (let slot = 0; slot < GROUP_SLOTS; slot++) {
         const row = plain.slots[slot] as number;

@@ -87,7 +87,7 @@ export function createReferenceMachine(program: RandomProgram, helper: HelperCal
   }
 
   const evaluator = createEvaluator({ state, memory: guest, helper });
-  initialState.registers.forEach((value, n) => state.setInt32(GPR_BASE + n * 4, value, true));
+  initialState.registers.forEach((value, n) => void state.setInt32(GPR_BASE + n * 4, value, true));
   initialState.segments.forEach((segment, n) => {
     const at = CONTEXT_V + n * SEGMENT_STRIDE;
     state.setUint16(at + SEG_SELECTOR, segment.selector, true);
