@@ -52,17 +52,29 @@ describe("MC146818A time", () => {
   });
 
   it("shows binary and 12-hour formats", () => {
+    set(0x0b, 0x86);
+    for (const [i, v] of [[0, 59], [2, 58], [4, 23], [7, 31], [8, 12], [9, 99], [0x32, 19]] as const) set(i, v);
     set(0x0b, 0x06);
-    expect(hex(0, 2, 4, 9, 0x32)).toBe("1e 12 0e 03 14");
-    set(0x0b, 0x00);
-    expect(get(4)).toBe(0x82);
-    set(4, 0x12);
-    set(0x0b, 0x02);
-    expect(get(4)).toBe(0x00);
-    set(0x0b, 0x00);
-    set(4, 0x92);
-    set(0x0b, 0x06);
-    expect(get(4)).toBe(12);
+    expect(hex(0, 2, 4, 9, 0x32)).toBe("3b 3a 17 63 13");
+    clock.advance(120 * SECOND);
+    expect(hex(0, 2, 4, 7, 8, 9, 0x32)).toBe("3b 00 00 01 01 00 14");
+    for (const [byte, after] of [[0x11, 0x92], [0x12, 0x01], [0x91, 0x12], [0x92, 0x81]] as const) {
+      set(0x0b, 0x80);
+      set(4, byte);
+      set(2, 0x59);
+      set(0, 0x59);
+      set(0x0b, 0x00);
+      clock.advance(SECOND);
+      expect(get(4), byte.toString(16)).toBe(after);
+    }
+  });
+
+  it("converts nothing when the format changes", () => {
+    const before = hex(0, 2, 4, 6, 7, 8, 9, 0x32);
+    for (const format of [0x06, 0x04, 0x00, 0x02]) {
+      set(0x0b, format);
+      expect(hex(0, 2, 4, 6, 7, 8, 9, 0x32), format.toString(16)).toBe(before);
+    }
   });
 
   it("takes a new time while SET holds the update, and goes on from it", () => {
@@ -176,6 +188,7 @@ describe("MC146818A interrupts", () => {
   it("finds an alarm that passed unseen, and a 12-hour one", () => {
     get(0x0c);
     set(0x0b, 0x00);
+    set(4, 0x82);
     set(1, 0x00);
     set(3, 0x00);
     set(5, 0x83);

@@ -3,7 +3,7 @@
 // Manuals: Motorola MC146818A datasheet; IBM PC/AT Technical Reference for the meaning of the RAM bytes;
 // the century at 32h is where ACPI's FADT and Linux look for it, and this clock keeps it.
 //
-// Time is counted, not ticked: the calendar stands as of the last second edge that was looked at, and the edges
+// Time is counted, not ticked: the calendar bytes stand as of the last second edge that was looked at, and the edges
 // since then are added when somebody looks. The crystal is 32.768 kHz and the first edge is the host's.
 //
 // Not implemented: daylight saving (DSE is kept), the square-wave pin, other time bases than 32.768 kHz
@@ -65,7 +65,6 @@ export class RtcMc146818a implements Device {
   readonly region: Region;
   private index = 0;
   private readonly ram = new Uint8Array(128);
-  private calendar: Calendar;
   /** Guest time of the divider chain's zero: second edges and periodic ticks are whole periods from here. */
   private chainNs: number;
   /** Second edges since `chainNs` that are in the calendar and in the flags. */
@@ -86,7 +85,7 @@ export class RtcMc146818a implements Device {
     this.ram[REG_B] = B_24;
     this.ram[REG_D] = D_VRT;
     const { epochMs } = wiring.clock;
-    this.calendar = calendarOf(Math.floor(epochMs / 1000));
+    this.setCalendar(calendarOf(Math.floor(epochMs / 1000)));
     this.chainNs = -Math.round((epochMs - Math.floor(epochMs / 1000) * 1000) * 1e6);
     this.skipTicks();
     this.reset();
@@ -103,19 +102,19 @@ export class RtcMc146818a implements Device {
 
   save(): DeviceState {
     this.sync();
-    const { index, ram, calendar, chainNs, edges, ticks, flags } = this;
-    return copyState({ index, ram, calendar, chainNs, edges, ticks, flags });
+    const { index, ram, chainNs, edges, ticks, flags } = this;
+    return copyState({ index, ram, chainNs, edges, ticks, flags });
   }
 
   load(state: DeviceState): void {
-    const like = { index: 0, ram: this.ram, calendar: this.calendar, chainNs: 0, edges: 0, ticks: 0, flags: 0 };
+    const like = { index: 0, ram: this.ram, chainNs: 0, edges: 0, ticks: 0, flags: 0 };
     const { ram, ...rest } = checkedState(this.id, like, state);
     this.ram.set(ram);
     Object.assign(this, rest);
     this.update();
   }
 
-  /** Sets a CMOS byte from outside (the board's equipment). Bytes 0 to 9 and the century are the clock's own. */
+  /** Sets a CMOS byte from outside (the board's equipment). */
   setCmos(index: number, value: number): void {
     this.ram[index & 0x7f] = value;
   }
@@ -178,13 +177,12 @@ export class RtcMc146818a implements Device {
   }
 
   private passSeconds(passed: number): void {
-    const start = secondsOf(this.calendar);
-    const { weekday } = this.calendar;
+    const before = this.calendar();
+    const start = secondsOf(before);
     this.flags |= C_UF;
-    this.calendar = calendarOf(start + passed);
     // The day of the week is a counter of its own: it goes on from what the guest has set.
     const days = Math.floor((start + passed) / 86_400) - Math.floor(start / 86_400);
-    this.calendar.weekday = ((weekday - 1 + days) % 7) + 1;
+    this.setCalendar({ ...calendarOf(start + passed), weekday: ((before.weekday + 6 + days) % 7) + 1 });
     if ((this.flags & C_AF) === 0 && this.alarmIn(start + 1, Math.min(passed, 86_400))) this.flags |= C_AF;
   }
 
@@ -260,29 +258,33 @@ export class RtcMc146818a implements Device {
   }
 
   private readRegister(index: number): number {
-    const { calendar } = this;
-    switch (index) {
-      case SECONDS:
-        return this.encode(calendar.seconds);
-      case MINUTES:
-        return this.encode(calendar.minutes);
-      case HOURS:
-        return this.encodeHours(calendar.hours);
-      case DAY_OF_WEEK:
-        return this.encode(calendar.weekday);
-      case DAY_OF_MONTH:
-        return this.encode(calendar.day);
-      case MONTH:
-        return this.encode(calendar.month);
-      case YEAR:
-        return this.encode(calendar.year);
-      case CENTURY:
-        return this.encode(calendar.century);
-      case REG_A:
-        return this.ram[REG_A] | (this.updateInProgress() ? A_UIP : 0);
-      default:
-        return this.ram[index];
-    }
+    return this.ram[index] | (index === REG_A && this.updateInProgress() ? A_UIP : 0);
+  }
+
+  private calendar(): Calendar {
+    const { ram } = this;
+    return {
+      seconds: this.decode(ram[SECONDS]),
+      minutes: this.decode(ram[MINUTES]),
+      hours: this.decodeHours(ram[HOURS]),
+      weekday: this.decode(ram[DAY_OF_WEEK]),
+      day: this.decode(ram[DAY_OF_MONTH]),
+      month: this.decode(ram[MONTH]),
+      year: this.decode(ram[YEAR]),
+      century: this.decode(ram[CENTURY]),
+    };
+  }
+
+  private setCalendar(c: Calendar): void {
+    const { ram } = this;
+    ram[SECONDS] = this.encode(c.seconds);
+    ram[MINUTES] = this.encode(c.minutes);
+    ram[HOURS] = this.encodeHours(c.hours);
+    ram[DAY_OF_WEEK] = this.encode(c.weekday);
+    ram[DAY_OF_MONTH] = this.encode(c.day);
+    ram[MONTH] = this.encode(c.month);
+    ram[YEAR] = this.encode(c.year);
+    ram[CENTURY] = this.encode(c.century);
   }
 
   private write(offset: number, value: number): void {
@@ -296,37 +298,12 @@ export class RtcMc146818a implements Device {
   }
 
   private writeRegister(index: number, value: number): void {
-    const { calendar } = this;
     switch (index) {
-      case SECONDS:
-        calendar.seconds = this.decode(value & 0x7f);
-        break;
-      case MINUTES:
-        calendar.minutes = this.decode(value);
-        break;
-      case HOURS:
-        calendar.hours = this.decodeHours(value);
-        break;
-      case DAY_OF_WEEK:
-        calendar.weekday = this.decode(value);
-        break;
-      case DAY_OF_MONTH:
-        calendar.day = this.decode(value);
-        break;
-      case MONTH:
-        calendar.month = this.decode(value);
-        break;
-      case YEAR:
-        calendar.year = this.decode(value);
-        break;
-      case CENTURY:
-        calendar.century = this.decode(value);
-        break;
       case REG_A:
         this.writeA(value & 0x7f);
         break;
       case REG_B:
-        // Setting SET ends update interrupts; while it is set UIE stays as written by the guest afterwards.
+        // Setting SET ends update interrupts. A new format converts nothing: the bytes stay and mean something else.
         this.ram[REG_B] = (value & ~this.ram[REG_B] & B_SET) !== 0 ? value & ~B_UIE : value;
         break;
       case REG_C:

@@ -180,8 +180,9 @@ export class Uart16550a implements Device {
     const { r } = this;
     if ((r.ier & IER_RLS) !== 0 && (r.overrun || r.topErrors !== 0)) return IIR_RLS;
     if ((r.ier & IER_RDA) !== 0) {
-      if (r.rx.length >= (this.fifo ? TRIGGER_LEVELS[(r.fcr >> 6) as 0 | 1 | 2 | 3] : 1)) return IIR_RDA;
+      // Both have the same priority; IIR bit 3 tells that the timeout is pending, at whatever level the FIFO is.
       if (r.timedOut) return IIR_TIMEOUT;
+      if (r.rx.length >= (this.fifo ? TRIGGER_LEVELS[(r.fcr >> 6) as 0 | 1 | 2 | 3] : 1)) return IIR_RDA;
     }
     if ((r.ier & IER_THRE) !== 0 && r.threPending) return IIR_THRE;
     if ((r.ier & IER_MSR) !== 0 && (r.msr & 0x0f) !== 0) return IIR_MSR;
