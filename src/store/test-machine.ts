@@ -1,6 +1,6 @@
 // A machine's shared memory without a machine, and a client that records what it is sent: for tests of the stores and the page.
 
-import { RingWriter, ringBytes } from "../base/shared-ring.ts";
+import { RING_HEADER_BYTES, RingWriter, ringBytes } from "../base/shared-ring.ts";
 import type { MachineClient, OpenClient } from "../client/machine-client.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { MachineEvent, SharedLayout } from "../protocol/events.ts";
@@ -49,6 +49,15 @@ export class TestMemory {
 
   set(name: ScalarName, value: number): void {
     this.stats[SCALARS[name]] = value;
+  }
+
+  /** Copies record 1, the first POPF, to where the first leak is kept. */
+  keepFirstLeak(): void {
+    const words = new Int32Array(this.buffer, this.layout.stats, STATS_BYTES >> 2);
+    const at = STATS_DOUBLES.firstLeak * 2;
+    const slot = (RING_HEADER_BYTES >> 2) + (RECORD_BYTES >> 2);
+    words.set(this.ring.words.subarray(slot, slot + 8), at);
+    words.set(new Int32Array(this.buffer, this.layout.trapSites + SITE_BYTES, 8), at + 8);
   }
 
   write(records: number): void {
