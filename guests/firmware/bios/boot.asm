@@ -135,10 +135,6 @@ boot_start:
         sti
         jmp     0x0000:0x7C00
 
-boot_cd:
-        mov     si, msg_no_cd
-        ret
-
 msg_booting     db "Booting from the ", 0
 msg_floppy      db "floppy disk...", 13, 10, 0
 msg_disk        db "fixed disk...", 13, 10, 0

@@ -102,6 +102,12 @@ disk_parameter_table:
         ret
 
 int13:
+        push    ds
+        SETSEG  ds, EBDA
+        cmp     byte [E_CDEMULATED], 0xFF
+        jne     .shifted
+        pop     ds
+.dispatch:
         cmp     dl, 0x80
         jae     .fixed
         int     0x40
@@ -113,10 +119,51 @@ int13:
         pop     ax
         pop     bp
         iret
+; A CD stands in for the first diskette or the first disk: the real ones move up.
+.shifted:
+        cmp     dl, [E_CDEMULATED]
+        je      .emulated
+        push    ax
+        mov     al, [E_CDEMULATED]
+        xor     al, dl
+        pop     ax
+        pop     ds
+        js      .dispatch                       ; the other kind of drive
+        cmp     dl, CD_DRIVE
+        jae     .dispatch
+        push    ax
+        dec     dl
+        pushf
+        push    cs
+        call    .dispatch
+        push    bp
+        mov     bp, sp                          ; BP+2: AX as it came, BP+8: our caller's flags
+        push    ax
+        lahf
+        mov     [bp + 8], ah
+        mov     ah, [bp + 3]
+        cmp     ah, 0x08                        ; these two answer in DL
+        je      .answered
+        cmp     ah, 0x15
+        je      .answered
+        inc     dl
+.answered:
+        pop     ax
+        pop     bp
+        add     sp, 2
+        iret
+.emulated:
+        pop     ds
+        sti
+        SERVICE
+        SETSEG  ds, EBDA
+        jmp     int13_emulated
 .fixed:
         sti
         SERVICE
         SETSEG  ds, EBDA
+        cmp     byte [bp + R_DL], CD_DRIVE
+        je      .cd
         call    disk_find
         jc      .no_drive
         mov     bx, disk_functions
@@ -143,6 +190,9 @@ int13:
         mov     [B_HDSTATUS], ah
 .end:
         SERVICE_END
+.cd:
+        cmp     byte [E_CDDRIVE], 0xFF
+        jne     int13_cd
 .no_drive:
         cmp     byte [bp + R_AH], 0x15          ; this one says so without an error
         jne     .invalid
@@ -288,8 +338,13 @@ disk_parameters:
         mov     ax, [si + A_LHEADS]
         dec     al
         mov     [bp + R_DH], al
+        mov     ah, [E_CDEMULATED]
         SETSEG  ds, BDA
         mov     al, [B_HDCOUNT]
+        cmp     ah, 0x80                        ; and the disk that a CD emulates
+        jne     .count
+        inc     al
+.count:
         mov     [bp + R_DL], al
         mov     byte [bp + R_AL], 0
         mov     ah, 0

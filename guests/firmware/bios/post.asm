@@ -81,7 +81,7 @@ init_bda:
         rep stosw
         mov     byte [E_SIZE], 1
         mov     byte [E_CDDRIVE], 0xFF
-        mov     byte [E_CDEMUDRIVE], 0xFF
+        mov     byte [E_CDEMULATED], 0xFF
         mov     dword [E_HDMAP], 0xFFFFFFFF
         SETSEG  ds, BDA
         mov     word [B_EBDA], EBDA
