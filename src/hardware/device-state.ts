@@ -17,7 +17,8 @@ export function copyState<T>(value: T): T {
 
 /**
  * A copy of `state` with exactly the fields of `like` (a fresh register set), each of the same kind.
- * A snapshot is untrusted input: a missing field or one of another kind throws. Arrays may differ in length, byte arrays may not.
+ * A snapshot is untrusted input: a missing field or one of another kind throws. A list of no element or one stands for
+ * any number of its kind; longer lists and byte arrays have a fixed length.
  */
 export function checkedState<T extends object>(device: string, like: T, state: DeviceState): T {
   return checkedValue(device, like, state) as T;
@@ -29,7 +30,7 @@ function checkedValue(path: string, like: unknown, value: unknown): unknown {
     return value.slice();
   }
   if (Array.isArray(like)) {
-    if (!Array.isArray(value)) throw new Error(`snapshot: ${path} is not a list`);
+    if (!Array.isArray(value) || (like.length > 1 && value.length !== like.length)) throw new Error(`snapshot: ${path} is not such a list`);
     return value.map((item, i) => (like.length === 0 ? copyState(item) : checkedValue(`${path}[${i}]`, like[Math.min(i, like.length - 1)], item)));
   }
   if (typeof like === "object" && like !== null) {

@@ -262,9 +262,6 @@ function toBcd(value: number): number {
   return (Math.floor(value / 1000) << 12) | ((Math.floor(value / 100) % 10) << 8) | ((Math.floor(value / 10) % 10) << 4) | (value % 10);
 }
 
-/** How long a high OUT that was over before its timer ran is still shown to the interrupt controller. */
-const LATE_PULSE_NS = 2_000;
-
 export class Pit8254 implements Device {
   readonly id = "8254";
   /** Ports 40h-43h. */
@@ -279,22 +276,19 @@ export class Pit8254 implements Device {
   constructor(wiring: { clock: Clock; irq0: Line }) {
     this.clock = wiring.clock;
     this.irq0 = wiring.irq0;
-    this.timer = wiring.clock.timer(() => this.sync());
+    this.timer = wiring.clock.timer(() => this.counter(0));
     this.region = byteRegion({ read: (offset) => this.read(offset), write: (offset, value) => this.write(offset, value) });
     this.reset();
   }
 
   /** OUT of counter `index`, now. */
   out(index: 0 | 1 | 2): boolean {
-    if (index === 0) this.sync();
-    else this.counters[index].advance(this.crystal.cyclesAt(this.clock.nowNs()));
-    return this.counters[index].r.out;
+    return this.counter(index).r.out;
   }
 
   /** GATE of counter 2 (port 61h bit 0). */
   setGate2(level: boolean): void {
-    this.sync();
-    this.counters[2].setGate(level);
+    this.counter(2).setGate(level);
   }
 
   get gate2(): boolean {
@@ -322,27 +316,28 @@ export class Pit8254 implements Device {
     this.schedule();
   }
 
-  private sync(): void {
+  /** Counter `index`, brought to now. */
+  private counter(index: number): Counter {
+    const counter = this.counters[index] as Counter;
     const nowNs = this.clock.nowNs();
-    const cycle = this.crystal.cyclesAt(nowNs);
-    this.counters[1].advance(cycle);
-    this.counters[2].advance(cycle);
-    this.drive(this.counters[0].advance(cycle), nowNs);
-    this.schedule();
+    const rose = counter.advance(this.crystal.cyclesAt(nowNs));
+    if (index === 0) this.drive(rose, nowNs);
+    return counter;
   }
 
-  /** IRQ 0 follows OUT 0. A time slice longer than a half period must not swallow an edge, so a missed high is shown late. */
+  /** IRQ 0 follows OUT 0. Time that passes in one piece must not swallow an edge: a high half that was missed is shown late. */
   private drive(rose: boolean, nowNs: number): void {
     const { line } = this;
-    const { out } = this.counters[0].r;
+    const { out, cr } = this.counters[0].r;
     if (rose) {
       this.irq0.set(false);
-      line.fallNs = out ? 0 : nowNs + LATE_PULSE_NS;
+      line.fallNs = out ? 0 : nowNs + this.crystal.nsOf(Math.ceil(cr / 2));
       line.level = true;
     } else if (out || nowNs >= line.fallNs) {
       line.level = out;
     }
     this.irq0.set(line.level);
+    this.schedule();
   }
 
   private schedule(): void {
@@ -355,25 +350,27 @@ export class Pit8254 implements Device {
   }
 
   private read(offset: number): number {
-    if (offset === 3) return 0xff;
-    this.sync();
-    return this.counters[offset].readByte();
+    return offset === 3 ? 0xff : this.counter(offset).readByte();
   }
 
   private write(offset: number, value: number): void {
-    this.sync();
-    if (offset < 3) this.counters[offset].writeCount(value);
-    else if (value >> 6 === 3) this.readBack(value);
-    else if ((value & 0x30) === 0) this.counters[value >> 6].latchCount();
-    else this.counters[value >> 6].writeControl(value);
-    this.drive(false, this.clock.nowNs());
-    this.schedule();
+    if (offset === 3 && value >> 6 === 3) {
+      this.readBack(value);
+      return;
+    }
+    const index = offset === 3 ? value >> 6 : offset;
+    const counter = this.counter(index);
+    if (offset < 3) counter.writeCount(value);
+    else if ((value & 0x30) === 0) counter.latchCount();
+    else counter.writeControl(value);
+    if (index === 0) this.drive(false, this.clock.nowNs());
   }
 
   /** Read-back command: bits 5 and 4 low select count and status, bits 3 to 1 the counters. */
   private readBack(value: number): void {
-    for (const [i, counter] of this.counters.entries()) {
-      if ((value & (2 << i)) === 0) continue;
+    for (let index = 0; index < 3; index++) {
+      if ((value & (2 << index)) === 0) continue;
+      const counter = this.counter(index);
       if ((value & 0x20) === 0) counter.latchCount();
       if ((value & 0x10) === 0) counter.latchStatus();
     }
