@@ -15,7 +15,7 @@ import {
   Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_SHADOW,
   LEAVE_SUSPENDED,
 } from "./interpreter.ts";
-import { load, probeWrite, store, type Width } from "./linear-memory.ts";
+import { load, load64, probeWrite, store, store64, type Width } from "./linear-memory.ts";
 import { segmentCheck } from "./segmentation.ts";
 
 export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit";
@@ -90,7 +90,9 @@ export class Core {
       slowStore: (linear, width, value) => store(cpu, linear, width as Width, value, cpu.user),
       slowLoadForWrite: (linear, width) => (probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
       slowProbe: (linear, bytes) => void probeWrite(cpu, linear, bytes, cpu.user),
-      segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
+      slowLoad64: (linear) => load64(cpu, linear, cpu.user),
+      slowStore64: (linear, low, high) => store64(cpu, linear, low, high, cpu.user),
+      segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
       probeBefore: (row) => this.probe?.before(row),
       probeAfter: (row) => this.probe?.after(row),
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,

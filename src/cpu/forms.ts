@@ -66,9 +66,9 @@ export function formOf(row: Row, d: Decoded, mode: number): Form {
 }
 
 /** Identity of a form, so that rows with one meaning share a handler. */
-export function formIdentity(form: Form, row: Row, semanticsId: number): string {
+export function formIdentity(form: Form, row: Row, d: Decoded, semanticsId: number): string {
   const operands = form.operands.map((o) => `${o.kind[0]}${"slot" in o ? o.slot : ""}${"width" in o ? o.width : ""}`).join(",");
-  const memory = form.operands.some((o) => o.kind === "memory") || row.string !== undefined;
+  const memory = d.segment >= 0 || row.string !== undefined;
   const addressed = memory || form.operands.some((o) => o.kind === "relative");
   const checks = `${row.privileged ? "P" : ""}${row.protectedOnly ? "M" : ""}${row.ends ? "E" : ""}${row.sensitivity ? row.index : ""}`;
   return `${semanticsId}|${operands}|${form.width}${form.operandSize}${addressed ? form.addressSize : ""}${form.stackSize}${form.rep}${form.flat ? "F" : ""}${
@@ -89,6 +89,7 @@ export function packRecord(view: DataView, at: number, row: Row | null, d: Decod
   view.setUint8(at + R_SCALE, d.scale);
   view.setUint8(at + R_OPCODE, d.opcodeByte);
   view.setInt32(at + R_DISPLACEMENT, d.displacement, true);
+  if (row.feature === "fpu") view.setInt32(at + R_IMMEDIATE, ((d.opcodeByte & 7) << 8) | (d.mod << 6) | (d.reg << 3) | d.rm, true);
   let slot = 0;
   let immediates = 0;
   for (const code of row.operands) {

@@ -7,7 +7,7 @@
 
 import type { Decoded } from "../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../isa/decoder.ts";
-import type { HelperName } from "../isa/builder.ts";
+import type { HelperName, SharedFunction } from "../isa/builder.ts";
 import {
   FIRST_FREE_HANDLER, H_CODE_BYTES, H_COUNT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HELPER_ARITY, LINK_NEVER, R_HANDLER, R_LINK,
   R_OFFSET, R_REMAINING, RECORD_BYTES,
@@ -18,9 +18,10 @@ import {
   TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
-import { I32, ModuleWriter } from "../wasm/encoder.ts";
+import { I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
+import { emitShared } from "../wasm/shared-function.ts";
 import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
 
 /** Why the generated code returned to the run loop. */
@@ -44,6 +45,9 @@ export interface InterpreterImports {
   slowStore(linear: number, width: number, value: number): void;
   slowLoadForWrite(linear: number, width: number): number;
   slowProbe(linear: number, bytes: number): void;
+  /** Leaves the value in SLOW_RESULT. */
+  slowLoad64(linear: number): void;
+  slowStore64(linear: number, low: number, high: number): void;
   segmentCheck(segment: number, offset: number, bytesAndWrite: number): void;
   helpers: Readonly<Record<HelperName, (...args: number[]) => number>>;
   /** Around every execution of a sensitive instruction (row index): for the leak oracle. `probeAfter` only if it completed. */
@@ -73,6 +77,10 @@ export class Interpreter {
   private readonly imports: InterpreterImports;
   private readonly semanticsIds = new Map<Semantics, number>();
   private readonly byKey: Int32Array;
+  /** Shared functions that some module has, for the modules after it. */
+  private readonly shared = new Map<SharedFunction, WebAssembly.ExportValue>();
+  /** Those that the module under construction adds. */
+  private readonly newlyShared: SharedFunction[] = [];
   private readonly byIdentity = new Map<string, number>();
   private readonly waiting: { form: Form; row: Row; handler: number }[] = [];
   private handlers = FIRST_FREE_HANDLER;
@@ -86,7 +94,7 @@ export class Interpreter {
     this.byKey = new Int32Array(rows.length << KEY_BITS).fill(-1);
     const inline = this.inlineForms(rows, decoder);
     const module = this.newModule();
-    const functions = importFunctions(module);
+    const functions = this.importFunctions(module);
     this.emitLoop(module, functions, inline);
     module.exportTable(TABLE_SIZE);
     const instance = this.instantiate(module);
@@ -101,14 +109,14 @@ export class Interpreter {
     const known = this.byKey[key]!;
     if (known >= 0) return known;
     const form = formOf(row, d, mode);
-    return this.assign(key, form, row, (handler) => this.waiting.push({ form, row, handler }));
+    return this.assign(key, form, row, d, (handler) => this.waiting.push({ form, row, handler }));
   }
 
   /** Generates what `handlerFor` handed out since the last call. Call before running a record that uses it. */
   flush(): void {
     if (this.waiting.length === 0) return;
     const module = this.newModule();
-    const functions = importFunctions(module);
+    const functions = this.importFunctions(module);
     const type = module.type(HANDLER_PARAMS, [I32]);
     for (const { form, row, handler } of this.waiting) {
       module.addFunction(type, this.emitOutlined(functions, form, row), `h${handler}`);
@@ -122,8 +130,8 @@ export class Interpreter {
     return this.handlers;
   }
 
-  private assign(key: number, form: Form, row: Row, created: (handler: number) => void): number {
-    const identity = formIdentity(form, row, this.semanticsId(row.semantics));
+  private assign(key: number, form: Form, row: Row, d: Decoded, created: (handler: number) => void): number {
+    const identity = formIdentity(form, row, d, this.semanticsId(row.semantics));
     let handler = this.byIdentity.get(identity);
     if (handler === undefined) {
       if (this.handlers === TABLE_SIZE) throw new Error("interpreter: handler table full");
@@ -161,7 +169,7 @@ export class Interpreter {
         decoder.decodeBytes(bytes, 0, 16, true, d);
         if (d.row !== row || d.lockInvalid) continue;
         const form = formOf(row, d, mode);
-        this.assign(formKey(row, d, mode), form, row, (handler) => found.push({ form, row, handler }));
+        this.assign(formKey(row, d, mode), form, row, d, (handler) => found.push({ form, row, handler }));
       }
     }
     return found;
@@ -173,9 +181,47 @@ export class Interpreter {
 
   private instantiate(module: ModuleWriter): WebAssembly.Instance {
     const { helpers, ...rest } = this.imports;
-    return new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
-      env: { memory: this.areas.memory, ...rest, ...helpers },
+    const shared = Object.fromEntries([...this.shared].map(([definition, code]) => [definition.name, code]));
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+      env: { memory: this.areas.memory, ...rest, ...helpers, ...shared },
     });
+    for (const definition of this.newlyShared) this.shared.set(definition, instance.exports[definition.name]!);
+    this.newlyShared.length = 0;
+    return instance;
+  }
+
+  /** Declares the imports that generated code may call. */
+  private importFunctions(module: ModuleWriter): ImportedFunctions {
+    const params = (count: number) => new Array<typeof I32>(count).fill(I32);
+    const slowLoad = module.importFunction("slowLoad", params(2), [I32]);
+    const slowStore = module.importFunction("slowStore", params(3), []);
+    const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
+    const slowProbe = module.importFunction("slowProbe", params(2), []);
+    const slowLoad64 = module.importFunction("slowLoad64", params(1), []);
+  const slowStore64 = module.importFunction("slowStore64", params(3), []);
+  const segmentCheck = module.importFunction("segmentCheck", params(3), []);
+    const probeBefore = module.importFunction("probeBefore", params(1), []);
+    const probeAfter = module.importFunction("probeAfter", params(1), []);
+    const helpers = new Map<HelperName, number>();
+    for (const [name, arity] of Object.entries(HELPER_ARITY) as [HelperName, number][]) {
+      helpers.set(name, module.importFunction(name, params(arity), [I32]));
+    }
+    const indices = new Map<SharedFunction, number>();
+    for (const definition of this.shared.keys()) {
+      indices.set(definition, module.importFunction(definition.name, definition.params.map(valueType), definition.results.map(valueType)));
+    }
+    const shared = (definition: SharedFunction): number => {
+      let index = indices.get(definition);
+      if (index === undefined) {
+        const type = module.type(definition.params.map(valueType), definition.results.map(valueType));
+        index = module.addFunction(type, emitShared(definition, functions), definition.name);
+        indices.set(definition, index);
+        this.newlyShared.push(definition);
+      }
+      return index;
+    };
+    const functions: ImportedFunctions = { slowLoad, slowStore, slowLoadForWrite, slowProbe, slowLoad64, slowStore64, segmentCheck, probeBefore, probeAfter, helpers, shared };
+    return functions;
   }
 
   private emitOutlined(functions: ImportedFunctions, form: Form, row: Row) {
@@ -376,23 +422,6 @@ function emitInstruction(b: InterpreterBuilder, form: Form, row: Row, out: WaysO
   if (b.branched) return;
   if (ends || b.jumped) out.lookup();
   else next();
-}
-
-/** Declares the imports that generated code may call. */
-function importFunctions(module: ModuleWriter): ImportedFunctions {
-  const params = (count: number) => new Array<typeof I32>(count).fill(I32);
-  const slowLoad = module.importFunction("slowLoad", params(2), [I32]);
-  const slowStore = module.importFunction("slowStore", params(3), []);
-  const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
-  const slowProbe = module.importFunction("slowProbe", params(2), []);
-  const segmentCheck = module.importFunction("segmentCheck", params(3), []);
-  const probeBefore = module.importFunction("probeBefore", params(1), []);
-  const probeAfter = module.importFunction("probeAfter", params(1), []);
-  const helpers = new Map<HelperName, number>();
-  for (const [name, arity] of Object.entries(HELPER_ARITY) as [HelperName, number][]) {
-    helpers.set(name, module.importFunction(name, params(arity), [I32]));
-  }
-  return { slowLoad, slowStore, slowLoadForWrite, slowProbe, segmentCheck, probeBefore, probeAfter, helpers };
 }
 
 /** Opcode bytes and ModRM.reg of a row's opcode column, or null for forms that need a particular second byte. */

@@ -1,13 +1,13 @@
 // Builder over wasm expressions: what the interpreter and the translator share. Operand places and the ways out of an
 // instruction are left to the subclass.
 
-import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, Variable, Width } from "../isa/builder.ts";
+import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, SharedFunction, Variable, Width } from "../isa/builder.ts";
 import * as flags from "../isa/flags.ts";
 import {
   CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
-  SEG_SELECTOR, SEGMENT_STRIDE,
+  SEG_SELECTOR, SEGMENT_STRIDE, SLOW_RESULT,
 } from "../isa/state-layout.ts";
-import { I32, I64 } from "./encoder.ts";
+import { I32, I64, valueType } from "./encoder.ts";
 import { binary, constant, constant64, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
 
 /** Function indices of the imports that generated code calls. */
@@ -20,12 +20,18 @@ export interface ImportedFunctions {
   readonly slowLoadForWrite: number;
   /** (linear, bytes): proves that the range may be written. */
   readonly slowProbe: number;
+  /** (linear): the value is left in SLOW_RESULT. */
+  readonly slowLoad64: number;
+  /** (linear, low, high) */
+  readonly slowStore64: number;
   /** (segment, offset, bytes | write << 8): the check that the fast test could not pass; may leave a fault. */
   readonly segmentCheck: number;
   /** (row index): around sensitive instructions. */
   readonly probeBefore: number;
   readonly probeAfter: number;
   readonly helpers: ReadonlyMap<HelperName, number>;
+  /** Index of a shared function, which is generated if the module has none yet. */
+  readonly shared: (definition: SharedFunction) => number;
 }
 
 export const loadOp = { 1: OP.load8u, 2: OP.load16u, 4: OP.load32 } as const;
@@ -277,9 +283,10 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const { entry, miss } = this.lookup(this.tlbRead, linear, 8);
     const result = fn.newLocal(I64);
     fn.openIf(miss);
-    const low = this.loadLinear(linear, 4);
-    const high = this.loadLinear(fn.bind(this.add(linear, constant(4))), 4);
-    fn.assign(result, this.or64(this.extendU(low), this.shl64(this.extendU(high), constant64(32n))));
+    this.announce();
+    fn.call(this.imports.slowLoad64, [linear]);
+    this.leaveOnFault();
+    fn.assign(result, fn.load(OP.load64, constant(SLOW_RESULT.offset), 0));
     fn.otherwise();
     fn.assign(result, fn.load(OP.load64, this.add(linear, entry), 0));
     fn.close();
@@ -293,10 +300,8 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const { entry, miss } = this.lookup(this.tlbWrite, linear, 8);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowProbe, [linear, constant(8)]);
+    fn.call(this.imports.slowStore64, [linear, this.wrap(bound), this.wrap(this.shrU64(bound, constant64(32n)))]);
     this.leaveOnFault();
-    this.storeLinear(linear, 4, this.wrap(bound));
-    this.storeLinear(fn.bind(this.add(linear, constant(4))), 4, this.wrap(this.shrU64(bound, constant64(32n))));
     fn.otherwise();
     fn.store(OP.store64, this.add(linear, entry), 0, bound);
     fn.close();
@@ -337,6 +342,10 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const label = this.fn.open(OP.loop);
     this.fn.branchIf(body(), label);
     this.fn.close();
+  }
+  call(shared: SharedFunction, ...args: Expression[]): readonly Expression[] {
+    this.fn.call(this.imports.shared(shared), args);
+    return shared.results.map((kind) => valueType(kind)).reverse().map((type) => this.fn.bindStack(type)).reverse();
   }
   raise(vector: number, errorCode?: Expression): void {
     this.set(FAULT, constant(vector + 1));
