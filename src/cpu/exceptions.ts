@@ -116,6 +116,7 @@ function dispatchReal(p: Processor, vector: number, kind: EventKind): boolean {
   const entry = (context.get(IDTR_BASE) + vector * 4) | 0;
   const ip = readLinear(p, entry, 2, false), selector = readLinear(p, (entry + 2) | 0, 2, false);
   const stack = currentStack(p);
+  stack.reserve(2, 3);
   stack.push(2, flagsImage(p, kind));
   stack.push(2, context.selector(CS));
   stack.push(2, state.eip);
@@ -154,6 +155,7 @@ function throughTaskGate(p: Processor, selector: number, vector: number, kind: E
   const stackSize = switchTask(p, selector, FROM_INTERRUPT, flagsImage(p, kind));
   if (hasError) {
     const stack = currentStack(p);
+    stack.reserve(stackSize, 1);
     stack.push(stackSize, error);
     p.state.setGpr(ESP, stack.pointer);
   }

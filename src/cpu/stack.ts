@@ -35,14 +35,18 @@ export class StackCursor {
     this.pointer = pointer;
   }
 
-  /** Whether `count` items more can be pushed; #SS otherwise. SP may wrap around between them. */
+  /** Proves that `count` items more can be pushed; #SS otherwise. SP may wrap around between them. */
   reserve(width: Width, count: number): void {
-    for (let i = 1; i <= count; i++) this.#writableAt((this.pointer - i * width) & this.#mask, width);
+    const bytes = width * count, top = (this.pointer & this.#mask) >>> 0, lowest = ((this.pointer - bytes) & this.#mask) >>> 0;
+    if ((lowest < top || top === 0) && this.#writable(lowest, bytes)) return;
+    for (let i = 1; i <= count; i++) {
+      if (!this.#writable(((this.pointer - i * width) & this.#mask) >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
+    }
   }
 
+  /** After `reserve`. */
   push(width: Width, value: number): void {
     const offset = (this.pointer - width) & this.#mask;
-    this.#writableAt(offset, width);
     writeLinear(this.#p, (this.#base + offset) | 0, width, value, this.#user);
     this.pointer = (this.pointer & ~this.#mask) | offset;
   }
@@ -64,8 +68,9 @@ export class StackCursor {
     this.pointer = (this.pointer & ~this.#mask) | ((this.pointer + bytes) & this.#mask);
   }
 
-  #writableAt(offset: number, width: Width): void {
-    if (!usableForWrite(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
+  /** `offset` unsigned. */
+  #writable(offset: number, bytes: number): boolean {
+    return usableForWrite(this.#access) && withinLimit(this.#access, this.#limit, offset, bytes);
   }
 }
 

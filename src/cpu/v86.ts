@@ -35,6 +35,7 @@ export function deliverRedirected(p: Processor, vector: number): void {
   const iopl3 = (flags & EFLAGS_IOPL) === EFLAGS_IOPL;
   const ip = readLinear(p, vector * 4, 2, false), selector = readLinear(p, vector * 4 + 2, 2, false);
   const stack = currentStack(p);
+  stack.reserve(2, 3);
   stack.push(2, iopl3 ? flags : virtualFlags(flags));
   stack.push(2, c.selector(CS));
   stack.push(2, state.eip);

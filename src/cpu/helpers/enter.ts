@@ -12,6 +12,7 @@ export function enter(p: Processor, size: 2 | 4, allocSize: number, nestingLevel
   const level = nestingLevel & 31;
   const stack = currentStack(p), mask = context.segmentAccess(SS) & ACCESS_DB ? -1 : 0xffff;
   const frameBase = state.gpr(EBP);
+  stack.reserve(size, level + 1);
   stack.push(size, frameBase);
   const frame = stack.pointer;
   if (level > 0) {

@@ -30,6 +30,7 @@ export function pushFlags(p: Processor, size: OperandSize): void {
     image = virtualFlags(image);
   }
   const stack = currentStack(p);
+  stack.reserve(size, 1);
   stack.push(size, image & ~(EFLAGS_VM | EFLAGS_RF));
   state.setGpr(ESP, stack.pointer);
 }
