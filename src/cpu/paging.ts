@@ -11,6 +11,8 @@ import { GP, type Processor } from "./processor.ts";
 import { PAGE_GLOBAL, PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
 const PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100;
+/** Bits 1, 2 and 5-8 of a page-directory-pointer entry. */
+const PDPTE_RESERVED = 0x1e6;
 const ERROR_P = 1, ERROR_W = 2, ERROR_U = 4, ERROR_RSVD = 8;
 
 /** What every translation without paging allows. */
@@ -139,15 +141,22 @@ export function peekPhysical(p: Processor, linear: number): number {
 
 /** The four entries that `cr3` points to, checked and latched; false: a reserved bit is set, #GP(0) raised and nothing changed. */
 export function loadPdptes(p: Processor, cr3: number): boolean {
-  const table = cr3 & 0xffff_ffe0;
-  const words: number[] = [];
-  for (let i = 0; i < 8; i++) words.push(readPhysical32(p.state, p.physical, table + i * 4));
   for (let i = 0; i < 8; i += 2) {
-    if (words[i] & PTE_P && (words[i] & 0x1e6 || words[i + 1] !== 0)) {
+    const low = readPdpteWord(p, cr3, i);
+    if (low & PTE_P && (low & PDPTE_RESERVED || readPdpteWord(p, cr3, i + 1) !== 0)) {
       p.raise(GP, 0);
       return false;
     }
   }
-  words.forEach((word, i) => p.context.setAt(PDPTE, i, word));
+  latchPdptes(p, cr3);
   return true;
+}
+
+/** As above without a check. */
+export function latchPdptes(p: Processor, cr3: number): void {
+  for (let i = 0; i < 8; i++) p.context.setAt(PDPTE, i, readPdpteWord(p, cr3, i));
+}
+
+function readPdpteWord(p: Processor, cr3: number, i: number): number {
+  return readPhysical32(p.state, p.physical, (cr3 & 0xffff_ffe0) + i * 4);
 }
