@@ -48,8 +48,8 @@ export type Command =
   | { readonly type: "reset" }
   | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }
-  /** Scan-code set 1, make and break codes as the keyboard would send them. */
-  | { readonly type: "keys"; readonly scancodes: Uint8Array }
+  /** A key of the guest's keyboard by its place (KeyboardEvent.code). The keyboard repeats held keys itself. */
+  | { readonly type: "key"; readonly code: string; readonly down: boolean }
   /** Typed for the person as keystrokes of a US keyboard. */
   | { readonly type: "typeText"; readonly text: string }
   /** Relative movement in mouse counts (y grows upwards), wheel steps, buttons: bit 0 left, 1 right, 2 middle. */

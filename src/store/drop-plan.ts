@@ -34,7 +34,10 @@ export function needsQuestion(files: readonly PlannedFile[], machineExists: bool
 export function planProblem(files: readonly PlannedFile[], force: boolean): string | null {
   const placed = files.filter((file) => file.target !== null);
   if (placed.length === 0) return "None of these files can be used.";
-  const blocked = placed.find((file) => file.info.problem && !(force && file.info.problem.canForce));
+  const useless = placed.find((file) => file.info.problem && !file.info.problem.canForce);
+  // What does not boot by itself may still be a second disk.
+  const unbootable = placed.every((file) => file.info.problem) && !force ? placed[0] : undefined;
+  const blocked = useless ?? unbootable;
   if (blocked) return `${blocked.name}: ${blocked.info.problem?.reason ?? ""}`;
   const targets = placed.map((file) => file.target);
   const twice = targets.find((target, index) => targets.indexOf(target) !== index);

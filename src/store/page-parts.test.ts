@@ -102,6 +102,8 @@ describe("drop plan", () => {
     const unsigned = info(["fda"], { reason: "No 55AA.", whatToDo: "", canForce: true });
     expect(planProblem(plan([unsigned]), false)).toContain("No 55AA");
     expect(planProblem(plan([unsigned]), true)).toBeNull();
+    expect(planProblem(plan([disk, unsigned]), false)).toBeNull(); // a data disk beside one that boots
+    expect(planProblem(plan([disk, info(["fda"], { reason: "Truncated.", whatToDo: "", canForce: false })]), false)).toContain("Truncated");
   });
 });
 

@@ -245,7 +245,7 @@ export class Session {
   // --- input
 
   serialInput(port: 0 | 1, bytes: Uint8Array): void { this.send({ type: "serialInput", port, bytes }); }
-  keys(scancodes: Uint8Array): void { this.send({ type: "keys", scancodes }); }
+  key(code: string, down: boolean): void { this.send({ type: "key", code, down }); }
   typeText(text: string): void { this.send({ type: "typeText", text }); }
   mouse(dx: number, dy: number, dz: number, buttons: number): void { this.send({ type: "mouse", dx, dy, dz, buttons }); }
 

@@ -3,6 +3,7 @@
 import { useEffect } from "react";
 import type { Page } from "../store/page.ts";
 import styles from "./App.module.css";
+import { downloadFile } from "./download.ts";
 import { PageContext, useObservable } from "./hooks.ts";
 import { useGlobalKeys } from "./input/global-keys.ts";
 import { Workspace } from "./Workspace.tsx";
@@ -21,6 +22,9 @@ export function App({ page }: { readonly page: Page }): React.JSX.Element {
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
   }, [theme]);
+  useEffect(() => {
+    page.session.saveFile = downloadFile;
+  }, [page]);
   return (
     <PageContext value={page}>
       {isolation ? <IsolationPage problem={isolation} /> : <Application />}

@@ -1,7 +1,5 @@
 // The keyboard while the guest's screen has the focus: every key goes to the guest, except the chord that gives it back.
 
-import { scanCodes } from "./scancodes.ts";
-
 /** Ctrl+Alt pressed and released with no other key in between. AltGr, which some systems report as Ctrl+Alt, is none. */
 export class ReleaseChord {
   private armed = false;
@@ -20,12 +18,12 @@ export class ReleaseChord {
 }
 
 export class GuestKeyboard {
-  private readonly send: (scancodes: Uint8Array) => void;
+  private readonly send: (code: string, down: boolean) => void;
   private readonly release: () => void;
   private readonly chord = new ReleaseChord();
   private readonly down = new Set<string>();
 
-  constructor(send: (scancodes: Uint8Array) => void, release: () => void) {
+  constructor(send: (code: string, down: boolean) => void, release: () => void) {
     this.send = send;
     this.release = release;
   }
@@ -36,12 +34,11 @@ export class GuestKeyboard {
     const complete = this.chord.see(event);
     event.preventDefault();
     event.stopPropagation();
-    const down = event.type === "keydown";
-    const codes = scanCodes(event.code, down);
-    if (codes.length > 0 && (down || this.down.has(event.code))) {
-      this.send(codes);
-      if (down) this.down.add(event.code);
-      else this.down.delete(event.code);
+    if (event.type === "keydown") {
+      if (!event.repeat) this.send(event.code, true);
+      this.down.add(event.code);
+    } else if (this.down.delete(event.code)) {
+      this.send(event.code, false);
     }
     if (complete) {
       this.releaseAll();
@@ -51,7 +48,7 @@ export class GuestKeyboard {
 
   /** The focus went away: no key may stay pressed in the guest. */
   releaseAll(): void {
-    for (const code of this.down) this.send(scanCodes(code, false));
+    for (const code of this.down) this.send(code, false);
     this.down.clear();
   }
 }

@@ -36,7 +36,7 @@ export function ScreenView({ onRelease }: { readonly onRelease: () => void }): R
   useEffect(() => {
     const element = host.current;
     if (!element) return;
-    const keyboard = new GuestKeyboard((scancodes) => session.keys(scancodes), () => release.current());
+    const keyboard = new GuestKeyboard((code, down) => session.key(code, down), () => release.current());
     const onKey = (event: KeyboardEvent): void => keyboard.handle(event);
     const onBlur = (): void => keyboard.releaseAll();
     const onMove = (event: MouseEvent): void => {

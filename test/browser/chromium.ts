@@ -1,0 +1,89 @@
+// The built page, served with or without the headers that it needs, and a real Chromium to look at it.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import type { AddressInfo } from "node:net";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { build } from "vite";
+
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".img": "application/octet-stream",
+};
+export const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } as const;
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/** The page as `npm run build` makes it, in a directory of its own. */
+export async function buildPage(): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "trapscope-page-"));
+  await build({ logLevel: "warn", build: { outDir: directory, emptyOutDir: true } });
+  return directory;
+}
+
+export interface Site {
+  readonly address: string;
+  readonly close: () => void;
+}
+
+/** A plain file server below `/sub/path/`, so that nothing relies on the root of a host. */
+export async function serve(directory: string, headers: Readonly<Record<string, string>>): Promise<Site> {
+  const server: Server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? "/", "http://x").pathname).replace(/^\/sub\/path/, "");
+    const file = normalize(join(directory, path.endsWith("/") ? `${path}index.html` : path));
+    void readFile(file).then(
+      (bytes) => response.writeHead(200, { ...headers, "Content-Type": TYPES[extname(file)] ?? "application/octet-stream" }).end(bytes),
+      () => response.writeHead(404, headers).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sub/path/`, close: () => server.close() };
+}
+
+export function removePage(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Drops files that lie on the disk onto the page, as the person's file manager would. */
+export async function dropFiles(page: Page, paths: readonly string[], target?: string): Promise<void> {
+  await page.evaluate(() => {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "file", multiple: true, id: "test-files" });
+    document.body.append(input);
+  });
+  await page.setInputFiles("#test-files", [...paths]);
+  await page.evaluate(async (where) => {
+    const input = document.querySelector<HTMLInputElement>("#test-files");
+    const data = new DataTransfer();
+    for (const file of input?.files ?? []) data.items.add(file);
+    input?.remove();
+    const root = document.querySelector("#root > div");
+    const fire = (element: Element | null | undefined, type: string): void => void element?.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+    fire(root, "dragenter");
+    fire(root, "dragover");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    fire(where ? document.querySelector(`[data-target="${where}"]`) : root, "drop");
+  }, target);
+}
+
+/** What stands in the serial terminal. */
+export function serialText(page: Page): Promise<string> {
+  return page.evaluate(() => [...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].map((row) => row.textContent ?? "").join("\n"));
+}
+
+export async function waitForSerial(page: Page, text: string, timeoutMs = 60_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const shown = await serialText(page);
+    if (shown.includes(text)) return;
+    if (Date.now() > end) throw new Error(`"${text}" did not come. The console shows:\n${shown}`);
+    await page.waitForTimeout(100);
+  }
+}

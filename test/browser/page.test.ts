@@ -1,0 +1,221 @@
+// A person's way through the page, in a real browser: drop an image, type, switch the technique, look at what trapped.
+
+import { readFileSync, writeFileSync, mkdtempSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { readJsonl } from "../../src/trace/jsonl.ts";
+import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serialText, serve, type Site, waitForSerial } from "./chromium.ts";
+
+const TOUR = "public/guests/tour.img";
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let directory: string, site: Site, browser: Browser, page: Page;
+const problems: string[] = [];
+
+beforeAll(async () => {
+  directory = await buildPage();
+  site = await serve(directory, ISOLATION);
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  site?.close();
+  removePage(directory);
+});
+beforeEach(async () => {
+  page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+  problems.length = 0;
+  page.on("pageerror", (error) => problems.push(error.message));
+});
+afterEach(async () => {
+  await page.close();
+  expect(problems).toEqual([]);
+});
+
+async function open(query = ""): Promise<void> {
+  await page.goto(site.address + query);
+  await page.waitForSelector("[data-guest=popf]");
+}
+
+async function totals(): Promise<{ traps: number; leaks: number; observed: number }> {
+  const read = async (name: string): Promise<number> =>
+    Number((await page.locator("section[aria-label=Traps] dl > div", { has: page.locator("dt", { hasText: name }) }).locator("dd").evaluate((own) => own.firstChild?.textContent ?? "")).replaceAll(",", ""));
+  return { traps: await read("traps"), leaks: await read("leaks"), observed: await read("observed") };
+}
+
+async function type(text: string): Promise<void> {
+  await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
+  await page.keyboard.type(text);
+  await page.keyboard.press("Enter");
+}
+
+/** A temporary file of these bytes. */
+function temporary(name: string, bytes: Uint8Array): string {
+  const path = join(mkdtempSync(join(tmpdir(), "trapscope-drop-")), name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+describe("a dropped image", () => {
+  it("boots, takes what is typed, and shows what traps once the technique is switched", async () => {
+    await open();
+    await dropFiles(page, [TOUR]);
+    await waitForSerial(page, "t86>");
+    await type("echo one two");
+    await waitForSerial(page, "\none two");
+
+    // Under emulate everything is observed and nothing traps.
+    const before = await totals();
+    expect(before.traps).toBe(0);
+    expect(before.observed).toBeGreaterThan(0);
+
+    await page.click("#technique");
+    await page.check("input[name=technique][value=trap]");
+    await page.keyboard.press("Escape");
+    await type("sensitive");
+    await page.waitForFunction(() => Number(document.querySelector("section[aria-label=Traps] dl dd")?.firstChild?.textContent?.replaceAll(",", "")) > 0);
+    await page.waitForSelector("[role=row][data-kind=leak]");
+
+    await page.fill("#trap-filter", "kind == leak and insn == sgdt");
+    await page.waitForFunction(() => {
+      const rows = [...document.querySelectorAll("[role=row][data-kind]")];
+      return rows.length > 0 && rows.every((row) => row.textContent?.includes("sgdt"));
+    });
+    await page.locator("[role=row][data-kind=leak]").first().click();
+    const detail = page.locator("aside");
+    await detail.waitFor();
+    expect(await detail.innerText()).toMatch(/Why is this sensitive/i);
+    expect(await detail.innerText()).toContain("bare metal");
+
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("button", { name: "JSON lines" }).click();
+    const { header, traps } = readJsonl(readFileSync(await (await download).path(), "utf8"));
+    expect(header).toMatchObject({ technique: "trap", ring: 1 });
+    expect(traps.length).toBeGreaterThan(0);
+    expect(traps.every((trap) => trap.kind === "leak" && trap.instruction === "SGDT" && trap.observed !== trap.expected)).toBe(true);
+  });
+
+  it("can be put on a drive of the person's choice, beside a second one", async () => {
+    await open();
+    const second = temporary("second.img", readFileSync("public/guests/popf.img"));
+    await dropFiles(page, [TOUR, second]);
+    const dialog = page.locator("dialog");
+    await dialog.waitFor();
+    expect(await dialog.locator("select").evaluateAll((own) => own.map((select) => (select as HTMLSelectElement).value))).toEqual(["fda", "fdb"]);
+    await dialog.getByRole("button", { name: "Boot", exact: true }).click();
+    await waitForSerial(page, "t86>");
+  });
+
+  it.each<[string, Uint8Array, RegExp]>([
+    ["empty.img", new Uint8Array(0), /empty/i],
+    ["notes.txt", new TextEncoder().encode("Nothing to boot here, only words.\n".repeat(40)), /text file/i],
+    ["noise.bin", Uint8Array.from({ length: 700 }, (_, i) => (i * 7919 + (i >> 3) * 31) & 0xff), /boot signature|sector/i],
+    ["blank.img", new Uint8Array(1_474_560), /zeros|blank|signature/i],
+  ])("that is of no use says so: %s", async (name, bytes, message) => {
+    await open();
+    await dropFiles(page, [temporary(name, bytes)]);
+    const dialog = page.locator("dialog");
+    await dialog.waitFor();
+    expect(await dialog.innerText()).toMatch(message);
+  });
+});
+
+describe("a bundled guest", () => {
+  it("has its first trap in the panel within two seconds of the click, and the lost POPF as a leak", async () => {
+    await open();
+    await page.waitForTimeout(500); // the worker starts with the page
+    const start = Date.now();
+    await page.click("[data-guest=popf]");
+    await page.waitForSelector("[role=row][data-kind=exit]", { timeout: 10_000 });
+    expect(Date.now() - start).toBeLessThan(2000);
+    await page.locator("[role=row][data-kind=leak]", { hasText: "popf" }).first().waitFor();
+    const banner = page.locator("section[aria-label='End of the run']");
+    await banner.waitFor();
+    expect(await banner.innerText()).toContain("nothing can wake it");
+    expect(await banner.innerText()).toContain("pushf");
+  });
+
+  it("runs from the address bar, with the registers of both views", async () => {
+    await open("?guest=tables&technique=trap&ring=3&filter=kind%20%3D%3D%20leak");
+    await page.locator("[role=row][data-kind=leak]", { hasText: "sgdt" }).first().waitFor();
+    expect(await page.inputValue("#trap-filter")).toBe("kind == leak");
+    expect(await page.locator("#technique").innerText()).toContain("ring 3");
+    expect(await page.locator("[role=region][aria-label=Registers]").innerText()).toContain("GDTR");
+  });
+
+  it("stops, steps, goes to the next trap and on", async () => {
+    await open("?guest=tour&technique=trap");
+    await waitForSerial(page, "t86>");
+    await page.locator("body").press("F8");
+    await page.locator("footer [role=status]", { hasText: "paused" }).waitFor();
+    const eip = page.locator("[aria-label=Registers] dl > div", { has: page.locator("dt", { hasText: /^EIP$/ }) }).locator("dd");
+    const records = async (): Promise<number> => Number(await page.locator("[role=grid]").getAttribute("aria-rowcount"));
+    const [place, rows] = [await eip.innerText(), await records()];
+    await page.locator("body").press("F11");
+    await page.locator("footer [role=status]", { hasText: "one instruction" }).waitFor();
+    await page.locator("body").press("F10");
+    await page.locator("footer [role=status]", { hasText: "at a trap" }).waitFor();
+    await expect.poll(records).toBeGreaterThan(rows);
+    expect(await eip.innerText()).not.toBe(place);
+    await page.locator("body").press("F8");
+    await type("echo still alive");
+    await waitForSerial(page, "\nstill alive");
+  });
+
+  it("takes the keyboard at its screen and gives it back on Ctrl+Alt", async () => {
+    await open("?guest=tour");
+    await waitForSerial(page, "t86>");
+    await page.getByRole("tab", { name: "Screen" }).click();
+    const screen = page.locator("[role=application]");
+    await screen.click();
+    await page.keyboard.type("echo from the keyboard");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => serialText(page)).toContain("\nfrom the keyboard");
+    await page.keyboard.down("Control");
+    await page.keyboard.down("Alt");
+    await page.keyboard.up("Alt");
+    await page.keyboard.up("Control");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("role"))).toBe("tab");
+  });
+});
+
+describe("the page", () => {
+  it.each(["light", "dark"] as const)("has no accessibility violations that axe can find, in %s", async (colorScheme) => {
+    await page.emulateMedia({ colorScheme });
+    const violations = async (): Promise<unknown[]> => {
+      await page.evaluate(AXE);
+      return page.evaluate(async () => {
+        const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
+        const result = await axe.run(document, { resultTypes: ["violations"] });
+        return result.violations.map((violation) => [violation.id, ...violation.nodes.slice(0, 3).map((node) => node.target.join(" "))]);
+      });
+    };
+    await open();
+    expect(await violations()).toEqual([]);
+    await page.click("[data-guest=popf]");
+    await page.locator("[role=row][data-kind=leak]").first().click();
+    expect(await violations()).toEqual([]);
+  });
+
+  it("names the header that is missing when it cannot share memory", async () => {
+    const plain = await serve(directory, { "Cross-Origin-Opener-Policy": "same-origin" });
+    await page.goto(plain.address);
+    const alert = page.locator("[role=alert]");
+    await alert.waitFor();
+    expect(await alert.innerText()).toContain("does not send Cross-Origin-Embedder-Policy");
+    expect(await alert.innerText()).toContain("Cross-Origin-Embedder-Policy: require-corp");
+    plain.close();
+  });
+
+  it("says what an unknown value in the address could be, and stays usable", async () => {
+    await open("?guest=nothing&technique=magic");
+    await page.getByText("technique=magic is unknown").waitFor();
+    await page.getByText(/guest=nothing is unknown: use one of .*popf/).waitFor();
+    await page.click("[data-guest=compute]");
+    await page.locator("footer [role=status]", { hasText: "running" }).waitFor();
+  });
+});
