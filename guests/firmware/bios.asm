@@ -29,6 +29,7 @@
 %include "bios/cdrom.asm"
 %include "bios/eltorito.asm"
 %include "bios/system.asm"
+%include "bios/apm.asm"
 %include "bios/memory.asm"
 %include "bios/serial-parallel.asm"
 %include "bios/pci.asm"

@@ -252,7 +252,6 @@ pci_board:
         mov     di, PCI_LINE
         mov     al, 9
         call    pci_write_byte
-        mov     word [E_PMBASE], PM_PORTS
         ret
 
 ; ---- the video ROM -----------------------------------------------------------

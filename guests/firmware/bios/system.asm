@@ -197,6 +197,3 @@ int15_configuration:
 int15_ebda:
         mov     word [bp + R_ES], EBDA
         jmp     int15_end
-
-int15_apm:
-        jmp     int15.unknown
