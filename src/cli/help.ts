@@ -1,0 +1,44 @@
+// What --help prints.
+
+import { PROCESSOR_SWITCHES } from "../protocol/technique.ts";
+import type { OptionSpecs } from "./arguments.ts";
+import { RUN_OPTIONS, SWITCH_HELP } from "./run-options.ts";
+
+export const USAGE = `trapscope runs an x86 guest and shows what traps.
+
+  trapscope run [IMAGE] [options]     boot a disk image, a kernel or a bundled guest
+  trapscope info IMAGE [--json]       what a file is, how it would boot, or why not
+  trapscope disasm FILE [options]     instructions in a file
+  trapscope COMMAND --help            options of a command
+  trapscope --version
+`;
+
+export function runHelp(): string {
+  const switches = PROCESSOR_SWITCHES.map((name) => `  ${`${name}=off`.padEnd(COLUMN)}${SWITCH_HELP[name]}`).join("\n");
+  return `trapscope run [IMAGE] [options]
+
+IMAGE is a file, whose content says how it boots, or the name of a bundled guest.
+
+${optionLines(RUN_OPTIONS)}
+
+Switches of --set, with their defaults. They change the processor that the monitor runs on, not what the guest is told:
+${switches}
+
+Script lines: expect "text", send "bytes to COM1", keys "typed<Enter>", wait SECONDS, technique NAME, # comment;
+escapes in texts: \\n \\r \\t \\xNN \\" \\\\
+
+Exit codes: 0 expected, power-off, exit-success, quit; 1 usage; 2 triple-fault, exit-failure, halted, ended-early;
+3 timeout, instruction-limit; 4 image-refused; 6 technique-refused; 7 defect
+`;
+}
+
+const COLUMN = 24;
+
+export function optionLines(specs: OptionSpecs): string {
+  return Object.entries(specs)
+    .map(([name, { value, help }]) => {
+      const left = `--${name}${value === undefined ? "" : ` ${value}`}`;
+      return `  ${left.length < COLUMN ? left.padEnd(COLUMN) : `${left}\n  ${" ".repeat(COLUMN)}`}${help}`;
+    })
+    .join("\n");
+}

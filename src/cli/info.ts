@@ -1,0 +1,56 @@
+// `trapscope info IMAGE`: what it is, how it would boot, or why not.
+
+import { UsageError } from "../base/errors.ts";
+import { identifyImage, type ImageIdentity } from "../machine/boot/boot-request.ts";
+import { type OptionSpecs, parseArguments } from "./arguments.ts";
+import { openImage } from "./files.ts";
+import { optionLines } from "./help.ts";
+import { EXIT_CODES } from "./outcome.ts";
+
+const OPTIONS = {
+  json: { help: "print one line of JSON" },
+  help: { help: "this text" },
+} as const satisfies OptionSpecs;
+
+export function info(argv: readonly string[]): number {
+  const args = parseArguments("info", argv, OPTIONS);
+  if (args.has("help")) {
+    process.stdout.write(`trapscope info IMAGE [--json]\n\n${optionLines(OPTIONS)}\n`);
+    return 0;
+  }
+  const [name, other] = args.positionals;
+  if (name === undefined || other !== undefined) throw new UsageError("Give one file: trapscope info IMAGE.");
+  const identity = identifyImage(openImage(name).source, name);
+  const exitCode = identity.bootable ? 0 : EXIT_CODES["image-refused"];
+  if (args.has("json")) process.stdout.write(`${JSON.stringify(asJson(name, identity, exitCode))}\n`);
+  else process.stdout.write(`${asText(name, identity)}\n`);
+  return exitCode;
+}
+
+function asJson(image: string, identity: ImageIdentity, exitCode: number): object {
+  const { kind, description, detectedBy, bootable, suggestedDrive, details, refusal } = identity;
+  return {
+    version: 1, outcome: bootable ? "bootable" : "image-refused", reason: refusal?.reason ?? "", exitCode, image, kind, description, detectedBy, bootable,
+    drive: suggestedDrive, whatToDo: refusal?.whatToDo ?? "", forceable: refusal?.force ?? false, details,
+  };
+}
+
+const WAYS: Readonly<Record<ImageIdentity["suggestedDrive"], string>> = {
+  fda: "as floppy A",
+  hda: "as the first hard disk",
+  cdrom: "as the CD-ROM",
+  kernel: "directly, as a Linux kernel (--kernel)",
+  initrd: "beside a Linux kernel (--initrd)",
+  multiboot: "directly, as a multiboot image (--multiboot)",
+};
+
+function asText(name: string, { description, detectedBy, details, refusal, suggestedDrive }: ImageIdentity): string {
+  const lines = [`${name}: ${description}`, `  recognised by: ${detectedBy}`, `  size:          ${details.sizeBytes} bytes`];
+  if (details.geometry) lines.push(`  geometry:      ${details.geometry.cylinders} cylinders, ${details.geometry.heads} heads, ${details.geometry.sectorsPerTrack} sectors a track`);
+  for (const part of details.partitions ?? []) {
+    lines.push(`  partition ${part.number}:   ${part.typeName}, sectors ${part.firstSector} to ${part.firstSector + part.sectorCount - 1}${part.active ? ", active" : ""}`);
+  }
+  if (refusal) lines.push(`  does not boot: ${refusal.reason}`, `  what to do:    ${refusal.whatToDo}`);
+  else lines.push(`  boots:         ${WAYS[suggestedDrive]}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,165 @@
+// The options of `trapscope run`, their defaults, and what each of them means.
+
+import { UsageError } from "../base/errors.ts";
+import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
+import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
+import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/pc.ts";
+import { type ClockKind, PROCESSOR_SWITCHES, type ProcessorSet, type ProcessorSwitch, type Ring, type TechniqueId } from "../protocol/technique.ts";
+import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
+import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
+import { type Arguments, type OptionSpecs, parseChoice, parseCount, parseSeconds, parseSize } from "./arguments.ts";
+
+export const RUN_OPTIONS = {
+  fda: { value: "FILE", help: "floppy drive A" },
+  fdb: { value: "FILE", help: "floppy drive B" },
+  hda: { value: "FILE", help: "first hard disk; the guest's writes never reach the file" },
+  hdb: { value: "FILE", help: "second hard disk" },
+  cdrom: { value: "FILE", help: "CD-ROM" },
+  boot: { value: "a|c|d", help: "boot drive: floppy, hard disk, CD (default: the first of them that is there)" },
+  kernel: { value: "FILE", help: "boot this Linux kernel (bzImage)" },
+  initrd: { value: "FILE", help: "with this initial RAM disk" },
+  append: { value: "TEXT", help: "and this command line" },
+  multiboot: { value: "FILE", help: "boot this multiboot image" },
+  module: { value: "FILE", repeats: true, help: "with this module; may be given again" },
+  bios: { value: "FILE", help: "this BIOS ROM instead of the one built in" },
+  vgabios: { value: "FILE", help: "this VGA BIOS ROM instead of the one built in" },
+  memory: { value: "SIZE", help: "guest memory, 1M to 1G (default: 128M)" },
+  technique: { value: "NAME", help: `how the guest is run: ${BUILT_TECHNIQUES.join(", ")} (default: emulate)` },
+  ring: { value: "1|3", help: "ring that the guest's kernel really runs in under a monitor (default: 1)" },
+  set: { value: "NAME=on|off", repeats: true, help: "switch of the processor that the monitor runs on, see below" },
+  clock: { value: "virtual|real", help: "virtual: time derives from retired instructions, 10 ns each; real: wall time (default: virtual)" },
+  rtc: { value: "ISO", help: "UTC at power-on (default: 2003-02-14T14:18:30Z; with --clock real: now)" },
+  expect: { value: "TEXT", help: "end with 0 when COM1, COM2, port E9h or a row of the text screen shows TEXT" },
+  script: { value: "FILE", help: "wait for texts, type and switch as FILE says" },
+  timeout: { value: "SECONDS", help: "give up after this much wall time (default: never)" },
+  "max-instructions": { value: "N", help: "give up after N instructions, 50e6 for example (default: never)" },
+  force: { help: "boot although there is no boot signature" },
+  serial: { value: "-|FILE|none", help: "COM1: this terminal, a file, nothing (default: -, with --json: none)" },
+  "screen-text": { help: "print the text screen at the end" },
+  screen: { value: "FILE.png", help: "write the picture on the screen at the end" },
+  "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
+  log: { value: "KINDS", help: "kinds of records: exit, leak, observed (default: exit,leak)" },
+  filter: { value: "EXPR", help: 'narrow what --trap-log writes, for example: insn == POPF && vcpl == 0' },
+  json: { help: "print one line of JSON on stdout instead" },
+  help: { help: "this text" },
+} as const satisfies OptionSpecs;
+
+/** What each switch of --set does. All are off by default. */
+export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
+  umip: "CR4.UMIP: SGDT, SIDT, SLDT, STR and SMSW fault outside ring 0 (off: they show the monitor's registers)",
+  tsd: "CR4.TSD: RDTSC faults outside ring 0 (off: it reads the counter)",
+  vme: "CR4.VME: CLI, STI, PUSHF and POPF in virtual-8086 mode act on a virtual IF (off: they fault)",
+  tricks: "descriptor tricks: user code descriptors are hidden, so that a return to ring 3 faults (off: it runs)",
+};
+
+export interface RunOptions {
+  readonly image?: string;
+  readonly drives: Readonly<Partial<Record<DriveName, string>>>;
+  readonly boot?: BootOrder;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly multiboot?: string;
+  readonly modules: readonly string[];
+  readonly bios?: string;
+  readonly vgabios?: string;
+  readonly memoryBytes: number;
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly clock: ClockKind;
+  readonly epochMs?: number;
+  readonly expect?: string;
+  readonly script?: string;
+  readonly timeoutSeconds: number;
+  readonly maxInstructions: number;
+  readonly force: boolean;
+  /** "-", "none" or a file name. */
+  readonly serial: string;
+  readonly screenText: boolean;
+  readonly screen?: string;
+  readonly trapLog?: string;
+  readonly logKinds: readonly TrapKind[];
+  readonly filter: TrapPredicate;
+  readonly json: boolean;
+}
+
+export function runOptions(args: Arguments): RunOptions {
+  if (args.positionals.length > 1) throw new UsageError(`Only one image can be given, not also ${args.positionals[1]}. More files: --hda, --fda, --cdrom ...`);
+  const drives: Partial<Record<DriveName, string>> = {};
+  for (const drive of DRIVE_NAMES) if (args.has(drive)) drives[drive] = args.get(drive)!;
+  const boot = args.get("boot");
+  const rtc = args.get("rtc");
+  return {
+    ...optional("image", args.positionals[0]),
+    drives,
+    ...(boot === undefined ? {} : { boot: parseChoice("boot", boot, ["a", "c", "d"]) }),
+    ...optional("kernel", args.get("kernel")),
+    ...optional("initrd", args.get("initrd")),
+    ...optional("append", args.get("append")),
+    ...optional("multiboot", args.get("multiboot")),
+    modules: args.all("module"),
+    ...optional("bios", args.get("bios")),
+    ...optional("vgabios", args.get("vgabios")),
+    memoryBytes: memorySize(args.get("memory") ?? "128M"),
+    technique: parseChoice("technique", args.get("technique") ?? "emulate", BUILT_TECHNIQUES),
+    ring: Number(parseChoice("ring", args.get("ring") ?? "1", ["1", "3"])) as Ring,
+    set: processorSet(args.all("set")),
+    clock: parseChoice("clock", args.get("clock") ?? "virtual", ["virtual", "real"]),
+    ...(rtc === undefined ? {} : { epochMs: epoch(rtc) }),
+    ...optional("expect", notEmpty("expect", args.get("expect"))),
+    ...optional("script", args.get("script")),
+    timeoutSeconds: args.has("timeout") ? parseSeconds("timeout", args.get("timeout")!) : Infinity,
+    maxInstructions: args.has("max-instructions") ? parseCount("max-instructions", args.get("max-instructions")!) : Infinity,
+    force: args.has("force"),
+    serial: args.get("serial") ?? (args.has("json") ? "none" : "-"),
+    screenText: args.has("screen-text"),
+    ...optional("screen", args.get("screen")),
+    ...optional("trapLog", args.get("trap-log")),
+    logKinds: (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS)),
+    filter: filterOf(args.get("filter") ?? ""),
+    json: args.has("json"),
+  };
+}
+
+function optional<K extends string>(name: K, value: string | undefined): Partial<Record<K, string>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<K, string>);
+}
+
+function notEmpty(name: string, value: string | undefined): string | undefined {
+  if (value === "") throw new UsageError(`--${name} needs a text that is not empty.`);
+  return value;
+}
+
+const RAM_UNIT = 1 << 16;
+
+function memorySize(text: string): number {
+  const bytes = parseSize("memory", text);
+  if (bytes < MINIMUM_RAM || bytes > MAXIMUM_RAM || bytes % RAM_UNIT !== 0) throw new UsageError(`--memory ${text}: from 1M to 1G, in steps of 64K.`);
+  return bytes;
+}
+
+function epoch(text: string): number {
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new UsageError(`--rtc ${text}: give a time like 2003-02-14T14:18:30Z.`);
+  return time;
+}
+
+function processorSet(settings: readonly string[]): ProcessorSet {
+  const set: Partial<Record<ProcessorSwitch, boolean>> = {};
+  for (const setting of settings.flatMap((text) => text.split(","))) {
+    const [, name = setting, value] = /^([^=]*)=(.*)$/.exec(setting) ?? [];
+    const known = PROCESSOR_SWITCHES.find((candidate) => candidate === name);
+    if (!known) throw new UsageError(`--set ${setting}: ${PROCESSOR_SWITCHES.join(", ")} can be set with the techniques that are built.`);
+    if (value !== "on" && value !== "off") throw new UsageError(`--set ${setting}: ${known}=on or ${known}=off is needed.`);
+    set[known] = value === "on";
+  }
+  return set;
+}
+
+function filterOf(source: string): TrapPredicate {
+  const result = compileFilter(source);
+  if (result.ok) return result.test;
+  const allowed = result.allowed.length > 0 ? ` Possible here: ${result.allowed.slice(0, 24).join(", ")}.` : "";
+  throw new UsageError(`--filter, character ${result.position + 1}: ${result.message}${allowed}`);
+}

@@ -1,0 +1,195 @@
+// `trapscope run`: one machine from power-on to its outcome.
+
+import { writeFileSync } from "node:fs";
+import { UsageError } from "../base/errors.ts";
+import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
+import { GuestScreen } from "../machine/guest-screen.ts";
+import { Machine, type RunReason } from "../machine/machine.ts";
+import { DRIVE_NAMES, type DriveName } from "../machine/pc.ts";
+import { KINDS } from "../protocol/trap-record.ts";
+import { Director } from "./director.ts";
+import { openFile, openImage, readText, sha256 } from "./files.ts";
+import { endOf, type Outcome } from "./outcome.ts";
+import { encodePng } from "./png.ts";
+import type { RunResult } from "./report.ts";
+import type { RunOptions } from "./run-options.ts";
+import { parseScript, plainText, type ScriptStep } from "./script.ts";
+import { SerialInput, SerialOutput } from "./serial-console.ts";
+import { TrapLogFile } from "./trap-log-file.ts";
+
+/** Instructions between two looks at wall time and input: some 20 ms. */
+const SLICE_INSTRUCTIONS = 2_000_000;
+/** Longest sleep of an idle guest, so that `--timeout` is kept. */
+const LONGEST_SLEEP_MS = 50;
+/** Below this, timers of the host are too coarse: the thread itself waits. */
+const SHORTEST_SLEEP_MS = 2;
+
+export class Run {
+  private readonly options: RunOptions;
+  private readonly machine: Machine;
+  private readonly screen: GuestScreen;
+  private readonly director: Director;
+  private readonly output: SerialOutput;
+  private readonly input: SerialInput | null;
+  private readonly trapLog: TrapLogFile | null;
+  private readonly notices: string[] = [];
+  private quit: Outcome | null = null;
+
+  /** Throws UsageError and ImageError before anything has begun. */
+  constructor(options: RunOptions) {
+    this.options = options;
+    const steps = stepsOf(options);
+    const boot = configureBoot(bootRequest(options));
+    this.output = new SerialOutput(options.serial, options.json);
+    this.machine = new Machine({
+      memoryBytes: options.memoryBytes, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
+      ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
+      wallNs: () => performance.now() * 1e6,
+      ...boot.machine,
+    });
+    const { machine } = this;
+    this.screen = new GuestScreen(machine.pc);
+    this.trapLog = this.openTrapLog(boot.bootsFrom);
+    machine.events.serial = (port, byte) => {
+      if (port === 0) this.output.byte(byte);
+      this.director.byte(port, byte);
+    };
+    machine.events.debugConsole = (byte) => this.director.byte("debug", byte);
+    machine.events.notice = (text) => this.notice(text);
+    this.director = new Director(machine, this.screen, steps);
+    this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+  }
+
+  /** The log counts all kinds; the ring and the file hold those that were asked for. */
+  private openTrapLog(bootsFrom: NamedSource | null): TrapLogFile | null {
+    const { options, machine } = this;
+    const { log, probes } = machine.supervisor;
+    log.recordKinds = options.logKinds.reduce((bits, kind) => bits | (1 << KINDS.indexOf(kind)), 0);
+    probes.recordObserved = options.logKinds.includes("observed");
+    if (options.trapLog === undefined) return null;
+    const { technique, ring, set } = options;
+    return new TrapLogFile(options.trapLog, machine, { technique, ring, set, ...(bootsFrom ? { image: sha256(bootsFrom.source) } : {}) }, options.filter);
+  }
+
+  private notice(text: string): void {
+    if (this.notices.includes(text)) return;
+    this.notices.push(text);
+    this.output.flush();
+    process.stderr.write(`trapscope: note: ${text}\n`);
+  }
+
+  /** From a person or a signal. */
+  stop(outcome: Outcome): void {
+    this.quit ??= outcome;
+    this.machine.stop();
+    this.input?.interrupt();
+  }
+
+  async toOutcome(): Promise<Outcome> {
+    this.input?.open();
+    try {
+      return await this.loop();
+    } finally {
+      this.input?.close();
+      this.output.close();
+      this.trapLog?.close();
+    }
+  }
+
+  /** What the report needs, after `toOutcome`. */
+  result(): RunResult {
+    const { options, screen } = this;
+    this.machine.supervisor.publish();
+    const rows = screen.rows();
+    if (options.screen !== undefined) writeFileSync(options.screen, encodePng(screen.image()));
+    return { machine: this.machine, notices: this.notices, serialTail: this.output.tailText, screenText: rows && rows.join("\n") };
+  }
+
+  private async loop(): Promise<Outcome> {
+    const { machine, director, options } = this;
+    const limit = options.maxInstructions, deadline = options.timeoutSeconds * 1000;
+    for (;;) {
+      director.proceed();
+      if (director.done) return { outcome: "expected", reason: "What was asked for was seen." };
+      if (this.quit) return this.early(this.quit);
+      const left = limit - machine.core.retired();
+      if (left <= 0) return { outcome: "instruction-limit", reason: `${limit} instructions have run${this.missing()}.` };
+      if (performance.now() >= deadline) return { outcome: "timeout", reason: `${options.timeoutSeconds} s have passed${this.missing()}.` };
+      const reason = machine.run(Math.min(SLICE_INSTRUCTIONS, left));
+      this.output.flush();
+      const end = this.endOf(reason);
+      if (end) return end;
+      if (reason === "idle") await this.sleep(deadline);
+      else if (this.input) await this.input.wait(0);
+    }
+  }
+
+  private endOf(reason: RunReason): Outcome | null {
+    const { machine, director } = this;
+    if (reason === "refused") {
+      const refusal = machine.supervisor.refusal!;
+      const bytes = refusal.bytes.length > 0 ? `, bytes ${Buffer.from(refusal.bytes).toString("hex")}` : "";
+      return { outcome: "technique-refused", reason: `Technique ${machine.supervisor.technique} gave up: ${refusal.reason} (EIP ${refusal.eip.toString(16)}${bytes}).` };
+    }
+    const end = endOf(reason, machine.exitValue);
+    if (!end) return null;
+    director.look();
+    director.proceed();
+    if (director.done) return { outcome: "expected", reason: "What was asked for was seen." };
+    return this.early(end);
+  }
+
+  /** An orderly end is too early while something is still waited for. */
+  private early(end: Outcome): Outcome {
+    const orderly = end.outcome === "power-off" || end.outcome === "exit-success" || end.outcome === "exit-failure" || end.outcome === "quit";
+    return orderly && this.director.asked ? { outcome: "ended-early", reason: `${end.reason.replace(/\.$/, "")}${this.missing()}.`, ...(end.exitCode ? { exitCode: end.exitCode } : {}) } : end;
+  }
+
+  private missing(): string {
+    const { awaited } = this.director;
+    return awaited === null ? "" : `, and ${JSON.stringify(awaited)} has not come`;
+  }
+
+  /** The guest waits for an interrupt, with the real clock: so do we. */
+  private async sleep(deadlineMs: number): Promise<void> {
+    const { machine, input } = this;
+    const untilEvent = (machine.nextEventNs - machine.clock.nowNs()) / 1e6;
+    const milliseconds = Math.min(untilEvent, LONGEST_SLEEP_MS, deadlineMs - performance.now());
+    if (input && milliseconds >= SHORTEST_SLEEP_MS) {
+      await input.wait(milliseconds - 1);
+      return;
+    }
+    if (milliseconds > 0) Atomics.wait(SLEEPER, 0, 0, milliseconds);
+    await input?.wait(0);
+  }
+}
+
+const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
+
+function stepsOf({ script, expect }: RunOptions): ScriptStep[] {
+  const steps = script === undefined ? [] : parseScript(readText(script), script);
+  if (expect !== undefined) steps.push({ kind: "expect", quoted: plainText(expect) });
+  return steps;
+}
+
+function bootRequest(options: RunOptions): BootRequest {
+  const drives: Partial<Record<DriveName, NamedSource>> = {};
+  for (const drive of DRIVE_NAMES) {
+    const path = options.drives[drive];
+    if (path !== undefined) drives[drive] = openFile(path);
+  }
+  const { kernel, initrd, multiboot, bios, vgabios, boot, append } = options;
+  if (boot === "a" && !drives.fda && options.image === undefined) throw new UsageError("--boot a needs a floppy: --fda FILE.");
+  return {
+    memoryBytes: options.memoryBytes, force: options.force, drives,
+    ...(options.image !== undefined ? { image: openImage(options.image) } : {}),
+    ...(kernel !== undefined ? { kernel: openFile(kernel) } : {}),
+    ...(initrd !== undefined ? { initrd: openFile(initrd) } : {}),
+    ...(multiboot !== undefined ? { multiboot: openFile(multiboot) } : {}),
+    modules: options.modules.map(openFile),
+    ...(bios !== undefined ? { bios: openFile(bios) } : {}),
+    ...(vgabios !== undefined ? { vgabios: openFile(vgabios) } : {}),
+    ...(append !== undefined ? { append } : {}),
+    ...(boot !== undefined ? { bootOrder: boot } : {}),
+  };
+}
