@@ -100,7 +100,9 @@ export class Page {
   async bootGuest(guest: GuestCard, overrides: Partial<BootOptions> = {}): Promise<void> {
     this.session.setBusy(`Loading ${guest.title}`);
     try {
-      this.session.bootGuest(guest, await fetchGuestImage(this.environment.fetch, this.environment.base, guest), overrides);
+      const image = await fetchGuestImage(this.environment.fetch, this.environment.base, guest);
+      await this.session.warm;
+      this.session.bootGuest(guest, image, overrides);
     } catch (error) {
       this.session.showProblem(`${guest.title} could not be loaded`, error instanceof Error ? error.message : String(error), "Check the connection and try again.");
     }

@@ -10,7 +10,7 @@ const RUNNING_MS = 150;
 
 export interface RegisterState {
   readonly registers: RegisterSnapshot | null;
-  /** Names of values that differ from the last stop: "EAX", "v.CS", "h.EFLAGS", "v.GDTR" ... */
+  /** While the machine stands still, the names of values that differ from the last stop: "EAX", "v.CS.base", "h.EFLAGS", "v.GDTR" ... */
   readonly changed: ReadonlySet<string>;
   /** Code at EIP, only while the machine stands still. */
   readonly code: CodeWindow | null;
@@ -19,10 +19,8 @@ export interface RegisterState {
 function contextValues(context: ContextSnapshot, prefix: string): [string, string][] {
   return [
     [`${prefix}EFLAGS`, String(context.eflags)], [`${prefix}CPL`, String(context.cpl)],
-    ...SEGMENT_NAMES.map((name, index): [string, string] => {
-      const { selector, base, limit, access } = context.segments[index];
-      return [prefix + name, `${selector} ${base} ${limit} ${access}`];
-    }),
+    ...SEGMENT_NAMES.flatMap((name, index) =>
+      Object.entries(context.segments[index]).map(([part, value]): [string, string] => [`${prefix}${name}.${part}`, String(value)])),
     [`${prefix}GDTR`, `${context.gdtr.base} ${context.gdtr.limit}`], [`${prefix}IDTR`, `${context.idtr.base} ${context.idtr.limit}`],
     [`${prefix}CR0`, String(context.cr0)], [`${prefix}CR2`, String(context.cr2)], [`${prefix}CR3`, String(context.cr3)], [`${prefix}CR4`, String(context.cr4)],
     ...context.dr.map((value, index): [string, string] => [`${prefix}DR${index < 4 ? index : index + 2}`, String(value)]),
@@ -79,7 +77,7 @@ export class RegisterStore {
     const registers = reader.read(this.stats?.scalar("attached") === 1);
     const now = values(registers);
     const changed = new Set<string>();
-    const before = this.reference;
+    const before = this.running ? null : this.reference;
     if (before) for (const [name, value] of now) if (before.has(name) && before.get(name) !== value) changed.add(name);
     this.state.set({ registers, changed, code: this.running ? null : reader.code() });
     return now;

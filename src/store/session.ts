@@ -100,6 +100,11 @@ export class Session {
   private log: { readonly reader: TrapReader; readonly context: RowContext } | null = null;
   private readonly identifying = new Map<number, (info: ImageInfo) => void>();
   private nextId = 1;
+  private answered: () => void = () => {};
+  /** The worker has said which techniques it has, or has failed. */
+  readonly warm: Promise<void> = new Promise((resolve) => {
+    this.answered = resolve;
+  });
 
   constructor(openClient: OpenClient, options: BootOptions = DEFAULT_OPTIONS) {
     this.openClient = openClient;
@@ -321,7 +326,10 @@ export class Session {
 
   private onEvent(event: MachineEvent): void {
     switch (event.type) {
-      case "hello": return this.state.patch({ techniques: event.techniques });
+      case "hello": {
+        this.answered();
+        return this.state.patch({ techniques: event.techniques });
+      }
       case "identified": {
         this.identifying.get(event.id)?.(event.info);
         this.identifying.delete(event.id);
@@ -422,6 +430,7 @@ export class Session {
   }
 
   private onDefect(message: string, report: string): void {
+    this.answered();
     for (const resolve of this.identifying.values()) {
       resolve({ title: "Unknown", evidence: "", size: 0, targets: [], problem: { reason: message, whatToDo: "Reload the page.", canForce: false } });
     }

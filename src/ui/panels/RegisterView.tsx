@@ -95,12 +95,12 @@ function sameSegment(x: SegmentValue, y: SegmentValue): boolean {
 }
 
 function Segments({ registers, changed }: Props): React.JSX.Element {
-  const cells = (segment: SegmentValue, mark: boolean): React.JSX.Element => (
+  const cells = (segment: SegmentValue, name: string): React.JSX.Element => (
     <>
-      <td><Value text={hex4(segment.selector)} changed={mark} /></td>
-      <td><Value text={hex8(segment.base)} changed={mark} /></td>
-      <td><Value text={hex8(segment.limit)} changed={mark} /></td>
-      <td className={styles.access}>{accessText(segment.access)}</td>
+      <td><Value text={hex4(segment.selector)} changed={changed.has(`${name}.selector`)} /></td>
+      <td><Value text={hex8(segment.base)} changed={changed.has(`${name}.base`)} /></td>
+      <td><Value text={hex8(segment.limit)} changed={changed.has(`${name}.limit`)} /></td>
+      <td className={styles.access}><Value text={accessText(segment.access)} changed={changed.has(`${name}.access`)} /></td>
     </>
   );
   return (
@@ -111,8 +111,8 @@ function Segments({ registers, changed }: Props): React.JSX.Element {
         {SEGMENT_NAMES.flatMap((name, index) => {
           const own = registers.virtual.segments[index];
           const real = registers.hardware?.segments[index];
-          const rows = [<tr key={name}><th scope="row">{name}</th>{cells(own, changed.has(`v.${name}`))}</tr>];
-          if (real && !sameSegment(own, real)) rows.push(<tr key={`${name}-hw`} className={styles.hardwareRow}><th scope="row"><i className={styles.hw}>hw</i></th>{cells(real, changed.has(`h.${name}`))}</tr>);
+          const rows = [<tr key={name}><th scope="row">{name}</th>{cells(own, `v.${name}`)}</tr>];
+          if (real && !sameSegment(own, real)) rows.push(<tr key={`${name}-hw`} className={styles.hardwareRow}><th scope="row"><i className={styles.hw}>hw</i></th>{cells(real, `h.${name}`)}</tr>);
           return rows;
         })}
       </tbody>

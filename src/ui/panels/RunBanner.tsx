@@ -20,6 +20,7 @@ export function RunBanner(): React.JSX.Element | null {
         <p><strong>{title}</strong> <span className="muted">{details(run)}</span></p>
         {leak ? <FirstLeak leak={leak} good={good} /> : null}
       </div>
+      {leak ? <button type="button" onClick={() => session.traps.setFilter("kind == leak")}>Show the leaks</button> : null}
       {machine.technique !== "emulate" && !good ? <button type="button" onClick={() => session.restart({ technique: "emulate" })}>Start under emulate</button> : null}
       <button type="button" className="primary" onClick={() => session.reset()}>Reset</button>
     </section>

@@ -34,7 +34,7 @@ export function TrapTable(): React.JSX.Element {
     if (!element || !following || file !== null) return;
     element.scrollTop = element.scrollHeight;
     lastTop.current = element.scrollTop;
-  }, [following, file, rows, state.revision]);
+  }, [following, file, rows, state.revision, virtual.scrollRect?.height]);
 
   // The drawer that opens takes room: the selected row stays in sight.
   const selectedSeq = selected?.seq ?? -1;
