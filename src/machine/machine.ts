@@ -7,7 +7,9 @@ import { createHelpers } from "../cpu/helpers/index.ts";
 import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
-import { EFLAGS_IF } from "../isa/state-layout.ts";
+import { ACCESS_DB } from "../cpu/protection.ts";
+import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
+import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
 import { type BootOrder, type Drives, Pc, type PcEvents } from "./pc.ts";
@@ -210,6 +212,22 @@ export class Machine {
   stop(): void {
     this.stopping = true;
     this.core.stop();
+  }
+
+  /** The real clock stands still until the next `run`. */
+  pauseClock(): void {
+    if (this.clock instanceof RealClock) this.clock.pause();
+  }
+
+  /** Puts the code at the guest's EIP where the page reads it. */
+  publishCodeWindow(): void {
+    const { cpu, map } = this;
+    const v = cpu.v.context;
+    const eip = cpu.state.eip;
+    const linear = (v.segmentBase(CS) + eip) | 0;
+    const bytes = this.supervisor.fetchCode(linear);
+    const code32 = (v.segmentAccess(CS) & ACCESS_DB) !== 0;
+    writeCodeWindow(cpu.state.view, map.view.codeWindow, { linear: linear >>> 0, eip: eip >>> 0, code32, bytes });
   }
 
   /** The guest is in HLT. Virtual time jumps to the next event; real time is waited for by the caller. */

@@ -1,5 +1,6 @@
 // The board: which chip sits at which ports, memory and interrupt wires of the PC.
 
+import { ImageError } from "../base/errors.ts";
 import { Overlay } from "../block/overlay.ts";
 import { RawDisk } from "../block/raw.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
@@ -79,6 +80,8 @@ export class Pc {
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
   interruptPending = false;
+  private readonly fdc: Fdc82077aa;
+  private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
 
   constructor(options: PcOptions) {
@@ -130,10 +133,12 @@ export class Pc {
     if (drives.hda) ide[0].attach(0, disk(drives.hda));
     if (drives.hdb) ide[0].attach(1, disk(drives.hdb));
 
-    if (drives.cdrom) ide[1].attach(0, new AtapiCdrom(clock, new RawDisk(drives.cdrom, { sectorSize: 2048 })));
+    this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
+    ide[1].attach(0, this.cdrom);
 
     const dma = this.add(new Dma8237({ memory: physical.busMaster }));
     const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
+    this.fdc = fdc;
     if (drives.fda) fdc.insert(0, floppy(drives.fda));
     if (drives.fdb) fdc.insert(1, floppy(drives.fdb));
 
@@ -193,6 +198,15 @@ export class Pc {
     describe(rtc, options);
   }
 
+  /** Another medium in a drive, or none. Hard disks cannot be changed while the machine runs. */
+  insert(drive: DriveName, source: ByteSource | null): void {
+    switch (drive) {
+      case "fda": case "fdb": return this.fdc.insert(drive === "fda" ? 0 : 1, source && floppy(source));
+      case "cdrom": return this.cdrom.changeDisc(source && disc(source));
+      default: throw new ImageError("A hard disk cannot be changed while the machine runs: start a machine with it.");
+    }
+  }
+
   private add<T extends Device>(device: T): T {
     this.devices.push(device);
     return device;
@@ -210,6 +224,10 @@ export class Pc {
   reset(): void {
     for (const device of this.devices) device.reset();
   }
+}
+
+function disc(source: ByteSource): BlockDevice {
+  return new RawDisk(source, { sectorSize: 2048 });
 }
 
 /** A floppy medium with its overlay. A file of no floppy's size (a boot sector, a small image) lies on an otherwise empty 1.44 MB disk. */

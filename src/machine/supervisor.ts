@@ -147,6 +147,22 @@ export class Supervisor {
     for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) this.vmm.tracedWrite(page);
   }
 
+  /** Up to 64 bytes of code at a linear address of the guest, through its own paging, without any effect. */
+  fetchCode(linear: number): Uint8Array {
+    const { cpu } = this.parts;
+    const active = cpu.context === cpu.v.context ? "V" : "H";
+    cpu.switchContext("V");
+    const bytes: number[] = [];
+    for (let i = 0; i < 64; i++) {
+      const physical = cpu.peekPhysical((linear + i) | 0);
+      const host = physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);
+      if (host === 0) break;
+      bytes.push(cpu.state.u8[host + (physical & 0xfff)]!);
+    }
+    cpu.switchContext(active);
+    return Uint8Array.from(bytes);
+  }
+
   run(budget: number): StopReason | "refused" {
     return this.vmm ? this.vmm.run(budget) : this.parts.core.run(budget);
   }

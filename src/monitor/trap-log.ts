@@ -37,6 +37,8 @@ export class TrapLog {
   recordKinds = 7;
   /** Called with the number of records so far before unread ones could be overwritten: a lossless consumer reads them then. */
   drain: ((total: number) => void) | null = null;
+  /** Called after each event with its kind, recorded or not: a debugger stops there. */
+  onRecord: ((kind: number) => void) | null = null;
   /** Called at each exit and leak, for a machine that is to stop at the next one. */
   onEvent: (() => void) | null = null;
 
@@ -101,6 +103,7 @@ export class TrapLog {
       tag = sites.tag[site];
     }
     counters.count(kind, reason, sites.words[siteWord + 7] & 0xffff, tag & (HOT_SLOTS - 1), icount, timeNs);
+    this.onRecord?.(kind);
     if (this.onEvent && kind !== KIND_OBSERVED) this.onEvent();
     const recorded = (this.recordKinds >> kind) & 1;
     if (!recorded && kind !== KIND_LEAK) return;

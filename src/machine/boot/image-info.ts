@@ -1,0 +1,31 @@
+// What a file is, in the words that the page shows.
+
+import { identifyImage } from "../../block/identify.ts";
+import type { ImageIdentity } from "../../block/image-identity.ts";
+import type { ByteSource } from "../../hardware/device.ts";
+import type { ImageInfo, MediaTarget } from "../../protocol/image-info.ts";
+
+export function describeImage(source: ByteSource, name: string): ImageInfo {
+  return imageInfo(identifyImage(source, name));
+}
+
+function imageInfo(identity: ImageIdentity): ImageInfo {
+  const { refusal } = identity;
+  return {
+    title: identity.description,
+    evidence: identity.detectedBy,
+    size: identity.details.sizeBytes,
+    targets: targetsOf(identity),
+    problem: refusal ? { reason: refusal.reason, whatToDo: refusal.whatToDo, canForce: refusal.force } : null,
+  };
+}
+
+/** A refused file that cannot be forced goes nowhere; a disk may go to either drive of its kind. */
+function targetsOf(identity: ImageIdentity): readonly MediaTarget[] {
+  if (identity.refusal && !identity.refusal.force && identity.details.sectorCount === undefined) return [];
+  switch (identity.suggestedDrive) {
+    case "fda": return ["fda", "fdb"];
+    case "hda": return ["hda", "hdb"];
+    default: return [identity.suggestedDrive];
+  }
+}

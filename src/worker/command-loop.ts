@@ -1,0 +1,326 @@
+// One machine for one page: commands in, events out. Between messages the machine runs in slices of a few milliseconds.
+
+import { ImageError, UsageError } from "../base/errors.ts";
+import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
+import { describeImage } from "../machine/boot/image-info.ts";
+import { textToKeys } from "../machine/guest-input.ts";
+import { Machine, type RunReason } from "../machine/machine.ts";
+import { ScreenPublisher } from "../machine/screen-publisher.ts";
+import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
+import type { Command, MachineConfig, Medium } from "../protocol/commands.ts";
+import type { MachineEvent, RunState } from "../protocol/events.ts";
+import { DRIVES, type DriveName } from "../protocol/image-info.ts";
+import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
+import { KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
+import { exportLog } from "../trace/export.ts";
+import { compileFilter } from "../trace/filter.ts";
+import { disassembleBytes } from "../trace/instruction.ts";
+import { mediumSource } from "./blob-source.ts";
+
+/** What the worker gives: time, and a way to be called again. */
+export interface Host {
+  post(event: MachineEvent, transfer?: Transferable[]): void;
+  /** Monotonic, in nanoseconds. */
+  wallNs(): number;
+  epochMs(): number;
+  /** Calls `continue` after `delayMs`, or sooner when a message comes; 0: at once, but after waiting messages. */
+  later(continueRun: () => void, delayMs: number): void;
+}
+
+const SLICE_NS = 6e6;
+const FRAME_NS = 16e6;
+const LONGEST_SLEEP_MS = 100;
+const FIRST_SLICE = 500_000;
+const LARGEST_SLICE = 20_000_000;
+/** One instruction after the other, while a trap is looked for with nothing else to show. */
+const TRAP_SEARCH_SLICE = 1_000_000;
+
+export class CommandLoop {
+  private readonly host: Host;
+  private machine: Machine | null = null;
+  private screen: ScreenPublisher | null = null;
+  private state: RunState | null = null;
+  private scheduled = false;
+  private slice = FIRST_SLICE;
+  private lastFrameNs = 0;
+  private untilTrap = false;
+  private trapSeen = false;
+  private readonly serial: [number[], number[]] = [[], []];
+  private readonly debug: number[] = [];
+  private image: string | undefined;
+
+  constructor(host: Host) {
+    this.host = host;
+    host.post({ type: "hello", techniques: BUILT_TECHNIQUES });
+  }
+
+  handle(command: Command): void {
+    try {
+      this.perform(command);
+    } catch (error) {
+      if (command.type === "create" && (error instanceof ImageError || error instanceof UsageError || error instanceof RangeError)) this.rejected(command.config, error);
+      else if (error instanceof ImageError) this.host.post({ type: "notice", text: error.message });
+      else this.defect(error);
+    }
+  }
+
+  private perform(command: Command): void {
+    switch (command.type) {
+      case "identify": return this.identify(command.id, command.medium);
+      case "create": return this.create(command.config);
+      case "dispose":
+        this.machine = null;
+        return;
+    }
+    const { machine } = this;
+    if (!machine) return;
+    switch (command.type) {
+      case "run":
+        if (this.state?.kind !== "ended") this.start(false);
+        return;
+      case "pause": return this.pause("user");
+      case "step":
+        if (this.state?.kind === "ended") return;
+        this.finish(machine.run(1), "step");
+        return;
+      case "stepToNextTrap":
+        if (this.state?.kind !== "ended") this.start(true);
+        return;
+      case "reset":
+        machine.reset();
+        this.flushBytes();
+        this.pause("reset");
+        return;
+      case "setTechnique":
+        machine.supervisor.change(command.technique, command.ring, command.set);
+        this.host.post({ type: "techniqueChanged", technique: command.technique, ring: command.ring, set: command.set });
+        this.show();
+        return;
+      case "serialInput":
+        for (const byte of command.bytes) machine.pc.serial[command.port].receive(byte);
+        return this.wake();
+      case "key":
+        if (command.down) machine.pc.keyboard.press(command.code);
+        else machine.pc.keyboard.release(command.code);
+        return this.wake();
+      case "typeText":
+        machine.pc.keyboard.type(textToKeys(command.text));
+        return this.wake();
+      case "mouse":
+        machine.pc.mouse.setButtons(command.buttons);
+        machine.pc.mouse.move(command.dx, command.dy, command.dz);
+        return this.wake();
+      case "insertMedia":
+        machine.pc.insert(command.drive, mediumSource(command.medium));
+        this.host.post({ type: "mediaChanged", drive: command.drive, name: command.medium.name });
+        return;
+      case "ejectMedia":
+        machine.pc.insert(command.drive, null);
+        this.host.post({ type: "mediaChanged", drive: command.drive, name: null });
+        return;
+      case "exportLog": return this.export(command.filter, command.format);
+    }
+  }
+
+  private identify(id: number, medium: Medium): void {
+    this.host.post({ type: "identified", id, info: describeImage(mediumSource(medium), medium.name) });
+  }
+
+  private create(config: MachineConfig): void {
+    this.machine = null;
+    this.state = null;
+    const boot = configureBoot(bootRequest(config));
+    const machine = new Machine({
+      memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock,
+      ...(config.clock === "real" ? { epochMs: this.host.epochMs() } : {}),
+      wallNs: () => this.host.wallNs(),
+      ...boot.machine,
+    });
+    machine.events.serial = (port, byte) => this.serial[port].push(byte);
+    machine.events.debugConsole = (byte) => this.debug.push(byte);
+    machine.events.notice = (text) => this.host.post({ type: "notice", text });
+    const { log, probes } = machine.supervisor;
+    probes.recordObserved = true;
+    log.onRecord = (kind) => {
+      if (!this.untilTrap || kind === KIND_OBSERVED) return;
+      this.trapSeen = true;
+      machine.stop();
+    };
+    this.machine = machine;
+    this.screen = new ScreenPublisher(machine.pc, machine.map);
+    this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set });
+    this.pause("created");
+  }
+
+  // --- running
+
+  private start(untilTrap: boolean): void {
+    this.untilTrap = untilTrap;
+    this.trapSeen = false;
+    this.setState({ kind: "running" });
+    this.schedule(0);
+  }
+
+  private schedule(delayMs: number): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.host.later(() => {
+      this.scheduled = false;
+      if (this.state?.kind !== "running" || !this.machine) return;
+      try {
+        this.runSlice(this.machine);
+      } catch (error) {
+        this.defect(error);
+      }
+    }, delayMs);
+  }
+
+  /** Input has come: an idle guest looks at it now. */
+  private wake(): void {
+    if (this.state?.kind === "running") this.schedule(0);
+  }
+
+  private runSlice(machine: Machine): void {
+    const start = this.host.wallNs();
+    const before = machine.core.retired();
+    const reason = machine.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
+    const took = this.host.wallNs() - start;
+    const ran = machine.core.retired() - before;
+    machine.supervisor.counters.add("runNs", took);
+    if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 5, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
+    if (start - this.lastFrameNs >= FRAME_NS) {
+      this.lastFrameNs = start;
+      this.screen?.publish();
+    }
+    this.flushBytes();
+    machine.supervisor.counters.set("waiting", reason === "idle" ? 1 : 0);
+    if (reason === "budget" || reason === "idle" || (reason === "break" && !this.trapSeen)) {
+      this.schedule(reason === "idle" ? this.sleepMs(machine) : 0);
+      return;
+    }
+    this.finish(reason, this.trapSeen ? "trap" : "user");
+  }
+
+  private sleepMs(machine: Machine): number {
+    const milliseconds = (machine.nextEventNs - machine.clock.nowNs()) / 1e6;
+    return Math.max(0, Math.min(milliseconds, LONGEST_SLEEP_MS));
+  }
+
+  /** After a run that will not go on by itself. */
+  private finish(reason: RunReason, why: "user" | "step" | "trap"): void {
+    const machine = this.machine!;
+    const eip = machine.cpu.state.eip >>> 0;
+    const end = (outcome: Extract<RunState, { kind: "ended" }>["outcome"], text: string, more: object = {}) =>
+      this.setState({ kind: "ended", outcome, reason: text, eip, ...more });
+    this.show();
+    switch (reason) {
+      case "power-off": return end("power-off", "The guest switched the machine off.");
+      case "exit-port": {
+        const exitValue = machine.exitValue ?? 0;
+        return end(exitValue === 0 ? "exit-success" : "exit-failure", `The guest ended itself with ${exitValue} at port F4h.`, { exitValue });
+      }
+      case "triple-fault": return end("triple-fault", "The guest's processor shut down: a fault while it delivered a double fault.");
+      case "halted": return end("halted", "The guest waits in HLT for an interrupt that cannot come.");
+      case "refused": {
+        const refusal = machine.supervisor.refusal;
+        return end("technique-refused", refusal?.reason ?? "The technique gave up.", refusal ? { refusal } : {});
+      }
+      default: return this.pause(why);
+    }
+  }
+
+  private pause(why: Extract<RunState, { kind: "paused" }>["why"]): void {
+    if (this.machine) this.show();
+    if (this.state?.kind === "ended" && why !== "reset" && why !== "created") return;
+    this.setState({ kind: "paused", why });
+  }
+
+  /** Brings everything that the page reads up to date. */
+  private show(): void {
+    const machine = this.machine!;
+    machine.pauseClock();
+    machine.supervisor.publish();
+    machine.publishCodeWindow();
+    this.screen?.publish();
+    this.flushBytes();
+  }
+
+  private setState(state: RunState): void {
+    this.state = state;
+    const code = state.kind === "running" ? RUN_RUNNING : state.kind === "paused" ? RUN_PAUSED : RUN_ENDED;
+    this.machine?.supervisor.counters.set("runState", code);
+    this.host.post({ type: "state", state });
+  }
+
+  private flushBytes(): void {
+    for (const port of [0, 1] as const) {
+      const bytes = this.serial[port];
+      if (bytes.length === 0) continue;
+      this.host.post({ type: "serial", port, bytes: Uint8Array.from(bytes) });
+      bytes.length = 0;
+    }
+    if (this.debug.length === 0) return;
+    this.host.post({ type: "debugConsole", bytes: Uint8Array.from(this.debug) });
+    this.debug.length = 0;
+  }
+
+  private export(filter: string, format: "jsonl" | "csv"): void {
+    const machine = this.machine!;
+    const compiled = compileFilter(filter);
+    if (!compiled.ok) {
+      this.host.post({ type: "exportFailed", reason: compiled.message });
+      return;
+    }
+    machine.supervisor.publish();
+    const { buffer, view } = machine.map;
+    const stats = new StatsReader(buffer, view.stats);
+    const context = { mnemonic: (id: number) => stats.mnemonic(id), disassemble: disassembleBytes };
+    const { technique, ring, set } = machine.supervisor;
+    const header = { technique, ring, set, ...(this.image ? { image: this.image } : {}) };
+    const { bytes, records } = exportLog(new TrapReader(buffer, view.trapRing, view.trapSites), context, header, compiled.test, format);
+    this.host.post({ type: "exportReady", format, name: `trapscope-${technique}.${format}`, bytes, records }, [bytes.buffer as ArrayBuffer]);
+  }
+
+  // --- what goes wrong
+
+  private rejected(config: MachineConfig, error: Error): void {
+    const names = Object.values(config.drives).map((medium) => medium.name);
+    const isMemory = error instanceof RangeError || error.message.includes("guest memory");
+    const text = isMemory && error instanceof RangeError ? `This browser has no room for ${config.memoryBytes >> 20} MB of guest memory. Choose a smaller size.` : error.message;
+    const split = text.indexOf(". ");
+    this.host.post({
+      type: "rejected", what: isMemory ? "memory" : error instanceof ImageError ? "image" : "configuration",
+      name: names[0] ?? config.kernel?.name ?? config.multiboot?.name ?? "",
+      reason: split < 0 ? text : text.slice(0, split + 1), whatToDo: split < 0 ? "" : text.slice(split + 2),
+      canForce: error instanceof ImageError && /signature/.test(text) && config.force !== true,
+    });
+  }
+
+  private defect(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const machine = this.machine;
+    const where = machine ? `\nEIP ${(machine.cpu.state.eip >>> 0).toString(16)}, ${machine.core.retired()} instructions, technique ${machine.supervisor.technique}` : "";
+    this.state = null;
+    this.host.post({ type: "defect", message, report: `${error instanceof Error ? error.stack : message}${where}` });
+  }
+}
+
+function bootRequest(config: MachineConfig): BootRequest {
+  const named = (medium: Medium): NamedSource => ({ name: medium.name, source: mediumSource(medium) });
+  const drives: Partial<Record<DriveName, NamedSource>> = {};
+  for (const drive of DRIVES) {
+    const medium = config.drives[drive];
+    if (medium) drives[drive] = named(medium);
+  }
+  const { kernel, initrd, multiboot, modules, append, boot, force, memoryBytes } = config;
+  return {
+    memoryBytes, drives,
+    ...(kernel ? { kernel: named(kernel) } : {}),
+    ...(initrd ? { initrd: named(initrd) } : {}),
+    ...(multiboot ? { multiboot: named(multiboot) } : {}),
+    ...(modules ? { modules: modules.map(named) } : {}),
+    ...(append !== undefined ? { append } : {}),
+    ...(boot ? { bootOrder: boot } : {}),
+    ...(force ? { force } : {}),
+  };
+}
