@@ -89,7 +89,7 @@ export function packRecord(view: DataView, at: number, row: Row | null, d: Decod
   view.setUint8(at + R_SCALE, d.scale);
   view.setUint8(at + R_OPCODE, d.opcodeByte);
   view.setInt32(at + R_DISPLACEMENT, d.displacement, true);
-  if (row.feature === "fpu") view.setInt32(at + R_IMMEDIATE, ((d.opcodeByte & 7) << 8) | (d.mod << 6) | (d.reg << 3) | d.rm, true);
+  if (isX87(row)) view.setInt32(at + R_IMMEDIATE, ((d.opcodeByte & 7) << 8) | (d.mod << 6) | (d.reg << 3) | d.rm, true);
   let slot = 0;
   let immediates = 0;
   for (const code of row.operands) {
@@ -120,6 +120,10 @@ function slotAddress(slot: number): number {
   return slot === 0 ? R_REG0 : slot === 1 ? R_REG1 : R_REG2;
 }
 
+
+function isX87(row: Row): boolean {
+  return /^D[89A-F]/.test(row.opcode);
+}
 
 /** Jcc, LOOPcc, JCXZ: the block goes on behind them. */
 export function isConditionalBranch(row: Row): boolean {

@@ -19,6 +19,20 @@ export type FlagKind = "add" | "adc" | "sub" | "sbb" | "logic" | "inc" | "dec";
 /** A segment register of the instruction: a known index (ES..GS), or the one that the decoded record names ("operand"). */
 export type SegmentRef = 0 | 1 | 2 | 3 | 4 | 5 | "operand";
 
+export type ValueKind = "i32" | "i64";
+
+/**
+ * A function of the generated code that the meanings of many instructions call: arithmetic too long to be repeated in each.
+ * It works on its arguments and on state fields that belong to no context; it cannot fault or end the instruction.
+ */
+export interface SharedFunction {
+  /** Unique. */
+  readonly name: string;
+  readonly params: readonly ValueKind[];
+  readonly results: readonly ValueKind[];
+  readonly body: <V>(b: Builder<V>, args: readonly V[]) => readonly V[];
+}
+
 /** A mutable value inside one instruction's meaning. */
 export interface Variable<V> {
   get(): V;
@@ -55,6 +69,10 @@ export interface Instance<V> {
   readonly stackSize: 2 | 4;
   /** 0 none, 1 REP/REPE (F3), 2 REPNE (F2); only on rows with `string`. */
   readonly rep: 0 | 1 | 2;
+  /** The instruction's own EIP. */
+  eip(b: Builder<V>): V;
+  /** The 11 bits of an x87 opcode: the low three of D8-DF, then ModRM. */
+  x87Opcode(b: Builder<V>): V;
   /** EIP of the next instruction (not wrapped to 16 bits). */
   nextEip(b: Builder<V>): V;
   /** Target of a relative branch operand, wrapped to the operand size. */
@@ -146,6 +164,8 @@ export interface Builder<V> {
   when(condition: V, then: () => void, otherwise?: () => void): void;
   /** Repeats `body` while it returns a nonzero value. */
   loop(body: () => V): void;
+  /** Calls generated code; its results. */
+  call(shared: SharedFunction, ...args: V[]): readonly V[];
 
   // --- ends of the instruction
   /** A fault: nothing of this instruction is committed by the caller after it. */

@@ -1,7 +1,7 @@
 // Builder that computes at once: numbers for 32-bit values, bigints for 64-bit ones. Obvious, slow and strict: the oracle
 // of the interpreter and the translator. A 64-bit value where a 32-bit one belongs (or the reverse) is an error here.
 
-import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, Variable, Width } from "./builder.ts";
+import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, SharedFunction, ValueKind, Variable, Width } from "./builder.ts";
 import * as flags from "./flags.ts";
 import {
   ACCESS_UNUSABLE, CPL, CR0, CS, EFLAGS_AC, EFLAGS_SHARED, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, type Field, registerAddress, SEG_ACCESS,
@@ -266,6 +266,9 @@ export class EvaluatingBuilder implements Builder<Value> {
   loop(body: () => Value): void {
     while (asInt(body()) !== 0);
   }
+  call(shared: SharedFunction, ...args: Value[]): readonly Value[] {
+    return asKinds(shared.results, shared.body(this, asKinds(shared.params, args)));
+  }
 
   // --- ends of the instruction
   raise(vector: number, errorCode?: Value): void {
@@ -294,6 +297,11 @@ export class EvaluatingBuilder implements Builder<Value> {
     if (this.get(FAULT) !== 0) throw new InstructionEnd("fault");
     return value;
   }
+}
+
+function asKinds(kinds: readonly ValueKind[], values: readonly Value[]): Value[] {
+  if (kinds.length !== values.length) throw new TypeError(`${values.length} values for ${kinds.length}`);
+  return values.map((value, n) => (kinds[n] === "i64" ? asLong(value) : asInt(value)));
 }
 
 function nonzero(divisor: bigint): bigint {

@@ -92,6 +92,8 @@ function instanceOf(b: EvaluatingBuilder, row: Row, decoded: Decoded, next: numb
     addressSize,
     stackSize: asInt(b.segment(SS, SEG_ACCESS)) & SEG_ACCESS_BIG ? 4 : 2,
     rep: row.string ? decoded.rep : 0,
+    eip: () => (next - decoded.length) | 0,
+    x87Opcode: () => ((decoded.opcodeByte & 7) << 8) | (decoded.mod << 6) | (decoded.reg << 3) | decoded.rm,
     nextEip: () => next,
     relativeTarget: () => (operandSize === 2 ? target & 0xffff : target),
     opcodeByte: decoded.opcodeByte,

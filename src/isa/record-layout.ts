@@ -24,7 +24,7 @@ export const R_SCALE = 16;
 export const R_OPCODE = 17;
 export const R_REG2 = 18;
 export const R_DISPLACEMENT = 20;
-/** i32: immediate; relative branches: the target's offset from the start of the linear page. */
+/** i32: immediate; relative branches: the target's offset from the start of the linear page; x87: the 11-bit opcode. */
 export const R_IMMEDIATE = 24;
 /** u32: record of the branch target once known (LINK_*), or the second immediate. */
 export const R_LINK = 28;

@@ -60,7 +60,7 @@ export const FCW = shared("fcw", 0x180);
 /** Status word without TOP, which is kept apart in `ftop`. */
 export const FSW = shared("fsw", 0x184);
 export const FTOP = shared("ftop", 0x188);
-/** Full tag word: two bits a physical register (0 valid, 1 zero, 2 special, 3 empty). */
+/** Two bits a physical register: 3 empty, anything else not; the class of the contents is found when a tag word is stored. */
 export const FTW = shared("ftw", 0x18c);
 export const FIP = shared("fip", 0x190);
 export const FCS = shared("fcs", 0x194);

@@ -77,6 +77,8 @@ export class InterpreterBuilder extends WasmBuilder {
       stackSize: form.stackSize,
       rep: form.rep,
       opcodeByte: form.opcodeByte,
+      eip: () => this.let(this.add(this.get(EIP_BASE), this.field16(R_OFFSET))),
+      x87Opcode: () => this.field32(R_IMMEDIATE),
       nextEip: () => this.nextEip(),
       relativeTarget: () => this.relativeTarget(),
     };

@@ -1,10 +1,10 @@
-// Segment registers, flag control, I/O, system and x87 control instructions.
+// Segment registers, flag control, I/O, and system instructions.
 
 import { describe, expect, it } from "vitest";
 import { run } from "../../../test/support/one-instruction.ts";
 import {
-  CR0, EFLAGS_AF as AF, EFLAGS_CF as CF, EFLAGS_DF as DF, EFLAGS_OF as OF, EFLAGS_PF as PF, EFLAGS_SF as SF, EFLAGS_ZF as ZF, FCW, FSW, FTOP,
-  FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SHADOW,
+  CR0, EFLAGS_AF as AF, EFLAGS_CF as CF, EFLAGS_DF as DF, EFLAGS_OF as OF, EFLAGS_PF as PF, EFLAGS_SF as SF, EFLAGS_ZF as ZF,
+  GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SHADOW,
 } from "../state-layout.ts";
 
 const PAGE_FAULT = { vector: 14, errorCode: 2 };
@@ -158,33 +158,5 @@ describe("instructions that are one helper", () => {
 describe("undefined opcodes that have a row", () => {
   it.each(["0F 0B", "0F B9 C0", "0F FF C0", "0F 24 C0", "0F 26 C0"])("%s raises #UD at every privilege level", (code) => {
     expect(run({ code, cpl: 3 })).toMatchObject({ fault: UNDEFINED, eip: 0x1000 });
-  });
-});
-
-describe("x87 control", () => {
-  it("FNINIT sets the initial state", () => {
-    const got = run({ code: "DB E3", fields: [[FCW, 0], [FSW, 0xc7ff], [FTOP, 5], [FTW, 0]] });
-    expect(got.calls).toEqual([["fpuCheck", 1]]);
-    expect([FCW, FSW, FTOP, FTW].map((field) => got.field(field))).toEqual([0x37f, 0, 0, 0xffff]);
-  });
-  it("FNSTSW puts TOP at bits 11-13", () => {
-    expect(run({ code: "DF E0", eax: 0xffffffff, fields: [[FSW, 0x4101], [FTOP, 7]] })).toMatchObject({ calls: [["fpuCheck", 1]], eax: 0xffff7901 });
-    expect(run({ code: "DD 3B", ebx: 0x3000, fields: [[FSW, 0x41], [FTOP, 2]] }).dword(0x3000)).toBe(0x1041);
-  });
-  it("FNCLEX clears exceptions, stack fault, summary and busy", () => {
-    expect(run({ code: "DB E2", fields: [[FSW, 0xc7ff]] }).field(FSW)).toBe(0x4700);
-  });
-  it("FLDCW keeps the bits that exist and raises the summary for what it unmasks", () => {
-    const load = (word: number, status: number) =>
-      run({ code: "D9 2B", ebx: 0x3000, memory: { 0x3000: [word & 0xff, word >> 8] }, fields: [[FSW, status]] });
-    expect(load(0xffff, 0).field(FCW)).toBe(0x1f7f);
-    expect(load(0, 0).field(FCW)).toBe(0x40);
-    expect(load(0x37e, 0x4101).field(FSW)).toBe(0xc181);
-    expect(load(0x37f, 0xc181).field(FSW)).toBe(0x4101);
-    expect(load(0x37f, 0).calls).toEqual([["fpuCheck", 0]]);
-  });
-  it("FNSTCW stores the control word, WAIT only checks", () => {
-    expect(run({ code: "D9 3B", ebx: 0x3000, fields: [[FCW, 0x37f]] }).word(0x3000)).toBe(0x37f);
-    expect(run({ code: "9B" }).calls).toEqual([["fpuCheck", 2]]);
   });
 });

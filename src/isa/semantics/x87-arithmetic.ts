@@ -1,0 +1,242 @@
+// x87 basic arithmetic: FADD FSUB FMUL FDIV and their reversed, popping and integer forms, FSQRT.
+// SDM Vol. 1, sections 8.3.5 "Basic Arithmetic Instructions" and 4.8.3.5 "Operating on SNaNs and QNaNs" (Table 4-7).
+
+import type { Builder, SharedFunction } from "../builder.ts";
+import type { Semantics } from "../row.ts";
+import { FCW } from "../state-layout.ts";
+import { divideWide, multiplyWide, rootWide } from "./wide-integers.ts";
+import { type ExtendedOperand, memoryInteger, memoryReal } from "./x87-formats.ts";
+import {
+  BIAS, denormalFlag, EXPONENT, INTEGER_BIT, isInfinite, isNan, isSignalling, isSpecial, isUnsupported, normalize, QUIET_BIT, SIGN, signOf,
+} from "./x87-number.ts";
+import {
+  begin, emptyFlags, finish, pop, remember, resultOf, setResult, signExponent, significand, stackRegister, unary, x87Settle, ZE,
+} from "./x87-registers.ts";
+import { RC_DOWN, roundingMode, shiftRightSticky, x87Round } from "./x87-rounding.ts";
+
+/** (significand, sign-exponent, twice) -> result where at least one operand is a NaN or unsupported. */
+export const x87Nan: SharedFunction = {
+  name: "x87Nan", params: ["i64", "i32", "i64", "i32"], results: ["i64", "i32", "i32"],
+  body: (b, [x, xse, y, yse]) => {
+    const result = resultOf(b);
+    b.when(b.eqz(b.or(isUnsupported(b, x, xse), isUnsupported(b, y, yse))), () => {
+      const xNan = b.let(isNan(b, x, xse)), yNan = b.let(isNan(b, y, yse));
+      const xSignals = b.let(isSignalling(b, x, xse)), ySignals = b.let(isSignalling(b, y, yse));
+      // The only NaN; else the quiet one of a quiet and a signalling one; else the larger significand; else the positive one.
+      const larger = b.select(b.eq64(x, y), b.ltU(xse, yse), b.ltU64(y, x));
+      const ofTwo = b.select(b.ne(xSignals, ySignals), ySignals, larger);
+      const first = b.let(b.and(xNan, b.or(b.eqz(yNan), ofTwo)));
+      result.value.set(b.or64(b.select64(first, x, y), b.imm64(QUIET_BIT)));
+      result.se.set(b.select(first, xse, yse));
+      result.flags.set(b.or(xSignals, ySignals));
+    });
+    return finish(result);
+  },
+};
+
+/** (x, y, toggle, raised): x + y with y's sign turned over by `toggle` (0 or SIGN) unless it is a NaN. `raised`: DE of the operand's conversion. */
+export const x87Add: SharedFunction = {
+  name: "x87Add", params: ["i64", "i32", "i64", "i32", "i32", "i32"], results: ["i64", "i32", "i32"],
+  body: (b, [x, xse, y, yseGiven, toggle, raised]) => {
+    const result = resultOf(b);
+    const control = b.let(b.get(FCW));
+    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yseGiven)), raised));
+    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yseGiven)), () => {
+      b.when(b.or(isNan(b, x, xse), isNan(b, y, yseGiven)), () => setResult(result, b.call(x87Nan, x, xse, y, yseGiven)), () => {
+        const yse = b.let(b.xor(yseGiven, toggle));
+        const first = b.let(isInfinite(b, xse));
+        const opposed = b.and(b.and(first, isInfinite(b, yse)), b.ne(xse, yse));
+        b.when(b.eqz(opposed), () => setResult(result, [b.imm64(INTEGER_BIT), b.select(first, xse, yse), denormal]));
+      });
+    }, () => {
+      const yse = b.let(b.xor(yseGiven, toggle));
+      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
+      const swap = b.let(b.ltS(xn.exponent, yn.exponent));
+      const large = b.let64(b.select64(swap, yn.value, xn.value));
+      const sign = b.let(signOf(b, b.select(swap, yse, xse)));
+      const distance = b.let(b.sub(xn.exponent, yn.exponent));
+      const [small, smallRest] = b.call(shiftRightSticky, b.select64(swap, xn.value, yn.value), b.imm64(0n), b.select(swap, b.sub(b.imm(0), distance), distance));
+      const exponent = b.variable(b.select(swap, yn.exponent, xn.exponent));
+      const high = b.variable64(b.imm64(0n)), low = b.variable64(smallRest);
+      const negative = b.variable(sign);
+      const zeroSign = b.variable(sign);
+      b.when(b.eq(signOf(b, xse), signOf(b, yse)), () => {
+        const sum = b.let64(b.add64(large, small));
+        high.set(sum);
+        b.when(b.ltU64(sum, large), () => {
+          high.set(b.or64(b.shrU64(sum, b.imm64(1n)), b.imm64(INTEGER_BIT)));
+          const lost = b.or64(b.shrU64(smallRest, b.imm64(1n)), b.and64(smallRest, b.imm64(1n)));
+          low.set(b.or64(b.shl64(sum, b.imm64(63n)), lost));
+          exponent.set(b.add(exponent.get(), b.imm(1)));
+        });
+      }, () => {
+        zeroSign.set(b.eq(roundingMode(b, control), b.imm(RC_DOWN)));
+        const borrow = b.extendU(b.ne64(smallRest, b.imm64(0n)));
+        const below = b.let(b.ltU64(large, small));
+        const difference = b.let64(b.sub64(b.sub64(large, small), borrow));
+        // Below only with equal exponents, and then there is no rest.
+        high.set(b.select64(below, b.sub64(b.imm64(0n), difference), difference));
+        low.set(b.sub64(b.imm64(0n), smallRest));
+        negative.set(b.xor(sign, below));
+        b.when(b.eqz64(high.get()), () => {
+          high.set(low.get());
+          low.set(b.imm64(0n));
+          exponent.set(b.sub(exponent.get(), b.imm(64)));
+        });
+        const top = high.get(), rest = low.get();
+        const shift = b.let64(b.clz64(top));
+        b.when(b.ne64(b.and64(shift, b.imm64(63n)), b.imm64(0n)), () => {
+          high.set(b.or64(b.shl64(top, shift), b.shrU64(rest, b.sub64(b.imm64(64n), shift))));
+          low.set(b.shl64(rest, shift));
+          exponent.set(b.sub(exponent.get(), b.wrap(shift)));
+        });
+      });
+      b.when(b.eqz64(high.get()), () => setResult(result, [b.imm64(0n), b.shl(zeroSign.get(), b.imm(15)), denormal]), () => {
+        setResult(result, b.call(x87Round, negative.get(), exponent.get(), high.get(), low.get(), control));
+        result.flags.set(b.or(result.flags.get(), denormal));
+      });
+    });
+    return finish(result);
+  },
+};
+
+/** (x, y, raised) */
+export const x87Multiply: SharedFunction = {
+  name: "x87Multiply", params: ["i64", "i32", "i64", "i32", "i32"], results: ["i64", "i32", "i32"],
+  body: (b, [x, xse, y, yse, raised]) => {
+    const result = resultOf(b);
+    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
+    const sign = b.let(b.and(b.xor(xse, yse), b.imm(SIGN)));
+    const zero = b.let(b.or(b.eqz64(x), b.eqz64(y)));
+    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
+      b.when(b.or(isNan(b, x, xse), isNan(b, y, yse)), () => setResult(result, b.call(x87Nan, x, xse, y, yse)), () => {
+        b.when(b.eqz(zero), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), denormal]));
+      });
+    }, () => b.when(zero, () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
+      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
+      const [high, low] = b.call(multiplyWide, xn.value, yn.value);
+      const full = b.let64(b.shrU64(high, b.imm64(63n)));
+      const shift = b.let64(b.xor64(full, b.imm64(1n)));
+      const top = b.or64(b.shl64(high, shift), b.and64(b.shrU64(low, b.imm64(63n)), shift));
+      const exponent = b.add(b.sub(b.add(xn.exponent, yn.exponent), b.imm(BIAS)), b.wrap(full));
+      setResult(result, b.call(x87Round, signOf(b, sign), exponent, top, b.shl64(low, shift), b.get(FCW)));
+      result.flags.set(b.or(result.flags.get(), denormal));
+    }));
+    return finish(result);
+  },
+};
+
+/** (x, y, raised): x / y. */
+export const x87Divide: SharedFunction = {
+  name: "x87Divide", params: ["i64", "i32", "i64", "i32", "i32"], results: ["i64", "i32", "i32"],
+  body: (b, [x, xse, y, yse, raised]) => {
+    const result = resultOf(b);
+    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
+    const sign = b.let(b.and(b.xor(xse, yse), b.imm(SIGN)));
+    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
+      b.when(b.or(isNan(b, x, xse), isNan(b, y, yse)), () => setResult(result, b.call(x87Nan, x, xse, y, yse)), () => {
+        b.when(isInfinite(b, xse), () => {
+          b.when(b.eqz(isInfinite(b, yse)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), denormal]));
+        }, () => setResult(result, [b.imm64(0n), sign, denormal]));
+      });
+    }, () => b.when(b.eqz64(y), () => {
+      b.when(b.ne64(x, b.imm64(0n)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), b.or(denormal, b.imm(ZE))]));
+    }, () => b.when(b.eqz64(x), () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
+      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
+      const atLeastOne = b.let64(b.extendU(b.eqz(b.ltU64(xn.value, yn.value))));
+      const [quotient, rest] = b.call(divideWide, b.shrU64(xn.value, atLeastOne), b.shl64(b.and64(xn.value, atLeastOne), b.imm64(63n)), yn.value);
+      // Never one half: a quotient of 65 bits, the last one set, times y has more bits than x.
+      const aboveHalf = b.ltU64(b.sub64(yn.value, rest), rest);
+      const low = b.select64(aboveHalf, b.imm64(INTEGER_BIT | 1n), b.extendU(b.ne64(rest, b.imm64(0n))));
+      const exponent = b.add(b.sub(xn.exponent, yn.exponent), b.add(b.imm(BIAS - 1), b.wrap(atLeastOne)));
+      setResult(result, b.call(x87Round, signOf(b, sign), exponent, quotient, low, b.get(FCW)));
+      result.flags.set(b.or(result.flags.get(), denormal));
+    })));
+    return finish(result);
+  },
+};
+
+/** (x) */
+export const x87SquareRoot: SharedFunction = {
+  name: "x87SquareRoot", params: ["i64", "i32"], results: ["i64", "i32", "i32"],
+  body: (b, [x, se]) => {
+    const result = resultOf(b);
+    const denormal = b.let(denormalFlag(b, x, se));
+    const negative = b.let(signOf(b, se));
+    b.when(isNan(b, x, se), () => setResult(result, b.call(x87Nan, x, se, x, se)), () => {
+      b.when(b.eqz64(x), () => setResult(result, [x, se, b.imm(0)]), () => b.when(b.eqz(negative), () => {
+        b.when(isInfinite(b, se), () => setResult(result, [x, se, b.imm(0)]), () => {
+          const xn = normalize(b, x, se);
+          const odd = b.let(b.and(b.sub(xn.exponent, b.imm(BIAS)), b.imm(1)));
+          const even = b.let64(b.extendU(b.eqz(odd)));
+          const [root, rest] = b.call(rootWide, b.shrU64(xn.value, even), b.shl64(b.and64(xn.value, even), b.imm64(63n)));
+          const exponent = b.add(b.shrS(b.sub(xn.exponent, b.imm(BIAS)), b.imm(1)), b.imm(BIAS));
+          setResult(result, b.call(x87Round, b.imm(0), exponent, root, rest, b.get(FCW)));
+          result.flags.set(b.or(result.flags.get(), denormal));
+        });
+      }));
+    });
+    return finish(result);
+  },
+};
+
+type Operation = "add" | "subtract" | "subtractReversed" | "multiply" | "divide" | "divideReversed";
+
+/** (ST index of the destination, source, its flags) -> whether the stack is to be popped: the whole of an instruction with two operands. */
+function operation(name: string, calculate: <V>(b: Builder<V>, x: V, xse: V, y: V, yse: V, raised: V) => readonly V[]): SharedFunction {
+  return {
+    name, params: ["i32", "i64", "i32", "i32"], results: ["i32"],
+    body: (b, [index, source, sourceSe, raised]) => {
+      const destination = stackRegister(b, index);
+      const stackFault = b.let(b.or(emptyFlags(b, destination), b.and(raised, b.imm(~2))));
+      const result = resultOf(b);
+      result.flags.set(stackFault);
+      b.when(b.eqz(stackFault), () => setResult(result, calculate(b, significand(b, destination), signExponent(b, destination), source, sourceSe, raised)));
+      return b.call(x87Settle, index, result.value.get(), result.se.get(), result.flags.get());
+    },
+  };
+}
+
+const OPERATIONS: Readonly<Record<Operation, SharedFunction>> = {
+  add: operation("x87AddTo", (b, x, xse, y, yse, raised) => b.call(x87Add, x, xse, y, yse, b.imm(0), raised)),
+  subtract: operation("x87SubtractFrom", (b, x, xse, y, yse, raised) => b.call(x87Add, x, xse, y, yse, b.imm(SIGN), raised)),
+  subtractReversed: operation("x87SubtractReversed", (b, x, xse, y, yse, raised) => b.call(x87Add, y, yse, x, xse, b.imm(SIGN), raised)),
+  multiply: operation("x87MultiplyBy", (b, x, xse, y, yse, raised) => b.call(x87Multiply, x, xse, y, yse, raised)),
+  divide: operation("x87DivideBy", (b, x, xse, y, yse, raised) => b.call(x87Divide, x, xse, y, yse, raised)),
+  divideReversed: operation("x87DivideReversed", (b, x, xse, y, yse, raised) => b.call(x87Divide, y, yse, x, xse, raised)),
+};
+
+/** The forms of one operation: destination op[0] and source op[1] on the stack, the same with a pop, and ST(0) with a memory operand. */
+export interface Arithmetic {
+  readonly stack: Semantics;
+  readonly stackPop: Semantics;
+  readonly real: Semantics;
+  readonly integer: Semantics;
+}
+
+function arithmetic(name: Operation): Arithmetic {
+  const shared = OPERATIONS[name];
+  const onStack = (pops: boolean): Semantics => (b, i) => {
+    begin(b);
+    remember(b, i);
+    const source = stackRegister(b, i.op[1].number(b));
+    const done = b.call(shared, i.op[0].number(b), significand(b, source), signExponent(b, source), emptyFlags(b, source))[0];
+    if (pops) b.when(done, () => pop(b));
+  };
+  const withMemory = (read: ExtendedOperand): Semantics => (b, i) => {
+    begin(b);
+    const [value, se, raised] = read(b, i);
+    remember(b, i);
+    b.call(shared, b.imm(0), value, se, raised);
+  };
+  return { stack: onStack(false), stackPop: onStack(true), real: withMemory(memoryReal), integer: withMemory(memoryInteger) };
+}
+
+export const fadd = arithmetic("add");
+export const fsub = arithmetic("subtract");
+export const fsubr = arithmetic("subtractReversed");
+export const fmul = arithmetic("multiply");
+export const fdiv = arithmetic("divide");
+export const fdivr = arithmetic("divideReversed");
+
+export const fsqrt = unary(x87SquareRoot);
