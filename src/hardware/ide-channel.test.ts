@@ -192,6 +192,22 @@ describe("a busy drive", () => {
   });
 });
 
+describe("a clock that looks at its timers late", () => {
+  it("does not keep a polling host waiting", () => {
+    const medium = attachDisk(0);
+    host.issueLba(7, 1, 0x20);
+    expect(host.alternateStatus()).toBe(BSY);
+    const now = host.clock.nowNs() + 1e6;
+    host.clock.nowNs = () => now; // time goes on, no timer expires
+    expect(host.inb(7)).toBe(READY | DRQ);
+    expect(Buffer.compare(host.readWords(256), medium.sector(7))).toBe(0);
+    host.issueLba(8, 1, 0x20);
+    host.clock.nowNs = () => now + 1e6;
+    expect(host.alternateStatus()).toBe(READY | DRQ);
+    expect(host.irq.level).toBe(true);
+  });
+});
+
 describe("snapshot", () => {
   it("carries a transfer in the middle of its data block to another machine", () => {
     const medium = attachDisk(0);

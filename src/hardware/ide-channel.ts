@@ -175,7 +175,7 @@ export class IdeChannel implements Device, IdeDriveHost {
   }
 
   #alternateStatus(): number {
-    return this.#drive ? this.#drive.status : this.#readAbsent(REG_STATUS_COMMAND);
+    return this.#drive ? this.#drive.readAlternateStatus() : this.#readAbsent(REG_STATUS_COMMAND);
   }
 
   #writeControl(value: number): void {

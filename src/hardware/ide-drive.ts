@@ -95,10 +95,12 @@ export abstract class IdeDrive {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#timer = clock.timer(() => {
-      if (this.#resetting) this.#finishReset();
-      else this.busyEnded();
-    });
+    this.#timer = clock.timer(() => this.#busyOver());
+  }
+
+  #busyOver(): void {
+    if (this.#resetting) this.#finishReset();
+    else this.busyEnded();
   }
 
   /** A command code arrived; the device answers with `busy` or at once with a data block. */
@@ -141,8 +143,21 @@ export abstract class IdeDrive {
 
   /** Reading Status acknowledges the interrupt, reading Alternate Status does not. */
   readStatus(): number {
+    this.#catchUp();
     this.clearInterrupt();
     return this.status;
+  }
+
+  readAlternateStatus(): number {
+    this.#catchUp();
+    return this.status;
+  }
+
+  /** A host that polls sees the device ready in time, even where the clock looks at its timers less often than that. */
+  #catchUp(): void {
+    if (this.#timer.deadlineNs > this.#clock.nowNs()) return;
+    this.#timer.cancel();
+    this.#busyOver();
   }
 
   /** One access to the 16-bit data register. */
