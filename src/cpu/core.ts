@@ -16,9 +16,11 @@ import {
   LEAVE_SUSPENDED,
 } from "./interpreter.ts";
 import { load, load64, probeWrite, store, store64, type Width } from "./linear-memory.ts";
+import { DB } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 
-export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit";
+/** "exception": see `stopAtException`. */
+export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception";
 
 /** What the board wires to the processor's pins. */
 export interface InterruptPins {
@@ -104,8 +106,11 @@ export class Core {
 
   /** The last fault that was (or, with `deliverExceptions` off, would have been) delivered since `run` began. */
   exception: { readonly vector: number; readonly errorCode: number | null } | null = null;
-  /** Off: `run` returns "break" in place of delivering a fault. */
+  /** Off: `run` returns "exception" in place of delivering one, with EIP as its handler would have found it on the stack. */
   deliverExceptions = true;
+  /** `run` returns "exception" as soon as one has been delivered, before the handler's first instruction. */
+  stopAtException = false;
+  private atException = false;
 
   /** Level of the INTR pin. */
   setIntr(level: boolean): void {
@@ -157,6 +162,7 @@ export class Core {
     state.write(RECORD, 0);
     this.biased = false;
     this.exception = null;
+    this.atException = false;
     this.running = true;
     try {
       return this.loop();
@@ -186,6 +192,7 @@ export class Core {
     for (;;) {
       this.unbias();
       if (cpu.exit.pending) return "exit";
+      if (this.atException) return "exception";
       if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) continue;
       const activity = cpu.context.get(ACTIVITY);
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
@@ -199,12 +206,19 @@ export class Core {
   private deliver(): void {
     const { state } = this.cpu;
     const hasError = state.read(FAULT_HAS_ERROR) !== 0;
-    this.exception = { vector: state.read(FAULT) - 1, errorCode: hasError ? state.read(FAULT_ERROR) : null };
+    this.note(state.read(FAULT) - 1, hasError ? state.read(FAULT_ERROR) : null);
     if (this.deliverExceptions) this.cpu.deliverFault();
-    else {
-      state.write(FAULT, 0);
-      this.stopRequested = true;
-    }
+    else state.write(FAULT, 0);
+  }
+
+  private note(vector: number, errorCode: number | null): void {
+    this.exception = { vector, errorCode };
+    this.atException = this.stopAtException || !this.deliverExceptions;
+  }
+
+  /** #DB traps of the instruction that has retired. */
+  private endInstruction(): void {
+    if (this.cpu.afterInstruction(this.deliverExceptions)) this.note(DB, null);
   }
 
   /** TF, instruction breakpoints. */
@@ -265,7 +279,7 @@ export class Core {
       return;
     }
     this.enter(record);
-    if (this.cpu.pendingDebug !== 0) this.cpu.afterInstruction();
+    if (this.cpu.pendingDebug !== 0) this.endInstruction();
   }
 
   /** Finds code at EIP and notes it in the jump cache. */

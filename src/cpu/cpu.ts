@@ -107,11 +107,12 @@ export class Cpu extends Processor {
     return beginInstruction(this, linear);
   }
 
-  /** After a completed instruction in MODE_SINGLE, and whenever `pendingDebug` is not 0: delivers #DB traps. */
-  afterInstruction(): void {
+  /** After a completed instruction in MODE_SINGLE, and whenever `pendingDebug` is not 0: delivers #DB traps. True if there was one. */
+  afterInstruction(deliver = true): boolean {
     const bits = endInstruction(this);
-    if (bits === 0) return;
+    if (bits === 0) return false;
     setDebugStatus(this, bits);
-    deliverEvent(this, DB, EVENT_TRAP);
+    if (deliver) deliverEvent(this, DB, EVENT_TRAP);
+    return true;
   }
 }

@@ -94,6 +94,7 @@ export function dispatch(p: Processor, vector: number, kind: EventKind, hasError
   const delivered = p.context.get(CR0) & CR0_PE ? dispatchProtected(p, vector, kind, hasError, error) : dispatchReal(p, vector, kind);
   p.external = 0;
   if (!delivered) return false;
+  p.delivered = { vector, errorCode: hasError ? error : null, isException: kind !== EVENT_EXTERNAL && kind !== EVENT_SOFTWARE };
   p.context.set(ACTIVITY, 0);
   p.context.set(SHADOW, 0);
   // The handler runs with TF clear: a single step that waits would be its own. It may use the debug registers.

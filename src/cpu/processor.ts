@@ -99,6 +99,9 @@ export class Processor {
   /** A task switch is past the point where its faults belong to the new task. */
   taskCommitted = false;
 
+  /** The event that entered its handler last; INT n and external interrupts are no exceptions. */
+  delivered: { readonly vector: number; readonly errorCode: number | null; readonly isException: boolean } | null = null;
+
   /** EXT bit of error codes: 1 while an event is delivered that no INT instruction caused. */
   external = 0;
   /** The descriptor that was read last. */
