@@ -39,8 +39,6 @@ export class TrapLog {
   drain: ((total: number) => void) | null = null;
   /** Called after each event with its kind, recorded or not: a debugger stops there. */
   onRecord: ((kind: number) => void) | null = null;
-  /** Called at each exit and leak, for a machine that is to stop at the next one. */
-  onEvent: (() => void) | null = null;
 
   constructor(memory: TrapLogMemory, counters: Counters, describe: SiteDescriber) {
     const slots = memory.slots ?? RECORD_SLOTS;
@@ -104,7 +102,6 @@ export class TrapLog {
     }
     counters.count(kind, reason, sites.words[siteWord + 7] & 0xffff, tag & (HOT_SLOTS - 1), icount, timeNs);
     this.onRecord?.(kind);
-    if (this.onEvent && kind !== KIND_OBSERVED) this.onEvent();
     const recorded = (this.recordKinds >> kind) & 1;
     if (!recorded && kind !== KIND_LEAK) return;
     if (sites.fresh) {

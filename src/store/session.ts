@@ -234,6 +234,7 @@ export class Session {
   reset(): void {
     for (const stream of [...this.serial, this.debugConsole]) stream.clear();
     this.send({ type: "reset" });
+    this.run();
   }
 
   toggleRun(): void {

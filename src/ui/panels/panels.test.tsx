@@ -215,7 +215,7 @@ describe("ends and faults", () => {
     expect(host.textContent).toContain("popfd at 0008:00007c01");
     expect(host.textContent).toContain("write lost: IF stays 0");
     await doing(() => find(host, "button", "Reset").click());
-    expect(client.sent.at(-1)).toEqual({ type: "reset" });
+    expect(client.sent.slice(-2)).toEqual([{ type: "reset" }, { type: "run" }]);
   });
 
   it("offers the report of a fault of ours", async () => {
