@@ -8,7 +8,7 @@ import { CR0, CR3, CR4, PDPTE } from "../isa/state-layout.ts";
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from "./control-bits.ts";
 import { readPhysical32 } from "./physical-space.ts";
 import { GP, type Processor } from "./processor.ts";
-import { PAGE_GLOBAL, PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
+import { PAGE_GLOBAL, PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
 const PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100;
 /** Bits 1, 2 and 5-8 of a page-directory-pointer entry. */
@@ -16,7 +16,7 @@ const PDPTE_RESERVED = 0x1e6;
 const ERROR_P = 1, ERROR_W = 2, ERROR_U = 4, ERROR_RSVD = 8;
 
 /** What every translation without paging allows. */
-const UNPAGED = PAGE_WRITABLE | PAGE_USER;
+const UNPAGED = PAGE_WRITABLE | PAGE_USER | PAGE_RIGHTS_W;
 
 /**
  * Physical page of a linear address (before A20) with its properties in `walkFlags`, or -1 with #PF raised.
@@ -92,6 +92,7 @@ function properties(rights: number, leaf: number, write: boolean, user: boolean,
   return (
     (dirty && permitted(rights, true, user, cr0) ? PAGE_WRITABLE : 0) |
     (rights & PTE_U ? PAGE_USER : 0) |
+    (rights & PTE_W ? PAGE_RIGHTS_W : 0) |
     (leaf & PTE_G && cr4 & CR4_PGE ? PAGE_GLOBAL : 0)
   );
 }

@@ -27,6 +27,7 @@ export const PAGE_USER = 2;
 export const PAGE_GLOBAL = 4;
 export const PAGE_LARGE_2M = 8;
 export const PAGE_LARGE_4M = 16;
+export const PAGE_RIGHTS_W = 32; // the R/W bit is set at every level; with CR0.WP = 0 a supervisor may write without it
 
 class FlatTable {
   readonly #i32: Int32Array;
@@ -84,8 +85,8 @@ const SLOW_SLOTS = 256;
 
 export class Tlb {
   readonly tables: TlbTables;
-  /** Called after every flush, for caches keyed by linear address. */
-  readonly onFlush: (() => void)[] = [];
+  /** Called after every flush, for caches keyed by linear address: with the address that INVLPG named, or null for all. */
+  readonly onFlush: ((linear: number | null) => void)[] = [];
   readonly #readSupervisor: FlatTable;
   readonly #writeSupervisor: FlatTable;
   readonly #readUser: FlatTable;
@@ -170,14 +171,14 @@ export class Tlb {
       for (let i = 0; i < pages; i++) this.#dropPage(first + i);
     }
     this.#forgetSlow();
-    this.#notify();
+    this.#notify(linear);
   }
 
   /** MOV CR3 with CR4.PGE. */
   flushNonGlobal(): void {
     this.#flushTables(0);
     this.#forgetSlow();
-    this.#notify();
+    this.#notify(null);
   }
 
   flushAll(): void {
@@ -186,7 +187,7 @@ export class Tlb {
     this.#forgetSlow();
     if (this.#hasLarge) this.#large.fill(0);
     this.#hasLarge = false;
-    this.#notify();
+    this.#notify(null);
   }
 
   /** Data entries of CPL 3: while alignment is checked, every access there takes the slow path. */
@@ -240,7 +241,7 @@ export class Tlb {
     this.#slowUsed = false;
   }
 
-  #notify(): void {
-    for (const listener of this.onFlush) listener();
+  #notify(linear: number | null): void {
+    for (const listener of this.onFlush) listener(linear);
   }
 }
