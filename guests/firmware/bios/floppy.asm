@@ -76,12 +76,7 @@ int40:
 .invalid:
         mov     ah, 0x01
 .status:
-        cmp     byte [bp + R_AH], 0x01          ; these report in other ways
-        je      .keep
-        cmp     byte [bp + R_AH], 0x15
-        je      .end
         mov     [B_FLOPSTATUS], ah
-.keep:
         mov     [bp + R_AH], ah
         and     byte [bp + R_FLAGS], 0xFE
         test    ah, ah
@@ -176,7 +171,8 @@ floppy_get_type:
 .store:
         mov     [bp + R_AH], ah
         and     byte [bp + R_FLAGS], 0xFE
-        ret
+        add     sp, 2                           ; AH is no status here
+        jmp     int40.end
 
 floppy_changed:
         call    floppy_type
@@ -305,6 +301,7 @@ floppy_not_found:
         ret
 
 floppy_uncalibrate:
+        push    cx
         mov     cl, dl
         mov     al, 1
         shl     al, cl
@@ -312,6 +309,7 @@ floppy_uncalibrate:
         and     [B_FLOPSEEK], al
         call    floppy_media_address
         and     byte [si], 0xEF
+        pop     cx
         ret
 
 ; CH: DMA mode, CL: command. Head and media are ready. AH <- status.

@@ -50,7 +50,10 @@ scan_roms:
         push    word .back
         push    bx
         push    word 3
-        xor     ax, ax                  ; no PCI address: see find_video_rom
+        push    word EBDA               ; AX: PCI address; only the video ROM has one
+        pop     ds
+        mov     ax, [E_VIDEOPCI]
+        mov     ds, bx
         retf
 .back:
         cli

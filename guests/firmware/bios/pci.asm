@@ -274,6 +274,7 @@ find_video_rom:
         call    pci_read_byte
         cmp     al, 0x03
         jne     .no_display
+        mov     [E_VIDEOPCI], bx
         call    copy_rom
         jnc     .shadowed
 .no_display:
@@ -293,8 +294,8 @@ find_video_rom:
         mov     dx, FWCFG_DATA
         rep insb
 .shadowed:
-        mov     al, 0x11                ; from now on read-only
-        jmp     shadow_control
+        mov     byte [E_SHADOW], 0x11
+        ret
 .nothing:
         mov     al, 0
         jmp     shadow_control
@@ -302,6 +303,13 @@ find_video_rom:
         ret
 .directory      db "vgaroms/"
 .directory_end:
+
+; A ROM may write to itself while it starts; then the copy becomes read-only.
+lock_video_rom:
+        SETSEG  ds, EBDA
+        mov     al, [E_SHADOW]
+        test    al, al
+        jz      shadow_control.none
 
 ; AL: what C0000h-CFFFFh is, in the 440FX's attribute nibbles.
 shadow_control:

@@ -32,6 +32,7 @@ post:
         call    init_keyboard_controller
         call    find_video_rom
         call    scan_video_rom
+        call    lock_video_rom
         mov     ax, 0x0003
         int     0x10
         call    banner

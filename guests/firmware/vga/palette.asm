@@ -340,6 +340,7 @@ grey_of:
         mov     al, 28
         mul     cl
         add     dx, ax
+        add     dx, 0x80                ; rounded
         mov     bl, dh
         mov     ch, dh
         mov     cl, dh
