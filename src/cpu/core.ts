@@ -12,7 +12,7 @@ import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, FAULT_
 import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
-  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_SHADOW,
+  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
   LEAVE_SUSPENDED,
 } from "./interpreter.ts";
 import { load, load64, probeWrite, store, store64, type Width } from "./linear-memory.ts";
@@ -324,13 +324,13 @@ export class Core {
           state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
           return false;
         case LEAVE_BUDGET:
-        case LEAVE_SHADOW:
+        case LEAVE_ATTENTION:
           state.write(RECORD, 0);
           return true;
         case LEAVE_LINK:
         case LEAVE_LOOKUP: {
           state.write(RECORD, 0);
-          const single = cpu.context.get(SHADOW) !== 0 || this.biased || this.needsSingle();
+          const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle();
           if (single || state.read(BUDGET) <= 0) return true;
           const epoch = this.epoch;
           const found = this.recordAt(0);

@@ -14,7 +14,7 @@ import {
 } from "../isa/record-layout.ts";
 import type { Row, Semantics } from "../isa/row.ts";
 import {
-  BUDGET, CPL, CS, EIP, EIP_BASE, MODE, MODE_CODE32, MODE_FLAT, MODE_PROTECTED, MODE_STACK32, RECORD, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE, SHADOW,
+  ACTIVITY, BUDGET, CPL, CS, EIP, EIP_BASE, MODE, MODE_CODE32, MODE_FLAT, MODE_PROTECTED, MODE_STACK32, RECORD, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE, SHADOW,
   TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
@@ -30,7 +30,7 @@ export const LEAVE_SUSPENDED = 2; // RECORD is to be resumed
 export const LEAVE_LOOKUP = 3; // no decoded code known at EIP
 export const LEAVE_BUDGET = 4; // the block at EIP is longer than the budget
 export const LEAVE_LINK = 5; // as LOOKUP; RECORD wants its link set
-export const LEAVE_SHADOW = 6; // the next instruction is in an interrupt shadow
+export const LEAVE_ATTENTION = 6; // the next instruction is in an interrupt shadow, or the processor halted
 
 /** What an outlined handler returns besides LEAVE_FAULT and LEAVE_SUSPENDED. */
 const NEXT = 0;
@@ -364,8 +364,8 @@ export class Interpreter {
 
     fn.close(); // lookup: EIP is set
     {
-      fn.openIf(fn.load(OP.load32, context, SHADOW.offset));
-      fn.return(constant(LEAVE_SHADOW));
+      fn.openIf(b.or(fn.load(OP.load32, context, SHADOW.offset), fn.load(OP.load32, context, ACTIVITY.offset)));
+      fn.return(constant(LEAVE_ATTENTION));
       fn.close();
       reloadTables();
       const eip = b.get(EIP);

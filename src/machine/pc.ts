@@ -16,6 +16,7 @@ import { IdeChannel } from "../hardware/ide-channel.ts";
 import { placeOn } from "../hardware/pci-function.ts";
 import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
 import { Piix3Ide, Piix3IsaBridge, Piix4Pm } from "../hardware/pci-piix.ts";
+import { PciVga } from "../hardware/pci-vga.ts";
 import { Pic8259aPair } from "../hardware/pic-8259a.ts";
 import { Pit8254 } from "../hardware/pit-8254.ts";
 import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
@@ -24,6 +25,7 @@ import { Ps2Mouse } from "../hardware/ps2-mouse.ts";
 import { RtcMc146818a } from "../hardware/rtc-mc146818a.ts";
 import { SystemPorts, WiredOr } from "../hardware/system-ports.ts";
 import { Uart16550a } from "../hardware/uart-16550a.ts";
+import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
 import type { GuestPhysical } from "./physical.ts";
 
@@ -108,7 +110,7 @@ export class Pc {
     const a20 = new WiredOr({
       set: (open) => {
         const mask = open ? ~0 : ~MB;
-        if (physical.a20Mask === mask) return;
+        if (physical.a20Mask === mask || physical.plain) return;
         physical.a20Mask = mask;
         pins.mappingChanged();
       },
@@ -129,9 +131,9 @@ export class Pc {
       return ide;
     };
     const ide = [channel(0), channel(1)] as const;
-    const disk = (source: ByteSource) => new AtaDisk(clock, new Overlay(new RawDisk(source)));
-    if (drives.hda) ide[0].attach(0, disk(drives.hda));
-    if (drives.hdb) ide[0].attach(1, disk(drives.hdb));
+    const disk = (source: ByteSource, serial: string) => new AtaDisk(clock, new Overlay(new RawDisk(source)), { serial });
+    if (drives.hda) ide[0].attach(0, disk(drives.hda, "TS00000001"));
+    if (drives.hdb) ide[0].attach(1, disk(drives.hdb, "TS00000003"));
 
     this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
     ide[1].attach(0, this.cdrom);
@@ -155,6 +157,15 @@ export class Pc {
     pci.add(0, 0, hostBridge);
     pci.add(1, 0, isaBridge);
     pci.add(1, 1, ideFunction);
+    const vbe = this.add(new Vbe(this.vga));
+    const placeFramebuffer = placeOn(mmio, VBE_MEMORY_BYTES, vbe.framebuffer);
+    const display = new PciVga({
+      placeFramebuffer: (base) => {
+        placeFramebuffer(base);
+        pins.mappingChanged();
+      },
+    });
+    pci.add(2, 0, this.add(display));
     pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region))));
 
     const fwCfg = this.add(new FwCfg());
@@ -183,6 +194,7 @@ export class Pc {
     io.attach(0xf0, 0xf1, { read: () => 0xff, write: () => irq(13).set(false) });
     io.attach(0xf4, 0xf4, system.portF4);
     io.attach(0x170, 0x177, ide[1].commandBlock);
+    io.attach(VBE_FIRST_PORT, VBE_FIRST_PORT + 3, vbe.ports);
     io.attach(0x1f0, 0x1f7, ide[0].commandBlock);
     io.attach(0x2f8, 0x2ff, this.serial[1].region);
     io.attach(0x376, 0x376, ide[1].controlBlock);
