@@ -49,7 +49,7 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("D9 C0+", "FLD", "STi", transfer.fldStack, reads),
   row("D9 C8+", "FXCH", "STi", transfer.fxch, fpu),
   row("D9 D0", "FNOP", "", control.fnop, fpu),
-  row("D9 D8+", "FSTP", "STi", transfer.fstpStack, fpu),
+  row("D9 D8+", "FSTP", "STi", transfer.fstpNoException, fpu),
   row("D9 E0", "FCHS", "", transfer.fchs, fpu),
   row("D9 E1", "FABS", "", transfer.fabs, fpu),
   row("D9 E4", "FTST", "", compare.ftst, fpu),

@@ -140,7 +140,7 @@ export const x87Divide: SharedFunction = {
         }, () => setResult(result, [b.imm64(0n), sign, denormal]));
       });
     }, () => b.when(b.eqz64(y), () => {
-      b.when(b.ne64(x, b.imm64(0n)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), b.or(denormal, b.imm(ZE))]));
+      b.when(b.ne64(x, b.imm64(0n)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), b.imm(ZE)]));
     }, () => b.when(b.eqz64(x), () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
       const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
       const atLeastOne = b.let64(b.extendU(b.eqz(b.ltU64(xn.value, yn.value))));

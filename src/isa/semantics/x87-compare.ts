@@ -7,7 +7,7 @@ import { EFLAGS_CF, EFLAGS_PF, EFLAGS_ZF, FSW } from "../state-layout.ts";
 import { type ExtendedOperand, memoryInteger, memoryReal } from "./x87-formats.ts";
 import { denormalFlag, EXPONENT, exponentOf, isNan, isSignalling, isUnsupported, normalize, SIGN, signOf } from "./x87-number.ts";
 import {
-  begin, C0, C1, C2, C3, emptyFlags, IE, isEmpty, pop, raise, remember, signExponent, significand, stackRegister,
+  begin, C0, C1, C2, C3, emptyFlags, IE, isEmpty, pop, raise, remember, signExponent, significand, STACK_FAULT, stackRegister,
 } from "./x87-registers.ts";
 
 /** Relation of ST(0) to the other operand, as the condition codes have it. */
@@ -41,19 +41,27 @@ const x87Compare: SharedFunction = {
 
 type Target = "codes" | "eflags";
 
-/** Compares ST(0); sets the condition codes or EFLAGS unless an unmasked exception stops it; pops. */
+/** Compares ST(0), sets the condition codes or EFLAGS, and pops unless an unmasked exception stops it. */
 function conclude<V>(b: Builder<V>, y: V, yse: V, yFlags: V, quiet: boolean, target: Target, pops: 0 | 1 | 2): void {
   const top = stackRegister(b, b.imm(0));
-  const given = b.or(emptyFlags(b, top), yFlags);
+  const empty = b.let(emptyFlags(b, top));
+  const given = b.select(empty, empty, yFlags);
   const [relation, flags] = b.call(x87Compare, significand(b, top), signExponent(b, top), y, yse, given, b.imm(quiet ? 1 : 0));
-  b.when(raise(b, flags), () => {
-    if (target === "codes") b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~CODES)), relation));
-    else {
-      const bit = (code: number, flag: number) => b.select(b.and(relation, b.imm(code)), b.imm(flag), b.imm(0));
-      b.setStatusFlags(b.or(b.or(bit(C0, EFLAGS_CF), bit(C2, EFLAGS_PF)), bit(C3, EFLAGS_ZF)));
-    }
-    for (let n = 0; n < pops; n++) pop(b);
-  });
+  const before = b.let(b.get(FSW));
+  const done = raise(b, flags);
+  if (target === "codes") b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~CODES)), relation));
+  else {
+    const bit = (code: number, flag: number) => b.select(b.and(relation, b.imm(code)), b.imm(flag), b.imm(0));
+    b.setStatusFlags(b.or(b.or(bit(C0, EFLAGS_CF), bit(C2, EFLAGS_PF)), bit(C3, EFLAGS_ZF)));
+    // C1 tells of a stack fault alone.
+    const kept = b.select(b.and(flags, b.imm(STACK_FAULT)), b.imm(0), b.and(before, b.imm(C1)));
+    b.set(FSW, b.or(b.get(FSW), kept));
+  }
+  if (pops > 0) {
+    b.when(done, () => {
+      for (let n = 0; n < pops; n++) pop(b);
+    });
+  }
 }
 
 /** The other operand on the stack is op[operand]. */

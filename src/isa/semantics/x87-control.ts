@@ -77,6 +77,7 @@ function free(pops: boolean): Semantics {
     begin(b);
     remember(b, i);
     setTag(b, stackRegister(b, i.op[0].number(b)), 3);
+    b.set(FSW, b.and(b.get(FSW), b.imm(~C1)));
     if (pops) pop(b);
   };
 }

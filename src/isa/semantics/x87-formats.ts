@@ -67,7 +67,7 @@ function narrowing(name: string, format: RealFormat): SharedFunction {
         }, () => b.when(b.eqz64(value), () => pack(value, b.imm(0), b.imm(0)), () => {
           const number = normalize(b, value, se);
           const exponent = b.let(b.sub(number.exponent, b.imm(rebias(format))));
-          const rounded = roundTo(b, { drop: b.imm64(BigInt(drop)), infinity }, negative, exponent, number.value, b.imm64(0n), control);
+          const rounded = roundTo(b, { drop: b.imm64(BigInt(drop)), infinity, wraps: false }, negative, exponent, number.value, b.imm64(0n), control);
           pack(rounded.value, rounded.exponent, rounded.flags);
         }));
       });

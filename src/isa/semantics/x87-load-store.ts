@@ -2,12 +2,12 @@
 
 import type { Builder, ConditionCode, Instance, SharedFunction } from "../builder.ts";
 import type { Semantics } from "../row.ts";
-import { FCW } from "../state-layout.ts";
+import { FCW, FSW } from "../state-layout.ts";
 import { x87Nan } from "./x87-arithmetic.ts";
 import { type ExtendedOperand, memoryInteger, memoryReal, narrowDouble, narrowInteger, narrowSingle, roundToInteger } from "./x87-formats.ts";
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, isNan, isSignalling, QUIET_BIT, SIGN } from "./x87-number.ts";
 import {
-  begin, EMPTY_REGISTER, emptyFlags, pop, raise, remember, resultOf, setResult, signExponent, significand, type StackRegister, stackRegister,
+  begin, C1, EMPTY_REGISTER, emptyFlags, isEmpty, pop, raise, remember, resultOf, setResult, signExponent, significand, type StackRegister, stackRegister,
   unary, writeRegister, x87Push, x87Settle,
 } from "./x87-registers.ts";
 import { roundingMode } from "./x87-rounding.ts";
@@ -130,6 +130,14 @@ function storeStack(pops: boolean): Semantics {
     if (pops) b.when(done, () => pop(b));
   };
 }
+/** FSTPNCE (D9 D8+i): as FSTP ST(i), but an empty ST(0) is dropped without an exception. */
+export const fstpNoException: Semantics = (b, i) => {
+  begin(b);
+  remember(b, i);
+  const top = stackRegister(b, b.imm(0));
+  b.when(b.eqz(isEmpty(b, top)), () => void b.call(x87Settle, i.op[0].number(b), significand(b, top), signExponent(b, top), b.imm(0)), () => void raise(b, b.imm(0)));
+  pop(b);
+};
 export const fstStack = storeStack(false);
 export const fstpStack = storeStack(true);
 
@@ -153,7 +161,7 @@ export const fxch: Semantics = (b, i) => {
   });
 };
 
-/** FCMOVcc, by the conditions B E BE U and their negations. */
+/** FCMOVcc, by the conditions B E BE U and their negations. C1 tells of a stack fault alone. */
 function fcmov(condition: ConditionCode): Semantics {
   return (b, i) => {
     begin(b);
@@ -163,8 +171,9 @@ function fcmov(condition: ConditionCode): Semantics {
     const taken = b.let(b.condition(condition));
     b.when(b.or(empty, taken), () => {
       const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, source));
-      b.call(x87Settle, b.imm(0), value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), empty);
-    }, () => void raise(b, b.imm(0)));
+      const rounding = b.let(b.select(empty, b.imm(0), b.and(b.get(FSW), b.imm(C1))));
+      b.call(x87Settle, b.imm(0), value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), b.or(empty, rounding));
+    });
   };
 }
 

@@ -115,14 +115,18 @@ export const x87Settle: SharedFunction = {
   },
 };
 
-/** (significand, sign-exponent, flags): pushes; the real indefinite where the stack is full. */
+/**
+ * (significand, sign-exponent, flags): pushes; the real indefinite where the stack is full. A denormal operand that memory held
+ * is loaded even if its exception is unmasked; an empty source goes before a full stack.
+ */
 export const x87Push: SharedFunction = {
   name: "x87Push", params: ["i64", "i32", "i32"], results: [],
   body: (b, [value, se, flags]) => {
     const register = stackRegister(b, b.imm(-1));
-    const full = b.let(b.eqz(isEmpty(b, register)));
-    const done = raise(b, b.select(full, b.imm(FULL_STACK), flags));
-    b.when(done, () => {
+    const full = b.let(b.eqz(b.or(isEmpty(b, register), b.and(flags, b.imm(STACK_FAULT)))));
+    const raised = b.let(b.select(full, b.imm(FULL_STACK), flags));
+    raise(b, raised);
+    b.when(b.eqz(b.and(b.and(raised, b.imm(IE)), b.xor(b.get(FCW), b.imm(-1)))), () => {
       b.set(FTOP, register.physical);
       writeRegister(b, register, b.select64(full, b.imm64(INDEFINITE), value), b.select(full, b.imm(INDEFINITE_SE), se));
     });

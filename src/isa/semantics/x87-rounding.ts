@@ -59,6 +59,8 @@ export interface Format<V> {
   readonly drop: V;
   /** Biased exponent of infinity. */
   readonly infinity: number;
+  /** Whether an unmasked overflow or underflow gives a result with an adjusted exponent (a register), or none (memory). */
+  readonly wraps: boolean;
 }
 
 /**
@@ -66,7 +68,7 @@ export interface Format<V> {
  * Gives the significand with its integer bit, the exponent (0: denormal or zero) and the flags.
  */
 export function roundTo<V>(b: Builder<V>, format: Format<V>, negative: V, exponent: V, high: V, low: V, control: V): { value: V; exponent: V; flags: V } {
-  const { drop, infinity } = format;
+  const { drop, infinity, wraps } = format;
   const mode = b.let(roundingMode(b, control));
   const unit = b.let64(b.shl64(b.imm64(1n), drop));
   const above = b.let64(b.sub64(b.imm64(0n), unit));
@@ -90,7 +92,7 @@ export function roundTo<V>(b: Builder<V>, format: Format<V>, negative: V, expone
       rest.set(bottom);
       exp.set(b.imm(0));
     }, () => b.when(tiny.get(), () => {
-      exp.set(b.add(exponent, b.imm(WRAP)));
+      exp.set(wraps ? b.add(exponent, b.imm(WRAP)) : b.imm(0));
       flags.set(b.imm(UE));
     }));
   });
@@ -118,6 +120,10 @@ export function roundTo<V>(b: Builder<V>, format: Format<V>, negative: V, expone
       flags.set(b.or(flags.get(), b.imm(OE)));
     });
   });
+  if (!wraps) {
+    const unmasked = b.and(b.and(flags.get(), b.imm(OE | UE)), b.xor(control, b.imm(-1)));
+    b.when(unmasked, () => flags.set(b.and(flags.get(), b.imm(OE | UE))));
+  }
   return { value: value.get(), exponent: exp.get(), flags: flags.get() };
 }
 
@@ -130,7 +136,7 @@ export const x87Round: SharedFunction = {
   body: (b, [negative, exponent, high, low, control]) => {
     const precision = b.let(b.and(b.shrU(control, b.imm(8)), b.imm(3)));
     const drop = b.select64(b.eqz(precision), b.imm64(40n), b.select64(b.eq(precision, b.imm(2)), b.imm64(11n), b.imm64(0n)));
-    const rounded = roundTo(b, { drop: b.let64(drop), infinity: EXPONENT }, negative, exponent, high, low, control);
+    const rounded = roundTo(b, { drop: b.let64(drop), infinity: EXPONENT, wraps: true }, negative, exponent, high, low, control);
     return [rounded.value, b.or(b.shl(negative, b.imm(15)), rounded.exponent), rounded.flags];
   },
 };
