@@ -33,9 +33,11 @@ describe("effect", () => {
     expect(effectText(KIND_LEAK, 63, ACTIONS[action], mnemonic, observed, expected)).toBe(text);
   });
 
-  it("has nothing to say about an observation", () => {
-    expect(effectText(KIND_OBSERVED, 63, ACTIONS.native, "PUSHF", 0x246, 0x246)).toBeNull();
-  });
+  it.each<[string, number, string | null]>([["PUSHF", 0x3246, "IF=1 IOPL=3"], ["SIDT", 0x30000, "base 00030000"], ["STR", 0x28, "0028"], ["CLI", 0, null], ["IRET", 0, null]])(
+    "of an observed %s is what it showed", (mnemonic, value, text) => {
+      expect(effectText(KIND_OBSERVED, 63, ACTIONS.native, mnemonic, value, value)).toBe(text);
+    },
+  );
 
   it("gives vector and error code where the processor does", () => {
     expect(exitVector(KIND_EXIT, 13, 0)).toBe(13);

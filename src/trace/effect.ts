@@ -61,6 +61,16 @@ function leakText(mnemonic: string, action: number, observed: number, expected: 
   }
 }
 
+/** What a store instruction showed, where it showed the right thing. */
+function shownText(mnemonic: string, value: number): string | null {
+  switch (mnemonic) {
+    case "PUSHF": return `IF=${pick(value, ["IF", 9, 1])} IOPL=${pick(value, ["IOPL", 12, 2])}`;
+    case "SGDT": case "SIDT": return `base ${hex(value, 8)}`;
+    case "SLDT": case "STR": case "SMSW": return hex(value, 4);
+    default: return null;
+  }
+}
+
 function controlName(register: number): string {
   return register < 16 ? `CR${register}` : `DR${register - 16}`;
 }
@@ -95,7 +105,7 @@ function exitText(reason: number, action: number, a: number, b: number): string 
 /** Null when there is nothing to say beyond kind, reason and action. */
 export function effectText(kind: number, reason: number, action: number, mnemonic: string, a: number, b: number): string | null {
   if (kind === KIND_LEAK) return leakText(mnemonic, action, a, b);
-  return kind === KIND_EXIT ? exitText(reason, action, a, b) : null;
+  return kind === KIND_EXIT ? exitText(reason, action, a, b) : shownText(mnemonic, a);
 }
 
 /** The vector of an exit: the exception's, or that of IRQ and INT. */

@@ -109,7 +109,7 @@ class ScreenPainter {
     const picture = this.reader.picture();
     this.onMode(picture.mode);
     if (picture.mode === "text") this.drawText(parent.clientWidth, parent.clientHeight);
-    else if (picture.mode === "graphics") this.drawGraphics(picture.width, picture.height);
+    else if (picture.mode === "graphics") this.drawGraphics(picture.width, picture.height, parent);
   }
 
   private drawText(width: number, height: number): void {
@@ -120,6 +120,7 @@ class ScreenPainter {
     if (!this.terminal) {
       this.terminal = createTerminal({ screenReader: false, fontSize, scrollback: 0 });
       this.terminal.options.disableStdin = true;
+      this.terminal.options.cursorInactiveStyle = "block"; // the keys go to the screen around it
       this.terminal.open(this.host);
     }
     const { terminal } = this;
@@ -133,16 +134,21 @@ class ScreenPainter {
     if (output !== "") terminal.write(output);
   }
 
-  private drawGraphics(width: number, height: number): void {
+  private drawGraphics(width: number, height: number, parent: HTMLElement): void {
     if (width === 0 || height === 0) return;
+    const { canvas } = this;
     if (!this.image || this.image.width !== width || this.image.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      this.canvas.style.aspectRatio = height <= 480 ? "4 / 3" : `${width} / ${height}`;
+      canvas.width = width;
+      canvas.height = height;
       this.image = new ImageData(width, height);
     }
+    // The modes of the VGA fill a 4:3 monitor whatever their pixels; larger ones have square pixels.
+    const ratio = height <= 480 ? 4 / 3 : width / height;
+    const shown = Math.min(parent.clientWidth, parent.clientHeight * ratio);
+    canvas.style.width = `${Math.floor(shown)}px`;
+    canvas.style.height = `${Math.floor(shown / ratio)}px`;
     this.reader.copyPixels(this.image.data, width * height);
-    this.canvas.getContext("2d")?.putImageData(this.image, 0, 0);
+    canvas.getContext("2d")?.putImageData(this.image, 0, 0);
   }
 
   dispose(): void {

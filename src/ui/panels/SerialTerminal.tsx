@@ -4,10 +4,15 @@ import { FitAddon } from "@xterm/addon-fit";
 import { useEffect, useRef } from "react";
 import type { ByteStream } from "../../store/byte-stream.ts";
 import { GUEST_KEYS } from "../input/global-keys.ts";
-import { createTerminal, installEscapes } from "../terminal.ts";
+import { cellAspect, createTerminal, installEscapes } from "../terminal.ts";
 import styles from "./ConsolePanel.module.css";
 
 const SCROLLBACK = 5000;
+/** What programs on a serial line take for granted. */
+const COLUMNS = 80;
+const SMALLEST_FONT = 9, LARGEST_FONT = 13;
+/** Padding and scroll bar. */
+const MARGIN_PIXELS = 28;
 
 export function SerialTerminal({ stream, label, screenReader, onInput, onRelease }: {
   readonly stream: ByteStream; readonly label: string; readonly screenReader: boolean;
@@ -22,7 +27,7 @@ export function SerialTerminal({ stream, label, screenReader, onInput, onRelease
   useEffect(() => {
     const element = host.current;
     if (!element) return;
-    const terminal = createTerminal({ screenReader, fontSize: 13, scrollback: SCROLLBACK });
+    const terminal = createTerminal({ screenReader, fontSize: LARGEST_FONT, scrollback: SCROLLBACK });
     const fit = new FitAddon();
     terminal.loadAddon(fit);
     terminal.open(element);
@@ -33,8 +38,12 @@ export function SerialTerminal({ stream, label, screenReader, onInput, onRelease
     terminal.onBinary((text) => input.current?.(Uint8Array.from(text, (char) => char.charCodeAt(0))));
     const detach = stream.attach((bytes) => terminal.write(bytes));
     const onClear = stream.onClear(() => terminal.reset());
+    const aspect = cellAspect();
     const observer = new ResizeObserver(() => {
-      if (element.clientWidth > 0 && element.clientHeight > 0) fit.fit();
+      if (element.clientWidth === 0 || element.clientHeight === 0) return;
+      const font = Math.floor(((element.clientWidth - MARGIN_PIXELS) / COLUMNS / aspect) * 2) / 2;
+      terminal.options.fontSize = Math.max(SMALLEST_FONT, Math.min(LARGEST_FONT, font));
+      fit.fit();
     });
     observer.observe(element);
     return () => {

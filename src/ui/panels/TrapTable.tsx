@@ -1,7 +1,7 @@
 // The records as rows. Only the rows in sight exist; each reads its record from shared memory when it is drawn.
+// Rows have one height, so that a list of any length costs what is in sight and nothing for the rest.
 
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { TrapFields } from "../../trace/trap-fields.ts";
 import { hexBytes, modelledCycles, trapClass } from "../../trace/trap-fields.ts";
 import type { TrapStore } from "../../store/trap-store.ts";
@@ -11,11 +11,22 @@ import { CLASS_TEXTS } from "../texts.ts";
 import styles from "./TrapTable.module.css";
 
 const ROW_PIXELS = 22;
+const HEAD_PIXELS = 23;
+/** Rows drawn beyond the edges, for a scroll that is faster than a frame. */
+const OVERSCAN = 8;
 const COLUMNS: readonly (readonly [string, string])[] = [
   ["", "how it is related to privilege"], ["#", "number of the record"], ["instructions", "retired before it"], ["instruction", ""],
   ["cause", "what the processor raised"], ["effect", "what changed, or what the guest saw"], ["CS:EIP", ""], ["CPL", "the guest's own, and the ring it really ran in"],
   ["bytes", "the whole instruction"], ["action", "what the monitor did"], ["cost*", "modelled cycles on a Core 2"],
 ];
+
+/** Positions of the rows in sight: the last ones while the list is followed, whatever the scroll position says by then. */
+function rowsInSight(count: number, following: boolean, top: number, height: number): number[] {
+  const fit = Math.ceil(height / ROW_PIXELS) + OVERSCAN;
+  const first = following ? count - fit : Math.floor(top / ROW_PIXELS) - OVERSCAN;
+  const from = Math.max(0, first), to = Math.min(count, following ? count : first + fit + 2 * OVERSCAN);
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}
 
 export function TrapTable(): React.JSX.Element {
   const session = useSession();
@@ -23,33 +34,46 @@ export function TrapTable(): React.JSX.Element {
   const state = useObservable(traps.state);
   const { phase } = useObservable(session.state);
   const scroller = useRef<HTMLDivElement>(null);
-  const lastTop = useRef(0);
-  const lastHeight = useRef(0);
-  const virtual = useVirtualizer({ count: state.count, getScrollElement: () => scroller.current, estimateSize: () => ROW_PIXELS, overscan: 6 });
-  const { following, file, count: rows, selected } = state;
+  const [view, setView] = useState({ top: 0, height: 0 });
+  const last = useRef({ top: 0, height: 0 });
+  const { file, count: rows, selected } = state;
+  const following = state.following && file === null;
   const selectedAt = selected ? traps.indexOf(selected.seq) : -1;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = scroller.current;
-    if (!element || !following || file !== null) return;
+    if (!element) return;
+    const observer = new ResizeObserver(() => setView({ top: element.scrollTop, height: element.clientHeight }));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element || !following) return;
     element.scrollTop = element.scrollHeight;
-    lastTop.current = element.scrollTop;
-  }, [following, file, rows, state.revision, virtual.scrollRect?.height]);
+    last.current.top = element.scrollTop;
+  }, [following, rows, state.revision, view.height]);
 
   // The drawer that opens takes room: the selected row stays in sight.
   const selectedSeq = selected?.seq ?? -1;
   useEffect(() => {
+    const element = scroller.current;
     const at = selectedSeq < 0 ? -1 : traps.indexOf(selectedSeq);
-    if (at >= 0) virtual.scrollToIndex(at);
-  }, [selectedSeq, traps, virtual]);
+    if (!element || at < 0) return;
+    const top = at * ROW_PIXELS, room = view.height - HEAD_PIXELS - ROW_PIXELS;
+    if (top < element.scrollTop) element.scrollTop = top;
+    else if (top > element.scrollTop + room) element.scrollTop = top - room;
+  }, [selectedSeq, traps, view.height]);
 
   const onScroll = (): void => {
     const element = scroller.current;
     if (!element) return;
-    const shrank = element.scrollHeight < lastHeight.current; // fewer rows pull the view up: not the person's doing
-    if (following && !shrank && element.scrollTop < lastTop.current - ROW_PIXELS / 2) traps.hold();
-    lastTop.current = element.scrollTop;
-    lastHeight.current = element.scrollHeight;
+    const { scrollTop: top, scrollHeight: height } = element;
+    const shrank = height < last.current.height; // fewer rows pull the view up: not the person's doing
+    if (following && !shrank && top < last.current.top - ROW_PIXELS / 2) traps.hold();
+    last.current = { top, height };
+    if (!following || top !== view.top) setView({ top, height: element.clientHeight });
   };
 
   const go = (position: number): void => traps.select(Math.max(0, Math.min(rows - 1, position)));
@@ -78,9 +102,9 @@ export function TrapTable(): React.JSX.Element {
         <div className={styles.head} role="row" aria-rowindex={1}>
           {COLUMNS.map(([name, title]) => <span key={name} role="columnheader" title={title} className={name === "" ? styles.glyph : undefined}>{name === "" ? <span className="hidden">class</span> : name}</span>)}
         </div>
-        <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
-          {virtual.getVirtualItems().map((item) => (
-            <Row key={item.index} traps={traps} position={item.index} top={item.start} selected={item.index === selectedAt} onSelect={() => traps.select(item.index)} />
+        <div role="rowgroup" style={{ height: rows * ROW_PIXELS, position: "relative" }}>
+          {rowsInSight(rows, following, view.top, view.height).map((position) => (
+            <Row key={position} traps={traps} position={position} selected={position === selectedAt} onSelect={() => traps.select(position)} />
           ))}
         </div>
         {rows === 0 ? <p className={styles.empty}>{state.filter !== "" && !state.filterError ? "No record passes the filter." : phase === "live" ? "Nothing sensitive has run yet." : "No records."}</p> : null}
@@ -90,13 +114,13 @@ export function TrapTable(): React.JSX.Element {
   );
 }
 
-function Row({ traps, position, top, selected, onSelect }: {
-  readonly traps: TrapStore; readonly position: number; readonly top: number; readonly selected: boolean; readonly onSelect: () => void;
+function Row({ traps, position, selected, onSelect }: {
+  readonly traps: TrapStore; readonly position: number; readonly selected: boolean; readonly onSelect: () => void;
 }): React.JSX.Element {
   const trap = traps.row(position);
   return (
     <div
-      id={`trap-row-${position}`} role="row" aria-rowindex={position + 2} aria-selected={selected} className={styles.row} data-kind={trap?.kind ?? "lost"} style={{ transform: `translateY(${top}px)` }}
+      id={`trap-row-${position}`} role="row" aria-rowindex={position + 2} aria-selected={selected} className={styles.row} data-kind={trap?.kind ?? "lost"} style={{ transform: `translateY(${position * ROW_PIXELS}px)` }}
       onClick={onSelect}
     >
       {trap ? <Cells trap={trap} /> : <span role="gridcell" className={styles.lost}>overwritten</span>}
