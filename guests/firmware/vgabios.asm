@@ -20,11 +20,14 @@
 %include "vga/set-mode.asm"
 %include "vga/text.asm"
 %include "vga/graphics.asm"
+%include "vga/graphics-scroll.asm"
+%include "vga/pixels.asm"
 %include "vga/palette.asm"
 %include "vga/font.asm"
 %include "vga/select.asm"
 %include "vga/state.asm"
 %include "vga/vbe.asm"
+%include "vga/vbe-display.asm"
 %include "vga/parameters.asm"
 
 font_8x16:
