@@ -75,6 +75,7 @@ export function setDebugStatus(p: Processor, bits: number): void {
 /** Before an instruction: latches TF and looks for instruction breakpoints. False: #DB raised as a fault. */
 export function beginInstruction(p: Processor, linear: number): boolean {
   p.stepping = (p.state.read(EFLAGS_SHARED) & EFLAGS_TF) !== 0;
+  p.keepResumeFlag = false;
   if ((p.context.get(DR7) & 0xff) === 0 || p.context.get(EFLAGS_SYSTEM) & EFLAGS_RF || p.context.get(SHADOW) & SHADOW_MOV_SS) return true;
   const bits = hits(p, linear >>> 0, 1, 1 << ON_EXECUTE);
   if (bits === 0) return true;

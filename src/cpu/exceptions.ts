@@ -5,7 +5,8 @@
 // place where exits are counted.
 
 import {
-  ACTIVITY, CPL, CR0, CR2, CS, DR7, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
+  ACTIVITY, CPL, CR0, CR2, CR4, CS, DR7, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VIF,
+  EFLAGS_VIP, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
   FAULT_HAS_ERROR, FS, GS, IDTR_BASE, IDTR_LIMIT, SHADOW, SS, SUSPENDED,
 } from "../isa/state-layout.ts";
 import { DR7_GD } from "./debug.ts";
@@ -13,13 +14,13 @@ import { getEflags, setEflags } from "./eflags.ts";
 import { type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
 import { readLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
-import { CR0_PE } from "./control-bits.ts";
+import { CR0_PE, CR4_PVI, CR4_VME } from "./control-bits.ts";
 import { DB, DF, GP, GUEST_FAULT, NP, PF, type Processor, TS } from "./processor.ts";
 import {
   ACCESS_P, SYS_INTERRUPT_GATE16, SYS_INTERRUPT_GATE32, SYS_TASK_GATE, SYS_TRAP_GATE16, SYS_TRAP_GATE32, TYPE_CONFORMING, accessOf, dplOf,
   isCode, limitOf, typeOf,
 } from "./protection.ts";
-import { inV86, loadUnprotected, markAccessed, readDescriptor, setCodeSegment, setFromDescriptor, setUnusable } from "./segmentation.ts";
+import { inV86, loadUnprotected, markAccessed, readDescriptor, setCodeSegment, setDescriptor, setFromDescriptor, setUnusable } from "./segmentation.ts";
 import { currentStack, innerStack } from "./stack.ts";
 import { FROM_INTERRUPT, checkAvailableTss, switchTask } from "./task.ts";
 
@@ -38,6 +39,19 @@ export function deliverRaised(p: Processor): void {
   // The instruction will run again: what its breakpoints saw does not count.
   p.pendingDebug = 0;
   deliverSeries(p, fault - 1, EVENT_FAULT, state.read(FAULT_HAS_ERROR) !== 0, state.read(FAULT_ERROR));
+}
+
+/**
+ * VIF and VIP both set before an instruction of a V86 or PVI task: #GP(0), so that the monitor hands over the interrupt that waits.
+ * It comes about by returns to the task alone. SDM Vol. 3A, "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode".
+ */
+export function deliverVirtualInterrupt(p: Processor): void {
+  const { context: c } = p;
+  const flags = c.get(EFLAGS_SYSTEM);
+  if ((flags & (EFLAGS_VIF | EFLAGS_VIP)) !== (EFLAGS_VIF | EFLAGS_VIP) || c.get(CPL) !== 3 || (flags & EFLAGS_IOPL) === EFLAGS_IOPL) return;
+  if ((c.get(CR4) & (flags & EFLAGS_VM ? CR4_VME : CR4_PVI)) === 0) return;
+  p.raise(GP, 0);
+  deliverRaised(p);
 }
 
 /** An event between instructions that has no error code. */
@@ -179,12 +193,12 @@ function throughGate(
     recordEvent(p, vector, kind, hasError, error, kind === EVENT_EXTERNAL ? "interrupt" : kind === EVENT_SOFTWARE ? "software-interrupt" : "exception");
     return false;
   }
-  markAccessed(p, selector);
   const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
   const width = type & 8 ? 4 : 2;
   const flags = flagsImage(p, kind);
   const stack = inner ? innerStack(p, dpl) : currentStack(p);
   stack.reserve(width, (inner ? (v86 ? 9 : 5) : 3) + (hasError ? 1 : 0));
+  const stackLow = p.descriptorLow, stackHigh = p.descriptorHigh;
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, p.external);
   if (inner) {
     if (v86) {
@@ -200,11 +214,12 @@ function throughGate(
   stack.push(width, context.selector(CS));
   stack.push(width, state.eip);
   if (hasError) stack.push(width, error);
+  setDescriptor(p, codeLow, codeHigh);
+  markAccessed(p, selector);
+  setCodeSegment(p, selector, newCpl);
+  setDescriptor(p, stackLow, stackHigh);
   if (inner) setFromDescriptor(p, SS, stack.selector);
   state.setGpr(ESP, stack.pointer);
-  p.descriptorLow = codeLow;
-  p.descriptorHigh = codeHigh;
-  setCodeSegment(p, selector, newCpl);
   state.eip = offset;
   if (v86) for (const index of [ES, DS, FS, GS]) setUnusable(context, index, 0);
   const isInterruptGate = type === SYS_INTERRUPT_GATE16 || type === SYS_INTERRUPT_GATE32;

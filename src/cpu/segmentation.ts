@@ -68,6 +68,12 @@ export function readDescriptor(p: Processor, selector: number, vector: number): 
   return accessOf(p.descriptorHigh);
 }
 
+/** Makes an earlier descriptor the one read last again. */
+export function setDescriptor(p: Processor, low: number, high: number): void {
+  p.descriptorLow = low;
+  p.descriptorHigh = high;
+}
+
 /** Sets bits of the type byte in the table itself (accessed, busy). */
 export function orDescriptorType(p: Processor, selector: number, bits: number): void {
   const address = descriptorAddress(p.context, selector) + 5;

@@ -37,11 +37,14 @@ export class StackCursor {
 
   /** Proves that `count` items more can be pushed; #SS otherwise. SP may wrap around between them. */
   reserve(width: Width, count: number): void {
-    const bytes = width * count, top = (this.pointer & this.#mask) >>> 0, lowest = ((this.pointer - bytes) & this.#mask) >>> 0;
-    if ((lowest < top || top === 0) && this.#writable(lowest, bytes)) return;
-    for (let i = 1; i <= count; i++) {
-      if (!this.#writable(((this.pointer - i * width) & this.#mask) >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
-    }
+    if (!usableForWrite(this.#access)) this.#fail();
+    this.#prove(this.pointer - width * count, width, count);
+  }
+
+  /** Proves that `count` items, `above` bytes over the top, lie within the limit; #SS otherwise. */
+  expect(width: Width, above: number, count: number): void {
+    if (!usableForRead(this.#access)) this.#fail();
+    this.#prove(this.pointer + above, width, count);
   }
 
   /** After `reserve`. */
@@ -51,26 +54,26 @@ export class StackCursor {
     this.pointer = (this.pointer & ~this.#mask) | offset;
   }
 
-  /** The item `above` bytes over the top; unsigned for width 2, signed for 4. */
+  /** After `expect`: the item `above` bytes over the top; unsigned for width 2, signed for 4. */
   peek(width: Width, above: number): number {
-    const offset = (this.pointer + above) & this.#mask;
-    if (!usableForRead(this.#access) || !withinLimit(this.#access, this.#limit, offset >>> 0, width)) this.#p.selectorFault(SS_FAULT, this.selector);
-    return readLinear(this.#p, (this.#base + offset) | 0, width, this.#user);
-  }
-
-  pop(width: Width): number {
-    const value = this.peek(width, 0);
-    this.skip(width);
-    return value;
+    return readLinear(this.#p, (this.#base + ((this.pointer + above) & this.#mask)) | 0, width, this.#user);
   }
 
   skip(bytes: number): void {
     this.pointer = (this.pointer & ~this.#mask) | ((this.pointer + bytes) & this.#mask);
   }
 
-  /** `offset` unsigned. */
-  #writable(offset: number, bytes: number): boolean {
-    return usableForWrite(this.#access) && withinLimit(this.#access, this.#limit, offset, bytes);
+  #prove(from: number, width: Width, count: number): void {
+    const bytes = width * count, first = (from & this.#mask) >>> 0, end = ((from + bytes) & this.#mask) >>> 0;
+    // Where SP does not wrap around, the items are one piece.
+    if ((first < end || end === 0) && withinLimit(this.#access, this.#limit, first, bytes)) return;
+    for (let i = 0; i < count; i++) {
+      if (!withinLimit(this.#access, this.#limit, ((from + i * width) & this.#mask) >>> 0, width)) this.#fail();
+    }
+  }
+
+  #fail(): never {
+    return this.#p.selectorFault(SS_FAULT, this.selector);
   }
 }
 

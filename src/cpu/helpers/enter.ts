@@ -17,7 +17,11 @@ export function enter(p: Processor, size: 2 | 4, allocSize: number, nestingLevel
   const frame = stack.pointer;
   if (level > 0) {
     // The enclosing frames' pointers lie below the caller's EBP.
-    for (let i = 1; i < level; i++) stack.push(size, stack.peek(size, frameBase - i * size - stack.pointer));
+    for (let i = 1; i < level; i++) {
+      const above = frameBase - i * size - stack.pointer;
+      stack.expect(size, above, 1);
+      stack.push(size, stack.peek(size, above));
+    }
     stack.push(size, frame);
   }
   stack.skip(-(allocSize & 0xffff));

@@ -11,7 +11,7 @@ import {
 } from "../protection.ts";
 import {
   checkCodeTransfer, checkStackSelector, dropInnerSegments, inProtectedMode, loadUnprotected, markAccessed, readDescriptor, setCodeSegment,
-  setFromDescriptor,
+  setDescriptor, setFromDescriptor,
 } from "../segmentation.ts";
 import { currentStack, innerStack, type StackCursor } from "../stack.ts";
 import { FROM_CALL, FROM_JUMP, checkAvailableTss, switchTask } from "../task.ts";
@@ -122,21 +122,23 @@ function throughCallGate(p: Processor, gateSelector: number, gate: number, isCal
     p.raiseNoError(FAULT_IS_EXIT - 1);
     return;
   }
-  markAccessed(p, selector);
   const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
   const outer = currentStack(p), stack = innerStack(p, dpl);
+  const stackLow = p.descriptorLow, stackHigh = p.descriptorHigh;
   stack.reserve(size, 4 + parameters);
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, 0);
+  outer.expect(size, 0, parameters);
   stack.push(size, context.selector(SS));
   stack.push(size, state.gpr(ESP));
   for (let i = parameters - 1; i >= 0; i--) stack.push(size, outer.peek(size, i * size));
   stack.push(size, context.selector(CS));
   stack.push(size, state.eip);
+  setDescriptor(p, codeLow, codeHigh);
+  markAccessed(p, selector);
+  setCodeSegment(p, selector, dpl);
+  setDescriptor(p, stackLow, stackHigh);
   setFromDescriptor(p, SS, stack.selector);
   state.setGpr(ESP, stack.pointer);
-  p.descriptorLow = codeLow;
-  p.descriptorHigh = codeHigh;
-  setCodeSegment(p, selector, dpl);
   state.eip = offset;
   updateMode(p);
 }
@@ -164,6 +166,7 @@ function toTask(p: Processor, selector: number, access: number, source: typeof F
 export function farReturn(p: Processor, size: OperandSize, popBytes: number): void {
   const { context, state } = p;
   const stack = currentStack(p);
+  stack.expect(size, 0, 2);
   const offset = stack.peek(size, 0), selector = stack.peek(size, size) & 0xffff;
   if (!inProtectedMode(context)) {
     jumpUnprotected(p, selector, offset);
@@ -183,6 +186,7 @@ export function farReturn(p: Processor, size: OperandSize, popBytes: number): vo
     updateMode(p);
     return;
   }
+  stack.expect(size, 2 * size + popBytes, 2);
   const pointer = stack.peek(size, 2 * size + popBytes), newStack = stack.peek(size, 3 * size + popBytes) & 0xffff;
   returnOutward(p, selector, offset, newStack, pointer, popBytes);
 }
@@ -205,12 +209,10 @@ export function returnOutward(p: Processor, selector: number, offset: number, ne
   checkStackSelector(p, newStack, selector & 3, GP);
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, 0);
   const stackLow = p.descriptorLow, stackHigh = p.descriptorHigh;
-  p.descriptorLow = codeLow;
-  p.descriptorHigh = codeHigh;
+  setDescriptor(p, codeLow, codeHigh);
   markAccessed(p, selector);
   setCodeSegment(p, selector, selector & 3);
-  p.descriptorLow = stackLow;
-  p.descriptorHigh = stackHigh;
+  setDescriptor(p, stackLow, stackHigh);
   setFromDescriptor(p, SS, newStack);
   // A 16-bit stack takes SP alone: the inner ring's upper half of ESP stays visible.
   const wide = accessOf(stackHigh) & ACCESS_DB;

@@ -44,7 +44,8 @@ export function popFlags(p: Processor, size: OperandSize): void {
     return;
   }
   const stack = currentStack(p);
-  const image = stack.pop(size) & ~EFLAGS_RF;
+  stack.expect(size, 0, 1);
+  const image = stack.peek(size, 0) & ~EFLAGS_RF;
   let mask = ANY_PRIVILEGE;
   if (virtual) {
     if (image & EFLAGS_TF || (image & EFLAGS_IF && system & EFLAGS_VIP)) {
@@ -58,6 +59,7 @@ export function popFlags(p: Processor, size: OperandSize): void {
   const before = state.read(EFLAGS_SHARED);
   setEflags(state, context, image, size === 2 ? mask & 0xffff : mask);
   if (virtual) setEflags(state, context, image & EFLAGS_IF ? EFLAGS_VIF : 0, EFLAGS_VIF);
+  stack.skip(size);
   state.setGpr(ESP, stack.pointer);
   if ((before ^ state.read(EFLAGS_SHARED)) & (EFLAGS_TF | EFLAGS_AC)) updateMode(p);
 }

@@ -5,7 +5,7 @@ import { R_SEGMENT } from "../../isa/record-layout.ts";
 import { ACTIVITY, CPL, CR4, ECX, RECORD, SEGMENT_STRIDE } from "../../isa/state-layout.ts";
 import { CR4_PCE, CR4_TSD } from "../control-bits.ts";
 import { executeCpuid } from "../cpuid.ts";
-import { deliverRaised } from "../exceptions.ts";
+import { deliverRaised, deliverVirtualInterrupt } from "../exceptions.ts";
 import { answer, answerTimestamp, readMsr, writeMsr } from "../msr.ts";
 import { GP, GUEST_FAULT, type Processor, UD } from "../processor.ts";
 import { loadSegmentRegister } from "../segmentation.ts";
@@ -62,12 +62,25 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
   const recordSegment = () => p.state.view.getUint16(p.state.read(RECORD) + R_SEGMENT, true) / SEGMENT_STRIDE;
 
   return {
-    farJump: guard((selector, offset) => (farJump(p, selector, offset), 0)),
-    farCall: guard((selector, offset, size) => (farCall(p, selector, offset, size as Size), 0)),
-    farReturn: guard((size, popBytes) => (farReturn(p, size as Size, popBytes), 0)),
+    farJump: guard((selector, offset) => {
+      farJump(p, selector, offset);
+      deliverVirtualInterrupt(p);
+      return 0;
+    }),
+    farCall: guard((selector, offset, size) => {
+      farCall(p, selector, offset, size as Size);
+      deliverVirtualInterrupt(p);
+      return 0;
+    }),
+    farReturn: guard((size, popBytes) => {
+      farReturn(p, size as Size, popBytes);
+      deliverVirtualInterrupt(p);
+      return 0;
+    }),
     interruptReturn: (size) => {
       try {
         interruptReturn(p, size as Size);
+        deliverVirtualInterrupt(p);
         return 0;
       } catch (signal) {
         return end(signal);
@@ -151,7 +164,11 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
       return 0;
     },
     sysenter: () => (sysenter(p), 0),
-    sysexit: () => (sysexit(p), 0),
+    sysexit: () => {
+      sysexit(p);
+      deliverVirtualInterrupt(p);
+      return 0;
+    },
 
     fpuCheck: (kind) => (fpuCheck(p, kind), 0),
     sseCheck: (kind) => (sseCheck(p, kind), 0),

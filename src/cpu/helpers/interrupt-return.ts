@@ -38,7 +38,9 @@ function returnInV86(p: Processor, size: OperandSize): void {
   }
   if ((c.get(CR4) & CR4_VME) === 0 || size === 4) p.fault(GP, 0);
   // The task's IF is VIF. It may not turn it on while an interrupt waits (VIP), nor single-step itself.
-  const image = currentStack(p).peek(2, 4);
+  const stack = currentStack(p);
+  stack.expect(2, 0, 3);
+  const image = stack.peek(2, 4);
   if (image & EFLAGS_TF || (image & EFLAGS_IF && c.get(EFLAGS_SYSTEM) & EFLAGS_VIP)) p.fault(GP, 0);
   returnUnprotected(p, 2, ALWAYS);
   setEflags(p.state, c, image & EFLAGS_IF ? EFLAGS_VIF : 0, EFLAGS_VIF);
@@ -48,6 +50,7 @@ function returnInV86(p: Processor, size: OperandSize): void {
 function returnUnprotected(p: Processor, size: OperandSize, mask: number): void {
   const { context, state } = p;
   const stack = currentStack(p);
+  stack.expect(size, 0, 3);
   const offset = stack.peek(size, 0), selector = stack.peek(size, size) & 0xffff, image = stack.peek(size, 2 * size);
   if (offset >>> 0 > context.segmentLimit(CS)) p.fault(GP, 0);
   loadUnprotected(context, CS, selector);
@@ -77,6 +80,7 @@ function returnToTask(p: Processor): void {
 function returnProtected(p: Processor, size: OperandSize): void {
   const { context, state } = p;
   const stack = currentStack(p), cpl = context.get(CPL);
+  stack.expect(size, 0, 3);
   const offset = stack.peek(size, 0), selector = stack.peek(size, size) & 0xffff, image = stack.peek(size, 2 * size);
   if (size === 4 && image & EFLAGS_VM && cpl === 0) {
     returnToV86(p, stack, offset, selector, image);
@@ -86,6 +90,7 @@ function returnProtected(p: Processor, size: OperandSize): void {
   if (cpl <= (context.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) >> 12) mask |= EFLAGS_IF;
   if (cpl === 0) mask |= EFLAGS_IOPL | EFLAGS_VIF | EFLAGS_VIP;
   if (checkReturnSelector(p, selector)) {
+    stack.expect(size, 3 * size, 2);
     const pointer = stack.peek(size, 3 * size), newStack = stack.peek(size, 4 * size) & 0xffff;
     returnOutward(p, selector, offset, newStack, pointer, 0);
   } else {
@@ -102,6 +107,7 @@ function returnProtected(p: Processor, size: OperandSize): void {
 
 function returnToV86(p: Processor, stack: StackCursor, offset: number, selector: number, image: number): void {
   const { context, state } = p;
+  stack.expect(4, 12, 6);
   const pointer = stack.peek(4, 12);
   const selectors = [
     [SS, stack.peek(4, 16)], [ES, stack.peek(4, 20)], [DS, stack.peek(4, 24)], [FS, stack.peek(4, 28)], [GS, stack.peek(4, 32)], [CS, selector],
