@@ -189,8 +189,12 @@ export class Session {
     this.state.patch({ question: null });
     for (const file of files) {
       const drive = DRIVES.find((own) => own === file.target);
-      if (drive) this.send({ type: "insertMedia", drive, medium: file.medium });
+      if (drive) this.insert(drive, file.medium);
     }
+  }
+
+  insert(drive: DriveName, medium: Medium): void {
+    this.send({ type: "insertMedia", drive, medium });
   }
 
   eject(drive: DriveName): void {

@@ -60,6 +60,12 @@ export class TestMemory {
     words.set(new Int32Array(this.buffer, this.layout.trapSites + SITE_BYTES, 8), at + 8);
   }
 
+  /** As a reset does. */
+  clear(): void {
+    this.ring.clear();
+    this.written = 0;
+  }
+
   write(records: number): void {
     for (let i = 0; i < records; i++) {
       const site = this.written++ % 3;

@@ -13,7 +13,7 @@ function bound(): { memory: TestMemory; store: TrapStore; frame: () => void } {
   const reader = new TrapReader(memory.buffer, memory.layout.trapRing, memory.layout.trapSites);
   store.bind(ringSource(reader, { mnemonic: (id) => stats.mnemonic(id), disassemble: () => "text" }), stats);
   let now = 1000;
-  return { memory, store, frame: () => store.tick((now += 600)) };
+  return { memory, store, frame: () => store.tick((now += 600), true) };
 }
 
 describe("trap store", () => {
@@ -146,6 +146,19 @@ describe("trap store", () => {
     memory.write(3);
     frame();
     expect(store.state.get().groups[0].exits).toBe(2);
+  });
+
+  it("begins again with the log when the machine is reset", () => {
+    const { memory, store, frame } = bound();
+    store.setFilter("kind == leak");
+    memory.write(30);
+    frame();
+    store.select(3);
+    memory.clear();
+    memory.write(9);
+    frame();
+    expect(store.state.get()).toMatchObject({ count: 3, following: true });
+    expect(store.row(0)?.seq).toBe(1);
   });
 
   it("shows a log from a file, filtered and grouped, with totals of its own", () => {

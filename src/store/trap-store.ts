@@ -210,6 +210,7 @@ export class TrapStore {
     const { source } = this;
     if (!source) return;
     const { total } = source;
+    if (total < this.seenTotal) this.rescan(); // the machine was reset and its log begins again
     if (this.matches || this.groups) this.scan(source, total, all);
     if (total !== this.seenTotal) {
       this.seenTotal = total;

@@ -46,8 +46,7 @@ function rows(kind: "exit" | "leak" | "observed", text: string): ReturnType<Page
 }
 
 async function totals(): Promise<{ traps: number; leaks: number; observed: number }> {
-  const read = async (name: string): Promise<number> =>
-    Number((await page.locator("section[aria-label=Traps] dl > div", { has: page.locator("dt", { hasText: name }) }).locator("dd").evaluate((own) => own.firstChild?.textContent ?? "")).replaceAll(",", ""));
+  const read = async (name: string): Promise<number> => Number((await page.locator(`[data-total^="${name}"] > span`).first().evaluate((own) => own.firstChild?.textContent ?? "")).replaceAll(",", ""));
   return { traps: await read("traps"), leaks: await read("leaks"), observed: await read("observed") };
 }
 
@@ -81,7 +80,7 @@ describe("a dropped image", () => {
     await page.check("input[name=technique][value=trap]");
     await page.keyboard.press("Escape");
     await type("sensitive");
-    await page.waitForFunction(() => Number(document.querySelector("section[aria-label=Traps] dl dd")?.firstChild?.textContent?.replaceAll(",", "")) > 0);
+    await expect.poll(async () => (await totals()).traps, { timeout: 20_000 }).toBeGreaterThan(0);
     await page.waitForSelector("[role=row][data-kind=exit]");
 
     await page.fill("#trap-filter", "kind == leak and insn == sgdt");
@@ -96,7 +95,7 @@ describe("a dropped image", () => {
     expect(await detail.innerText()).toContain("bare metal");
 
     const download = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
     await page.getByRole("button", { name: "JSON lines" }).click();
     const { header, traps } = readJsonl(readFileSync(await (await download).path(), "utf8"));
     expect(header).toMatchObject({ technique: "trap", ring: 1 });

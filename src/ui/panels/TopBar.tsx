@@ -3,6 +3,7 @@
 import { useRef } from "react";
 import { useObservable, usePage } from "../hooks.ts";
 import { Menu } from "../widgets/Menu.tsx";
+import { DriveMenu } from "./DriveMenu.tsx";
 import { GuestList } from "./GuestList.tsx";
 import { HelpButton } from "./HelpButton.tsx";
 import { Meter } from "./Meter.tsx";
@@ -31,6 +32,7 @@ export function TopBar(): React.JSX.Element {
           event.target.value = "";
         }}
       />
+      <DriveMenu />
       <span className={styles.rule} />
       <div className={styles.group} role="group" aria-label="Run control">
         <button type="button" className={paused ? "primary" : undefined} disabled={!running && !paused} onClick={() => session.toggleRun()} title="Run or pause (F8)">

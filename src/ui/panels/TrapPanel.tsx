@@ -49,19 +49,28 @@ export function TrapPanel(): React.JSX.Element {
 
 function Totals(): React.JSX.Element {
   const { session } = usePage();
-  const { totals } = useObservable(session.traps.state);
+  const { totals, filter: current } = useObservable(session.traps.state);
   const { machine, run } = useObservable(session.state);
   const { trapsPerSecond, leaksPerSecond } = useObservable(session.meter.state);
   const rate = (value: number): string => (run?.kind === "running" && value >= 1 ? ` ${short(value)}/s` : "");
+  const total = (name: string, title: string, value: number, filter: string, style: string | undefined, perSecond = 0): React.JSX.Element => (
+    <button
+      type="button" className={`${styles.total} ${style ?? ""}`} title={`${title}. Press to see only these.`} aria-pressed={current === filter} data-total={name}
+      onClick={() => session.traps.setFilter(current === filter ? "" : filter)}
+    >
+      <span className={styles.value}>{count(value)}<small>{rate(perSecond)}</small></span>
+      <span className={styles.name}>{name}</span>
+    </button>
+  );
   return (
-    <dl className={styles.totals}>
-      <div className={styles.traps} title="Exits of the processor, counted exactly"><dt>traps</dt><dd>{count(totals.traps)}<small>{rate(trapsPerSecond)}</small></dd></div>
-      <div className={styles.leaks} title="Sensitive instructions that did not trap and went wrong"><dt>leaks</dt><dd>{count(totals.leaks)}<small>{rate(leaksPerSecond)}</small></dd></div>
-      <div className={styles.observed} title="Sensitive instructions that did not trap and were right"><dt>observed, not trapped</dt><dd>{count(totals.observed)}</dd></div>
-      {totals.callouts > 0 ? <div title="Calls of translated code into the monitor"><dt>callouts</dt><dd>{count(totals.callouts)}</dd></div> : null}
+    <div className={styles.totals} role="group" aria-label="Totals">
+      {total("traps", "Exits of the processor, counted exactly", totals.traps, "kind == exit", styles.traps, trapsPerSecond)}
+      {total("leaks", "Sensitive instructions that did not trap and went wrong", totals.leaks, "kind == leak", styles.leaks, leaksPerSecond)}
+      {total("observed, not trapped", "Sensitive instructions that did not trap and were right", totals.observed, "kind == observed", styles.observed)}
+      {totals.callouts > 0 ? total("callouts", "Calls of translated code into the monitor", totals.callouts, "class == call", undefined) : null}
       {machine?.technique === "emulate" && totals.observed > 0 ? (
         <button type="button" className={styles.hint} onClick={() => document.getElementById("technique")?.click()}>Nothing traps under emulate. Switch the technique…</button>
       ) : null}
-    </dl>
+    </div>
   );
 }

@@ -29,8 +29,21 @@ describe("trap panel", () => {
     await boot();
     memory.write(30);
     await frame();
-    expect(find(host, "dl > div", "traps").textContent).toContain("20");
-    expect(find(host, "dl > div", "leaks").textContent).toContain("10");
+    expect(find(host, "[data-total=traps]").textContent).toContain("20");
+    expect(find(host, "[data-total=leaks]").textContent).toContain("10");
+  });
+
+  it("shows only leaks when their total is pressed, and everything when it is pressed again", async () => {
+    const { host, memory, boot, frame, doing, page } = await render(<TrapPanel />);
+    await boot();
+    memory.write(30);
+    await doing(() => find(host, "[data-total=leaks]").click());
+    await frame();
+    expect(page.session.traps.state.get()).toMatchObject({ filter: "kind == leak", count: 10 });
+    expect(find(host, "[data-total=leaks]").getAttribute("aria-pressed")).toBe("true");
+    await doing(() => find(host, "[data-total=leaks]").click());
+    await frame();
+    expect(page.session.traps.state.get()).toMatchObject({ filter: "", count: 30 });
   });
 
   it("says where a filter is wrong, and applies it once it is right", async () => {
@@ -158,6 +171,21 @@ describe("top bar", () => {
     await frame();
     expect(find(host, "dl > div", "MIPS").textContent).toContain("idle");
     expect(find(host, "footer [role=status]").textContent).toBe("guest is waiting for an interrupt");
+  });
+});
+
+describe("drives", () => {
+  it("eject and say what is in them", async () => {
+    const { host, client, boot, doing } = await render(<TopBar />);
+    expect([...host.querySelectorAll("button")].some((button) => button.textContent === "Drives")).toBe(false);
+    await boot();
+    await doing(() => find(host, "button", "Drives").click());
+    expect(find(host, "li", "Floppy A").textContent).toContain("a.img");
+    expect(find(host, "li", "Hard disk").querySelector("button")).toBeNull();
+    await doing(() => find(host, "li", "Floppy A").querySelector("button")?.click());
+    expect(client.last("ejectMedia")).toEqual({ type: "ejectMedia", drive: "fda" });
+    await doing(() => client.emit({ type: "mediaChanged", drive: "fda", name: null }));
+    expect(find(host, "li", "Floppy A").textContent).toContain("empty");
   });
 });
 
