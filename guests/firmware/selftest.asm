@@ -7,7 +7,7 @@
         bits 16
         org 0x7C00
 
-SECTORS         equ 24                  ; of this program, boot sector included
+SECTORS         equ 26                  ; of this program, boot sector included
 BUFFER          equ 0x3000              ; segment of a 64 KB buffer
 COM             equ 0x3F8
 

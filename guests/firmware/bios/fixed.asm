@@ -43,6 +43,8 @@ diskette_parameters:
         jmp     int11
         FIXED   0xF859
         jmp     int15
+        FIXED   0xFA6E                  ; 8x8 characters 00h-7Fh, for the CGA's graphics modes
+        incbin  "font-8x8.bin", 0, 128 * 8
         FIXED   0xFE6E
         jmp     int1a
         FIXED   0xFEA5

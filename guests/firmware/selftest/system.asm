@@ -201,6 +201,80 @@
         CARRY
         BYTE_AT r_ax + 1
         END_LINE
+        SAY     "int15.c2.packet"       ; 5 right, 5 down, left button; then a byte out of step
+        mov     ax, 0xC207
+        push    word 0
+        pop     es
+        mov     bx, on_mouse
+        CALL_INT 0x15
+        CARRY
+        mov     ax, 0xC200
+        mov     bh, 1
+        CALL_INT 0x15
+        CARRY
+        mov     byte [0x500], 0
+        mov     al, 0x00                ; bit 3 is clear: not a first byte
+        call    move
+        mov     al, 0x29
+        call    move
+        mov     al, 0x05
+        call    move
+        mov     al, 0xFB
+        call    move
+        BYTE_AT 0x500
+        WORD_AT 0x502
+        WORD_AT 0x504
+        WORD_AT 0x506
+        WORD_AT 0x508
+        mov     ax, 0xC200
+        mov     bh, 0
+        CALL_INT 0x15
+        CARRY
+        END_LINE
+        jmp     mouse_end
+; AL: byte, as from the mouse.
+move:
+        push    ax
+        cli
+        call    .ready
+        mov     al, 0xD3                ; the next byte comes back as the mouse's
+        out     0x64, al
+        call    .ready
+        pop     ax
+        out     0x60, al
+        sti
+        mov     cx, 0x2000
+.wait:
+        in      al, 0x64
+        test    al, 1
+        loopnz  .wait
+        ret
+.ready:
+        in      al, 0x64
+        test    al, 2
+        jnz     .ready
+        ret
+on_mouse:                               ; status, X, Y, Z on the stack
+        push    bp
+        mov     bp, sp
+        push    ds
+        push    ax
+        push    word 0
+        pop     ds
+        inc     byte [0x500]
+        mov     ax, [bp + 12]
+        mov     [0x502], ax
+        mov     ax, [bp + 10]
+        mov     [0x504], ax
+        mov     ax, [bp + 8]
+        mov     [0x506], ax
+        mov     ax, [bp + 6]
+        mov     [0x508], ax
+        pop     ax
+        pop     ds
+        pop     bp
+        retf
+mouse_end:
         SAY     "int15.53"
         mov     ax, 0x5300
         xor     bx, bx

@@ -346,6 +346,27 @@
         BYTE_AT 0x500
         END_LINE
 
+        SAY     "video.font.8x8"        ; A of the ROM's 8x8 font stands at F000:FA6E too
+        mov     ax, 0x1130
+        mov     bh, 3
+        push    bp
+        int     0x10
+        mov     di, bp
+        pop     bp
+        add     di, 'A' * 8
+        push    ds
+        push    word 0xF000
+        pop     ds
+        mov     si, 0xFA6E + 'A' * 8
+        mov     cx, 8
+        repe cmpsb
+        pop     ds
+        sete    [0x500]
+        push    word 0
+        pop     es
+        BYTE_AT 0x500
+        END_LINE
+
         SAY     "vbe.00"
         mov     dword [0x500], 'VBE2'
         mov     ax, 0x4F00
