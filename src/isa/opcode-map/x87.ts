@@ -3,8 +3,10 @@
 import * as arithmetic from "../semantics/x87-arithmetic.ts";
 import * as compare from "../semantics/x87-compare.ts";
 import * as control from "../semantics/x87-control.ts";
+import * as decimal from "../semantics/x87-decimal.ts";
 import * as environment from "../semantics/x87-environment.ts";
 import * as transfer from "../semantics/x87-load-store.ts";
+import * as remainder from "../semantics/x87-scale-remainder.ts";
 import { row, type UnnumberedRow } from "./row-builder.ts";
 
 const fpu = { feature: "fpu" } as const;
@@ -61,10 +63,14 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("D9 EC", "FLDLG2", "", transfer.fldlg2, fpu),
   row("D9 ED", "FLDLN2", "", transfer.fldln2, fpu),
   row("D9 EE", "FLDZ", "", transfer.fldz, fpu),
+  row("D9 F4", "FXTRACT", "", remainder.fxtract, fpu),
+  row("D9 F5", "FPREM1", "", remainder.fprem1, fpu),
   row("D9 F6", "FDECSTP", "", control.fdecstp, fpu),
   row("D9 F7", "FINCSTP", "", control.fincstp, fpu),
+  row("D9 F8", "FPREM", "", remainder.fprem, fpu),
   row("D9 FA", "FSQRT", "", arithmetic.fsqrt, fpu),
   row("D9 FC", "FRNDINT", "", transfer.frndint, fpu),
+  row("D9 FD", "FSCALE", "", remainder.fscale, fpu),
   row("DA /2 mem", "FICOM", "Md", compare.ficom, reads),
   row("DA /3 mem", "FICOMP", "Md", compare.ficomp, reads),
   row("DA C0+", "FCMOVB", "ST STi", transfer.fcmovb, { feature: "cmov" }),
@@ -73,6 +79,7 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DA D8+", "FCMOVU", "ST STi", transfer.fcmovu, { feature: "cmov" }),
   row("DA E9", "FUCOMPP", "", compare.fucompp, fpu),
   row("DB /0 mem", "FILD", "Md", transfer.fild, reads),
+  row("DB /1 mem", "FISTTP", "Md", transfer.fisttp, { feature: "sse3" }),
   row("DB /2 mem", "FIST", "Md", transfer.fist, fpu),
   row("DB /3 mem", "FISTP", "Md", transfer.fistp, fpu),
   row("DB /5 mem", "FLD", "Mt", transfer.fldExtended, reads),
@@ -93,6 +100,7 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DC D0+", "FCOM", "STi", compare.fcom, reads),
   row("DC D8+", "FCOMP", "STi", compare.fcomp, reads),
   row("DD /0 mem", "FLD", "Mq", transfer.fldReal, reads),
+  row("DD /1 mem", "FISTTP", "Mq", transfer.fisttp, { feature: "sse3" }),
   row("DD /2 mem", "FST", "Mq", transfer.fstReal, fpu),
   row("DD /3 mem", "FSTP", "Mq", transfer.fstpReal, fpu),
   row("DD /4 mem", "FRSTOR", "M", environment.frstor, reads),
@@ -109,9 +117,12 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DE D0+", "FCOMP", "STi", compare.fcomp, reads),
   row("DE D9", "FCOMPP", "", compare.fcompp, fpu),
   row("DF /0 mem", "FILD", "Mw", transfer.fild, reads),
+  row("DF /1 mem", "FISTTP", "Mw", transfer.fisttp, { feature: "sse3" }),
   row("DF /2 mem", "FIST", "Mw", transfer.fist, fpu),
   row("DF /3 mem", "FISTP", "Mw", transfer.fistp, fpu),
+  row("DF /4 mem", "FBLD", "Mt", decimal.fbld, reads),
   row("DF /5 mem", "FILD", "Mq", transfer.fild, reads),
+  row("DF /6 mem", "FBSTP", "Mt", decimal.fbstp, fpu),
   row("DF /7 mem", "FISTP", "Mq", transfer.fistp, fpu),
   row("DF C0+", "FFREEP", "STi", control.ffreep, fpu),
   row("DF C8+", "FXCH", "STi", transfer.fxch, fpu),

@@ -1,6 +1,6 @@
 // Control transfer. SDM Vol. 1, "Control Transfer Instructions"; Vol. 2, CALL, Jcc, JMP, LOOP, RET, INT n, IRET, BOUND, ENTER, LEAVE.
 //
-// A target beyond the CS limit faults before anything is committed, and a return address is stored before EIP changes.
+// A target beyond the CS limit faults before anything is stored or committed.
 // Far transfers, interrupts and returns from them branch on privilege and have one TypeScript body each (helpers).
 
 import type { Builder, ConditionCode, Instance } from "../builder.ts";
@@ -44,8 +44,8 @@ export const jcxz: Semantics = (b, i) => b.jumpRelative(b.eqz(b.gpr(ECX, i.addre
 
 export const call: Semantics = (b, i) => {
   const top = stack.stackOffset(b, i, stack.stackPointer(b, i), -i.operandSize);
-  b.store(SS, top, i.operandSize, i.nextEip(b));
   checkTarget(b, i);
+  b.store(SS, top, i.operandSize, i.nextEip(b));
   stack.setStackPointer(b, i, top);
   b.jumpRelative();
 };
@@ -53,8 +53,8 @@ export const call: Semantics = (b, i) => {
 export const callIndirect: Semantics = (b, i) => {
   const target = b.let(i.op[0].read(b));
   const top = stack.stackOffset(b, i, stack.stackPointer(b, i), -i.operandSize);
-  b.store(SS, top, i.operandSize, i.nextEip(b));
   b.jump(target);
+  b.store(SS, top, i.operandSize, i.nextEip(b));
   stack.setStackPointer(b, i, top);
 };
 

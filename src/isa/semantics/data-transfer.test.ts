@@ -69,10 +69,10 @@ describe("PUSHA and POPA", () => {
     expect(got.esp).toBe(0xfff4);
     expect([got.word(2), got.word(0), got.word(0xfffe), got.word(0xfff4)]).toEqual([1, 2, 3, 8]);
   });
-  it("store nothing when the lowest place cannot be written", () => {
+  it("leave ESP when a place cannot be written, with what was pushed before below it", () => {
     const got = run({ code: "60", ...registers, esp: 0x8010, faultAt: (linear) => (linear < 0x8000 ? PAGE_FAULT : null) });
     expect(got).toMatchObject({ fault: PAGE_FAULT, esp: 0x8010 });
-    expect(got.writes).toEqual([]);
+    expect([got.dword(0x800c), got.dword(0x8000)]).toEqual([1, 4]);
   });
   it("change no register when a place in the middle cannot be read", () => {
     const got = run({ code: "61", ...registers, esp: 0x7ff0, memory: { 0x7ff0: new Array<number>(16).fill(0xee) }, faultAt: faultFrom(0x8000) });

@@ -93,21 +93,20 @@ const ALL_REGISTERS = [EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI] as const;
 export const pushAll: Semantics = (b, i) => {
   const size = i.operandSize;
   const pointer = stack.stackPointer(b, i);
-  // A stack that grows into a page or limit it may not write faults here, before anything is stored.
-  const lowest = stack.stackOffset(b, i, pointer, -8 * size);
-  b.probeWrite(SS, lowest, size);
+  // What was stored before a fault lies below the stack, and is stored again.
   ALL_REGISTERS.forEach((register, n) => {
     b.store(SS, stack.stackOffset(b, i, pointer, -(n + 1) * size), size, b.gpr(register, size));
   });
-  stack.setStackPointer(b, i, lowest);
+  stack.setStackPointer(b, i, stack.stackOffset(b, i, pointer, -8 * size));
 };
 
-/** The image of ESP is skipped. All is read before a register changes. */
+/** The image of ESP is skipped. All is read, upwards from EDI, before a register changes. */
 export const popAll: Semantics = (b, i) => {
   const size = i.operandSize;
   const pointer = stack.stackPointer(b, i);
-  const values = ALL_REGISTERS.map((_, n) => b.let(b.load(SS, stack.stackOffset(b, i, pointer, (7 - n) * size), size)));
-  ALL_REGISTERS.forEach((register, n) => {
+  const upwards = [...ALL_REGISTERS].reverse();
+  const values = upwards.map((_, n) => b.let(b.load(SS, stack.stackOffset(b, i, pointer, n * size), size)));
+  upwards.forEach((register, n) => {
     if (register !== ESP) b.setGpr(register, size, values[n]);
   });
   stack.setStackPointer(b, i, stack.stackOffset(b, i, pointer, 8 * size));

@@ -95,12 +95,12 @@ function readDescriptor<V>(b: Builder<V>, i: Instance<V>, name: "loadAccessRight
 export const lar: Semantics = (b, i) => readDescriptor(b, i, "loadAccessRights");
 export const lsl: Semantics = (b, i) => readDescriptor(b, i, "loadSegmentLimit");
 
-/** Raises the RPL of the destination to that of the source; ZF tells whether it had to. */
+/** Raises the RPL of the destination to that of the source; ZF tells whether it had to. What need not change is only read. */
 export const arpl: Semantics = (b, i) => {
-  const destination = b.let(i.op[0].readForWrite(b));
+  const destination = b.let(i.op[0].read(b));
   const level = b.let(b.and(i.op[1].read(b), b.imm(3)));
   const adjusts = b.let(b.ltU(b.and(destination, b.imm(3)), level));
-  i.op[0].write(b, b.select(adjusts, b.or(b.and(destination, b.imm(0xfffc)), level), destination));
+  b.when(adjusts, () => i.op[0].write(b, b.or(b.and(destination, b.imm(0xfffc)), level)));
   b.setStatusFlags(b.or(b.and(b.statusFlags(), b.imm(~EFLAGS_ZF)), b.select(adjusts, b.imm(EFLAGS_ZF), b.imm(0))));
 };
 

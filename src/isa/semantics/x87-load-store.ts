@@ -7,7 +7,7 @@ import { x87Nan } from "./x87-arithmetic.ts";
 import { type ExtendedOperand, memoryInteger, memoryReal, narrowDouble, narrowInteger, narrowSingle, roundToInteger } from "./x87-formats.ts";
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, isNan, isSignalling, QUIET_BIT, SIGN } from "./x87-number.ts";
 import {
-  begin, C1, EMPTY_REGISTER, emptyFlags, isEmpty, pop, raise, remember, resultOf, setResult, signExponent, significand, type StackRegister, stackRegister,
+  begin, C1, EMPTY_REGISTER, emptyFlags, IE, isEmpty, pop, raise, remember, resultOf, setResult, signExponent, significand, type StackRegister, stackRegister,
   unary, writeRegister, x87Push, x87Settle,
 } from "./x87-registers.ts";
 import { roundingMode } from "./x87-rounding.ts";
@@ -103,17 +103,23 @@ export const fistp = store(true, integer, integerIndefinite);
 /** SSE3: rounds toward zero whatever the control word says. */
 export const fisttp = store(true, (b, i, value, se) => b.call(narrowInteger, value, se, b.imm(3), b.imm(i.op[0].width * 8)), integerIndefinite);
 
+/** Stores 80 bits unless `flags` has an unmasked invalid operation. */
+export function store80<V>(b: Builder<V>, address: V, low: V, high: V, flags: V): void {
+  const stopped = b.and(b.and(flags, b.imm(IE)), b.xor(b.get(FCW), b.imm(-1)));
+  b.when(b.eqz(stopped), () => {
+    b.probeWrite("operand", address, 10);
+    b.store64("operand", address, low);
+    b.store("operand", b.add(address, b.imm(8)), 2, high);
+  });
+}
+
 export const fstpExtended: Semantics = (b, i) => {
   begin(b);
   const address = b.let(i.op[0].address(b));
   const top = stackRegister(b, b.imm(0));
   const empty = b.let(emptyFlags(b, top));
-  const stopped = b.let(b.and(empty, b.xor(b.get(FCW), b.imm(-1))));
-  b.when(b.eqz(b.and(stopped, b.imm(1))), () => {
-    b.probeWrite("operand", address, 10);
-    b.store64("operand", address, b.select64(empty, b.imm64(INDEFINITE), significand(b, top)));
-    b.store("operand", b.add(address, b.imm(8)), 2, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, top)));
-  });
+  const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, top));
+  store80(b, address, value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, top)), empty);
   remember(b, i);
   b.when(raise(b, empty), () => pop(b));
 };
