@@ -16,6 +16,8 @@ export const POOL_PAGE = 0x8_0000;
 /** What the guest's processor sees: context V. */
 export class GuestPhysical implements PhysicalSpace {
   a20Mask = ~0;
+  /** RAM and nothing else, as a bare processor has it: no video memory, no ROM, no windows. */
+  plain = false;
   private readonly map: MemoryMap;
   private readonly mmio: MmioBus;
   private readonly u8: Uint8Array;
@@ -55,7 +57,7 @@ export class GuestPhysical implements PhysicalSpace {
   }
 
   hostPage(page: number): number {
-    if (page < this.ramPages && (page < VIDEO_FIRST || page > SHADOW_LAST)) return this.map.ram + page * 4096;
+    if (page < this.ramPages && (page < VIDEO_FIRST || page > SHADOW_LAST || this.plain)) return this.map.ram + page * 4096;
     if (page >= VIDEO_FIRST && page <= VIDEO_LAST) return 0;
     if (page >= SHADOW_FIRST && page <= SHADOW_LAST) {
       if (this.shadow[page - SHADOW_FIRST]! & 1) return this.map.ram + page * 4096;
@@ -74,7 +76,7 @@ export class GuestPhysical implements PhysicalSpace {
   }
 
   isReadOnly(page: number): boolean {
-    if (page >= SHADOW_FIRST && page <= SHADOW_LAST) return (this.shadow[page - SHADOW_FIRST]! & 3) !== 3;
+    if (page >= SHADOW_FIRST && page <= SHADOW_LAST && !this.plain) return (this.shadow[page - SHADOW_FIRST]! & 3) !== 3;
     return page >= this.ramPages;
   }
 
