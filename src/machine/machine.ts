@@ -8,7 +8,7 @@ import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { ACCESS_DB } from "../cpu/protection.ts";
-import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
+import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
@@ -17,9 +17,8 @@ import { GuestPhysical, HardwarePhysical } from "./physical.ts";
 import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
 import { Supervisor } from "./supervisor.ts";
 
-/** With the real clock the machine looks at its timers about this often, by the host's time. */
-const REAL_SLICE_NS = 1e6;
-const SMALLEST_SLICE = 5_000, LARGEST_SLICE = 1_000_000, FIRST_SLICE = 50_000;
+/** Instructions between two looks at the real clock. */
+const REAL_SLICE = 200_000;
 /** With the virtual clock, a guest that waits this long without an instruction waits forever. */
 const FOREVER_NS = 24 * 3600e9;
 
@@ -58,18 +57,15 @@ export class Machine {
   private readonly options: MachineOptions;
   private ended: RunReason | null = null;
   private resetRequested = false;
-  private realSlice = FIRST_SLICE;
-  private readonly wallNs: () => number;
   private complete = false;
 
   constructor(options: MachineOptions) {
     this.options = options;
     this.map = allocateMemory(options.memoryBytes);
     const virtual = options.clock === "virtual";
-    this.wallNs = virtual ? () => 0 : requireClock(options.wallNs);
     this.clock = virtual
       ? new VirtualClock(options.epochMs ?? VIRTUAL_EPOCH_MS, () => this.core.retired())
-      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, this.wallNs, () => this.core.retired());
+      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, requireClock(options.wallNs));
     const mmio = new MmioBus();
     this.physical = new GuestPhysical(this.map, mmio);
     this.physical.plain = !options.firmware;
@@ -86,7 +82,7 @@ export class Machine {
           writeBlock: (port, width, from) => this.pc.io.writeBlock(port, width, from),
         },
         codeWritten: (address, length) => this.codeWritten(address, length),
-        readTimestamp: (hardware) => Math.floor(this.clock.nowNs() * TSC_PER_NS) + (hardware ? this.supervisor.monitorTicks : 0),
+        readTimestamp: () => Math.floor(this.clock.nowNs() * TSC_PER_NS),
         floatingPointError: () => this.pc.floatingPointError(),
         notice: (text) => this.events.notice(text),
       },
@@ -94,7 +90,7 @@ export class Machine {
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
     this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
-    this.clock.onDue = () => this.core.stop();
+    this.clock.onEarlier = () => this.core.stop();
     this.pc = new Pc({
       clock: this.clock,
       physical,
@@ -110,7 +106,7 @@ export class Machine {
         notice: (text) => this.events.notice(text),
       },
       pins: {
-        intr: (level) => (this.complete ? this.supervisor.setIntr(level) : this.core.setIntr(level)),
+        intr: (level) => this.core.setIntr(level),
         reset: () =>
           this.request(() => {
             this.resetRequested = true;
@@ -201,15 +197,11 @@ export class Machine {
     let left = instructions;
     while (left > 0) {
       if (this.ended) return this.ended;
-      if (clock instanceof RealClock && this.supervisor.guestContext.get(ACTIVITY) !== 0) clock.catchUp();
       clock.expire();
-      const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : this.realSlice;
+      const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : REAL_SLICE;
       const before = core.retired();
-      const began = this.wallNs();
       const reason = this.supervisor.run(Math.min(left, slice, MAX_SLICE));
-      const ran = core.retired() - before;
-      left -= ran;
-      if (ran > SMALLEST_SLICE / 2) this.measure(ran, this.wallNs() - began);
+      left -= core.retired() - before;
       if (this.resetRequested) {
         this.powerOn();
         continue;
@@ -230,12 +222,6 @@ export class Machine {
   private stopping = false;
   /** When the present wait began, by the instructions that had retired then. */
   private waiting = { retired: -1, sinceNs: 0 };
-
-  /** Chooses how many instructions the next slice of real time holds. */
-  private measure(ran: number, tookNs: number): void {
-    const fitting = (ran / Math.max(tookNs, 1)) * REAL_SLICE_NS;
-    this.realSlice = Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, (this.realSlice + fitting) / 2)));
-  }
 
   /** From a device callback or a host event: `run` returns "break" soon. */
   stop(): void {
@@ -271,7 +257,6 @@ export class Machine {
       clock.skipTo(next);
       return null;
     }
-    if (clock instanceof RealClock) clock.catchUp();
     clock.expire();
     return this.pc.interruptPending ? null : "idle";
   }
