@@ -141,6 +141,9 @@ function hasModrm(row: Row, pattern: OpcodePattern): boolean {
   });
 }
 
+/** MOV to and from another number is no instruction: #UD at every privilege level. */
+const CONTROL_REGISTERS: ReadonlySet<number> = new Set([0, 2, 3, 4]);
+
 /** Slots of a group that a row takes. */
 function* slotsOf(row: Row, pattern: OpcodePattern): Generator<number> {
   if (pattern.second >= 0) {
@@ -148,10 +151,12 @@ function* slotsOf(row: Row, pattern: OpcodePattern): Generator<number> {
     return;
   }
   const memoryOnly = pattern.form === "mem" || row.operands.some((code) => OPERAND_SHAPES[code].memoryOnly);
+  const controlRegister = row.operands.includes("Cd");
   for (let slot = 0; slot < GROUP_SLOTS; slot++) {
     const isMemory = slot < 8;
     const reg = isMemory ? slot : (slot - 8) >> 3;
     if (pattern.reg >= 0 && reg !== pattern.reg) continue;
+    if (controlRegister && !CONTROL_REGISTERS.has(reg)) continue;
     if (isMemory ? pattern.form === "reg" : memoryOnly) continue;
     yield slot;
   }

@@ -42,6 +42,7 @@ const UNDEFINED: readonly Undefined[] = [
   { opcodes: ["0F04", "0F0A", "0F0C", "0F25", "0F27", "0F36", "0FA6", "0FA7"], why: "reserved (0F04 LOADALL of the 286, 0FA6/A7 XBTS/IBTS of early 386 steppings)" },
   { opcodes: ["0F05", "0F07"], why: "SYSCALL and SYSRET: not of this processor" },
   { opcodes: ["0F0E", "0F0F"], why: "3DNow!: not of this vendor" },
+  { opcodes: ["0F20", "0F22"], reg: [1, 5, 6, 7], why: "there are CR0 and CR2 to CR4" },
   { opcodes: ["0F37"], why: "GETSEC: Safer Mode Extensions" },
   { opcodes: ["0F39", "0F3B", "0F3C", "0F3D", "0F3E", "0F3F"], why: "reserved for three-byte opcodes" },
   { opcodes: ["0F38", "0F3A"], why: "escapes of SSSE3 and later" },
