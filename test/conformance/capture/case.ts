@@ -1,0 +1,88 @@
+// One instruction in one state, what came of it, and how two outcomes are compared.
+
+import { CS, EFLAGS_RF } from "../../../src/isa/state-layout.ts";
+import { descriptorOf } from "./sandbox.ts";
+
+/** Bytes in linear memory. */
+export interface Bytes {
+  readonly address: number;
+  readonly bytes: readonly number[];
+}
+
+export interface Case {
+  /** EAX ECX EDX EBX ESP EBP ESI EDI, signed. */
+  readonly registers: readonly number[];
+  readonly eip: number;
+  readonly eflags: number;
+  /** ES CS SS DS FS GS. */
+  readonly selectors: readonly number[];
+  /** The instruction; lies at CS:EIP. */
+  readonly code: readonly number[];
+  /** Memory that differs from the sandbox's usual contents. */
+  readonly memory: readonly Bytes[];
+}
+
+/** `vector` of an instruction that completed. */
+export const COMPLETED = -1;
+
+export interface Outcome {
+  /** The fault or trap, or COMPLETED. */
+  readonly vector: number;
+  /** 0 where the vector has none. */
+  readonly error: number;
+  /** After a page fault, else 0. */
+  readonly cr2: number;
+  readonly registers: readonly number[];
+  /** Of the next instruction, or what the handler of the fault finds. */
+  readonly eip: number;
+  readonly eflags: number;
+  readonly selectors: readonly number[];
+  /** Bytes that changed, by address. */
+  readonly changes: readonly Bytes[];
+}
+
+/** Linear address of the instruction. */
+export function linearEip(c: Case): number {
+  return ((descriptorOf(c.selectors[CS] as number)?.base ?? 0) + c.eip) >>> 0;
+}
+
+const REGISTERS = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
+const SEGMENTS = ["ES", "CS", "SS", "DS", "FS", "GS"];
+export const hex = (value: number) => (value >>> 0).toString(16);
+export const hexBytes = (bytes: readonly number[]) => bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const listChanges = (changes: readonly Bytes[]) => changes.map(({ address, bytes }) => `${hex(address)}:${hexBytes(bytes)}`).join(" ");
+const nameVector = (o: Outcome) => (o.vector === COMPLETED ? "completed" : `vector ${o.vector}(${hex(o.error)})`);
+
+/** Runs of neighbouring changed bytes, however they were cut. */
+function joined(changes: readonly Bytes[]): Bytes[] {
+  const runs: { address: number; bytes: number[] }[] = [];
+  for (const { address, bytes } of [...changes].sort((a, b) => a.address - b.address)) {
+    const last = runs[runs.length - 1];
+    if (last && last.address + last.bytes.length === address) last.bytes.push(...bytes);
+    else runs.push({ address, bytes: [...bytes] });
+  }
+  return runs;
+}
+
+/** What differs in words, empty if nothing does. Bits of `undefinedFlags` do not count, nor does RF, which only a handler sees. */
+export function difference(expected: Outcome, actual: Outcome, undefinedFlags: number): string {
+  const lines: string[] = [];
+  const note = (what: string, left: string, right: string) => void (left !== right && lines.push(`${what}: silicon ${left}, ours ${right}`));
+  note("end", nameVector(expected), nameVector(actual));
+  note("CR2", hex(expected.cr2), hex(actual.cr2));
+  note("EIP", hex(expected.eip), hex(actual.eip));
+  const mask = ~(undefinedFlags | EFLAGS_RF);
+  note("EFLAGS", hex(expected.eflags & mask), hex(actual.eflags & mask));
+  for (const [n, name] of REGISTERS.entries()) note(name, hex(expected.registers[n] as number), hex(actual.registers[n] as number));
+  for (const [n, name] of SEGMENTS.entries()) note(name, hex(expected.selectors[n] as number), hex(actual.selectors[n] as number));
+  note("memory", listChanges(joined(expected.changes)), listChanges(joined(actual.changes)));
+  return lines.join("\n");
+}
+
+/** The state before, for failure messages. */
+export function describeCase(c: Case): string {
+  const registers = c.registers.map((value, n) => `${REGISTERS[n]}=${hex(value)}`).join(" ");
+  const selectors = c.selectors.map((value, n) => `${SEGMENTS[n]}=${hex(value)}`).join(" ");
+  const memory = c.memory.map(({ address, bytes }) => `${hex(address)}:${hexBytes(bytes)}`).join(" ");
+  return `${registers}\nEIP=${hex(c.eip)} EFLAGS=${hex(c.eflags)} ${selectors}${memory === "" ? "" : `\nmemory ${memory}`}`;
+}

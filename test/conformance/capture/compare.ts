@@ -1,0 +1,58 @@
+// A case on both back-ends, judged by what silicon did; and whether a case may be run natively at all.
+
+import type { Row } from "../../../src/isa/row.ts";
+import { CS } from "../../../src/isa/state-layout.ts";
+import { type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
+import { deviationOf } from "./deviations.ts";
+import { descriptorOf } from "./sandbox.ts";
+import { LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
+import { undefinedFlags } from "./silicon-rows.ts";
+
+const PAGE_FAULT = 14;
+
+export interface Prediction {
+  readonly evaluator: Outcome;
+  readonly interpreter: Outcome;
+}
+
+export function predict(machine: SandboxMachine, c: Case): Prediction {
+  return { evaluator: machine.runEvaluator(c), interpreter: machine.runInterpreter(c) };
+}
+
+export interface Verdict {
+  /** How the back-ends differ from silicon, in words; empty if they do not, or if `deviation` explains it. */
+  readonly difference: string;
+  /** Name of a known deviation of the silicon. */
+  readonly deviation: string | null;
+}
+
+/** `strict`: undefined flags count too. */
+export function judge(row: Row, c: Case, silicon: Outcome, prediction: Prediction, strict = false): Verdict {
+  const mask = strict ? 0 : undefinedFlags(row);
+  const evaluator = difference(silicon, prediction.evaluator, mask), interpreter = difference(silicon, prediction.interpreter, mask);
+  if (evaluator === "" && interpreter === "") return { difference: "", deviation: null };
+  if (evaluator !== interpreter) return { difference: `evaluator\n${evaluator}\ninterpreter\n${interpreter}`, deviation: null };
+  const deviation = deviationOf(row, c, silicon, prediction.evaluator);
+  return deviation ? { difference: "", deviation: deviation.name } : { difference: evaluator, deviation: null };
+}
+
+/** Null if the case must not run natively: it would touch what the harness occupies, never end, or execute its own middle. */
+export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[]): Prediction | null {
+  let prediction: Prediction;
+  try {
+    prediction = predict(machine, c);
+  } catch (error) {
+    if (error instanceof LeavesSandbox) return null;
+    throw error;
+  }
+  const begin = linearEip(c);
+  const isOccupied = (linear: number) => occupied.some(([from, to]) => linear >= from && linear < to);
+  for (const outcome of [prediction.evaluator, prediction.interpreter]) {
+    if (outcome.vector === PAGE_FAULT && isOccupied(outcome.cr2 >>> 0)) return null;
+    if (outcome.vector !== COMPLETED) continue;
+    const base = descriptorOf((outcome.selectors[CS] as number) | 3)?.base ?? 0;
+    const next = (base + outcome.eip) >>> 0;
+    if (isOccupied(next) || (next >= begin && next < begin + c.code.length)) return null;
+  }
+  return prediction;
+}

@@ -1,0 +1,87 @@
+// Where the silicon that judges (an AMD Zen under a 64-bit kernel) and the manual that we follow part, or the manual leaves room.
+// Each entry explains one kind of difference, as narrowly as can be said; anything else is a mistake of ours.
+
+import type { Row } from "../../../src/isa/row.ts";
+import { ECX, EFLAGS_AC, EFLAGS_STATUS, ESP } from "../../../src/isa/state-layout.ts";
+import { type Case, COMPLETED, difference, type Outcome } from "./case.ts";
+
+interface Deviation {
+  readonly name: string;
+  /** What the silicon does, and what we do by the manual. */
+  readonly why: string;
+  explains(row: Row, c: Case, silicon: Outcome, ours: Outcome): boolean;
+}
+
+const STACK_FAULT = 12, PROTECTION = 13, PAGE_FAULT = 14, ALIGNMENT = 17;
+const OPERAND_SIZE = 0x66, ADDRESS_SIZE = 0x67, LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3;
+const isMemoryFault = (o: Outcome) => o.vector === PAGE_FAULT || ((o.vector === STACK_FAULT || o.vector === PROTECTION) && o.error === 0);
+const isOperandFault = (o: Outcome) => isMemoryFault(o) || o.vector === ALIGNMENT;
+const isFault = (o: Outcome) => o.vector !== COMPLETED;
+const prefixes = (c: Case) => c.code.slice(0, c.code.findIndex((byte) => ![0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, OPERAND_SIZE, ADDRESS_SIZE, LOCK, REPNE, REP].includes(byte)));
+const is16 = (c: Case, prefix: number) => ((c.selectors[1] as number) === 0x17) !== prefixes(c).includes(prefix);
+const isRepeated = (c: Case) => prefixes(c).some((byte) => byte === REP || byte === REPNE);
+const isFar = (row: Row) => row.operands.includes("Ap") || row.operands.includes("Mp");
+
+export const DEVIATIONS: readonly Deviation[] = [
+  {
+    name: "alignment before page", why: "#AC comes before #PF; Vol. 3, Table 6-2 ranks the page fault first",
+    explains: (_row, c, silicon, ours) => (c.eflags & EFLAGS_AC) !== 0 && silicon.vector === ALIGNMENT && ours.vector === PAGE_FAULT,
+  },
+  {
+    name: "wrap at 4 GB", why: "an access across the end of a 4 GB segment is #GP or #SS; Vol. 3, section 5.3 leaves it to the processor",
+    explains: (_row, _c, silicon, ours) => isMemoryFault(silicon) && silicon.vector !== PAGE_FAULT && ours.vector === PAGE_FAULT && ours.cr2 >>> 0 >= 0xffff_ff00,
+  },
+  {
+    name: "double shift beyond 16", why: "SHLD and SHRD of a word by more than 16: result and flags are undefined",
+    explains: (row, c, silicon, ours) => {
+      const count = (row.operands[2] === "CL" ? (c.registers[ECX] as number) : (c.code[c.code.length - 1] as number)) & 31;
+      return /^SH[LR]D$/.test(row.mnemonic) && is16(c, OPERAND_SIZE) && count > 16 && !isFault(silicon) && !isFault(ours);
+    },
+  },
+  {
+    name: "order of string operands", why: "CMPS reads ES:(E)DI first; where both operands fault, the manual does not say which comes first",
+    explains: (row, _c, silicon, ours) => row.mnemonic === "CMPS" && isOperandFault(silicon) && isOperandFault(ours),
+  },
+  {
+    name: "flags of an interrupted comparison", why: "a fault in REPE CMPS or SCAS leaves the flags of the last comparison; Vol. 2, REP asks for those before the instruction",
+    explains: (row, c, silicon, ours) => row.string === "repe" && isRepeated(c) && isFault(silicon) && difference(silicon, ours, EFLAGS_STATUS) === "",
+  },
+  {
+    name: "registers of an interrupted POPA", why: "registers popped before a fault stay popped; ESP does not, so that a restart repeats it all",
+    explains: (row, _c, silicon, ours) => row.mnemonic === "POPA" && isFault(silicon) && silicon.registers[ESP] === ours.registers[ESP] &&
+      difference({ ...silicon, registers: ours.registers }, ours, 0) === "",
+  },
+  {
+    name: "port permission with a count of 0", why: "REP INS and OUTS ask for permission even if there is nothing to transfer",
+    explains: (row, c, silicon, ours) => {
+      const count = (c.registers[ECX] as number) & (is16(c, ADDRESS_SIZE) ? 0xffff : -1);
+      return /^(INS|OUTS)$/.test(row.mnemonic) && isRepeated(c) && count === 0 && silicon.vector === PROTECTION && !isFault(ours);
+    },
+  },
+  {
+    name: "far CALL pushes first", why: "the return address is pushed before the target is compared with the limit; Vol. 2, CALL compares first",
+    explains: (row, _c, silicon, ours) => row.mnemonic === "CALL" && isFar(row) && ours.vector === PROTECTION && ours.error === 0 &&
+      (isMemoryFault(silicon) || difference({ ...silicon, changes: [] }, ours, 0) === ""),
+  },
+  {
+    name: "stack before target", why: "near CALL finds its stack unusable before its target beyond the limit; Vol. 2, CALL has the reverse",
+    explains: (row, _c, silicon, ours) => row.mnemonic === "CALL" && !isFar(row) && ours.vector === PROTECTION && ours.error === 0 && isMemoryFault(silicon),
+  },
+  {
+    name: "order of far returns", why: "RETF and IRET read the selector and flags before the offset, and more than they need",
+    explains: (row, _c, silicon, ours) => /^(RETF|IRET)$/.test(row.mnemonic) && isMemoryFault(silicon) && (isMemoryFault(ours) || ours.vector === PROTECTION),
+  },
+  {
+    name: "alignment of ENTER's new stack top", why: "the check that the new top can be written also asks for alignment; Vol. 2, ENTER speaks of page faults alone",
+    explains: (row, c, silicon) => row.mnemonic === "ENTER" && (c.eflags & EFLAGS_AC) !== 0 && silicon.vector === ALIGNMENT,
+  },
+  {
+    name: "the host's own instructions", why: "0F 0D with a register is undefined on AMD processors, LOCK MOV CR0 is their MOV CR8, and they let LOCK VERW pass",
+    explains: (row, c) => row.opcode === "0F0D" || (/^(0F2[02]|0F00 .5)$/.test(row.opcode) && prefixes(c).includes(LOCK)),
+  },
+];
+
+/** The deviation that explains a difference, or null. */
+export function deviationOf(row: Row, c: Case, silicon: Outcome, ours: Outcome): Deviation | null {
+  return DEVIATIONS.find((deviation) => deviation.explains(row, c, silicon, ours)) ?? null;
+}

@@ -1,0 +1,167 @@
+// The silicon: builds silicon.c, keeps the process and speaks its protocol.
+
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { CS, EFLAGS_FIXED } from "../../../src/isa/state-layout.ts";
+import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
+import { descriptorOf, REGIONS, userDescriptors } from "./sandbox.ts";
+
+const FLAGS = "-m32 -O2 -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static -no-pie".split(" ");
+/** The kernel extends the process's stack downwards when something below it is touched. */
+const STACK_GROWTH = 16 << 20;
+const BREAKPOINT = 3, PAGE_FAULT = 14, FETCH = 0x10;
+/** `vector` of an instruction that did not end within a second. */
+export const STILL_RUNNING = 255;
+
+/** Compiles the harness into a directory of its own; `remove` deletes it. */
+export function buildHarness(source: string): { readonly program: string; remove(): void } {
+  const directory = mkdtempSync(join(tmpdir(), "silicon-"));
+  const program = join(directory, "silicon");
+  execFileSync("gcc", [...FLAGS, "-o", program, source], { stdio: "inherit" });
+  return { program, remove: () => rmSync(directory, { recursive: true }) };
+}
+
+class Words {
+  private readonly parts: Buffer[] = [];
+  bytes = 0;
+  put(...values: readonly number[]): void {
+    const buffer = Buffer.alloc(values.length * 4);
+    values.forEach((value, n) => void buffer.writeInt32LE(value | 0, n * 4));
+    this.raw(buffer);
+  }
+  raw(bytes: Uint8Array): void {
+    this.parts.push(Buffer.from(bytes));
+    this.bytes += bytes.length;
+  }
+  putBytes({ address, bytes }: Bytes): void {
+    this.put(address, bytes.length);
+    const padded = Buffer.alloc((bytes.length + 3) & ~3);
+    padded.set(bytes);
+    this.raw(padded);
+  }
+  take(): Buffer {
+    return Buffer.concat(this.parts);
+  }
+}
+
+const READ = 1, WRITE = 2, EXECUTE = 4;
+
+function greeting(): Buffer {
+  const words = new Words();
+  words.put(REGIONS.length);
+  for (const { address, contents, writable, executable } of REGIONS) {
+    words.put(address, contents.length, READ | (writable ? WRITE : 0) | (executable ? EXECUTE : 0));
+    words.raw(contents);
+  }
+  const descriptors = userDescriptors();
+  words.put(descriptors.length);
+  for (const descriptor of descriptors) words.put(...descriptor);
+  return words.take();
+}
+
+export class Silicon {
+  /** Ranges [from, to) of linear memory that the process needs for itself: cases must stay out of them. */
+  occupied: readonly (readonly [number, number])[] = [];
+  private readonly process: ChildProcessByStdio<Writable, Readable, null>;
+  private received: Buffer[] = [];
+  private receivedBytes = 0;
+  private wake: (() => void) | null = null;
+  private ended = false;
+
+  constructor(program: string) {
+    this.process = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
+    this.process.stdout.on("data", (chunk: Buffer) => {
+      this.received.push(chunk);
+      this.receivedBytes += chunk.length;
+      this.wake?.();
+    });
+    this.process.on("close", () => {
+      this.ended = true;
+      this.wake?.();
+    });
+    this.process.stdin.on("error", () => {});
+    this.process.stdin.write(greeting());
+  }
+
+  private async receive(bytes: number): Promise<Buffer> {
+    while (this.receivedBytes < bytes) {
+      if (this.ended) throw new Error("the silicon harness died");
+      await new Promise<void>((resolve) => { this.wake = resolve; });
+    }
+    const all = Buffer.concat(this.received);
+    this.received = [all.subarray(bytes)];
+    this.receivedBytes -= bytes;
+    return all.subarray(0, bytes);
+  }
+
+  /** Runs cases in the order given. */
+  async run(cases: readonly Case[]): Promise<Outcome[]> {
+    const words = new Words();
+    for (const c of cases) {
+      words.put(...c.registers, c.eip, c.eflags, ...c.selectors, c.memory.length + 1);
+      for (const patch of c.memory) words.putBytes(patch);
+      words.putBytes({ address: linearEip(c), bytes: c.code });
+    }
+    const head = new Words();
+    head.put(words.bytes);
+    this.process.stdin.write(Buffer.concat([head.take(), words.take()]));
+    const answer = await this.receive((await this.receive(4)).readUInt32LE(0));
+    let at = 0;
+    const word = () => answer.readInt32LE((at += 4) - 4);
+    return cases.map((c) => readOutcome(c, word, (bytes) => {
+      const from = at;
+      at += (bytes + 3) & ~3;
+      return [...answer.subarray(from, from + bytes)];
+    }));
+  }
+
+  /** Waits until the process runs, and learns what it occupies. */
+  async prepare(): Promise<void> {
+    await this.run([]);
+    const inSandbox = (from: number) => REGIONS.some(({ address, contents }) => from >= address && from < address + contents.length);
+    this.occupied = readFileSync(`/proc/${this.process.pid}/maps`, "utf8").trim().split("\n")
+      .map((line) => {
+        const [from = 0, to = 0] = line.split(/[- ]/).slice(0, 2).map((text) => Number.parseInt(text, 16));
+        return [line.endsWith("[stack]") ? from - STACK_GROWTH : from, to] as const;
+      })
+      .filter(([from]) => !inSandbox(from));
+  }
+
+  stop(): void {
+    this.process.stdin.end();
+  }
+}
+
+function readOutcome(c: Case, word: () => number, bytes: (count: number) => number[]): Outcome {
+  const registers = Array.from({ length: 8 }, word);
+  const eip = word() >>> 0;
+  const eflags = word() | EFLAGS_FIXED;
+  const selectors = Array.from({ length: 6 }, word);
+  const vector = word(), error = word(), cr2 = word();
+  const changes = Array.from({ length: word() }, () => {
+    const address = word() >>> 0;
+    return { address, bytes: bytes(word()) };
+  });
+  const outcome = { vector, error, cr2: vector === PAGE_FAULT ? cr2 : 0, registers, eip, eflags, selectors, changes };
+  return withoutEnd(c, outcome);
+}
+
+/** The end of the case, the INT3 behind the instruction or a target that cannot be fetched, is no part of the outcome. */
+function withoutEnd(c: Case, o: Outcome): Outcome {
+  const completed = (eip: number) => ({ ...o, vector: COMPLETED, error: 0, cr2: 0, eip });
+  const begin = linearEip(c), base = descriptorOfEnd(o);
+  if (o.vector === BREAKPOINT) {
+    const at = (base + o.eip - 1) >>> 0;
+    return at >= begin && at < begin + c.code.length ? o : completed((o.eip - 1) >>> 0);
+  }
+  const isTarget = (base + o.eip) >>> 0 !== begin && o.cr2 >>> 0 === (base + o.eip) >>> 0;
+  return o.vector === PAGE_FAULT && o.error & FETCH && isTarget ? completed(o.eip) : o;
+}
+
+function descriptorOfEnd(o: Outcome): number {
+  const selector = o.selectors[CS] as number;
+  return descriptorOf(selector | 3)?.base ?? 0;
+}
