@@ -3,6 +3,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { useEffect, useRef } from "react";
 import type { ByteStream } from "../../store/byte-stream.ts";
+import { TerminalFeed } from "../../store/terminal-feed.ts";
 import { GUEST_KEYS } from "../input/global-keys.ts";
 import { cellAspect, createTerminal, installEscapes } from "../terminal.ts";
 import styles from "./ConsolePanel.module.css";
@@ -36,8 +37,12 @@ export function SerialTerminal({ stream, label, screenReader, onInput, onRelease
     const encoder = new TextEncoder();
     terminal.onData((text) => input.current?.(encoder.encode(text)));
     terminal.onBinary((text) => input.current?.(Uint8Array.from(text, (char) => char.charCodeAt(0))));
-    const detach = stream.attach((bytes) => terminal.write(bytes));
-    const onClear = stream.onClear(() => terminal.reset());
+    const feed = new TerminalFeed(terminal);
+    const detach = stream.attach((bytes) => feed.write(bytes));
+    const onClear = stream.onClear(() => {
+      feed.clear();
+      terminal.reset();
+    });
     const aspect = cellAspect();
     const observer = new ResizeObserver(() => {
       if (element.clientWidth === 0 || element.clientHeight === 0) return;

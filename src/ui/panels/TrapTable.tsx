@@ -20,7 +20,7 @@ const COLUMNS: readonly (readonly [string, string])[] = [
   ["bytes", "the whole instruction"], ["action", "what the monitor did"], ["cost*", "modelled cycles on a Core 2"],
 ];
 
-/** Positions of the rows in sight: the last ones while the list is followed, whatever the scroll position says by then. */
+/** Positions of the rows in sight (their elements are used again for the next ones): the last ones while the list is followed, whatever the scroll position says by then. */
 function rowsInSight(count: number, following: boolean, top: number, height: number): number[] {
   const fit = Math.ceil(height / ROW_PIXELS) + OVERSCAN;
   const first = following ? count - fit : Math.floor(top / ROW_PIXELS) - OVERSCAN;
@@ -103,8 +103,8 @@ export function TrapTable(): React.JSX.Element {
           {COLUMNS.map(([name, title]) => <span key={name} role="columnheader" title={title} className={name === "" ? styles.glyph : undefined}>{name === "" ? <span className="hidden">class</span> : name}</span>)}
         </div>
         <div role="rowgroup" style={{ height: rows * ROW_PIXELS, position: "relative" }}>
-          {rowsInSight(rows, following, view.top, view.height).map((position) => (
-            <Row key={position} traps={traps} position={position} selected={position === selectedAt} onSelect={() => traps.select(position)} />
+          {rowsInSight(rows, following, view.top, view.height).map((position, slot) => (
+            <Row key={slot} traps={traps} position={position} selected={position === selectedAt} onSelect={() => traps.select(position)} />
           ))}
         </div>
         {rows === 0 ? <p className={styles.empty}>{state.filter !== "" && !state.filterError ? "No record passes the filter." : phase === "live" ? "Nothing sensitive has run yet." : "No records."}</p> : null}
