@@ -3,7 +3,6 @@
 
 import type { Core, StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { createHelpers } from "../cpu/helpers/index.ts";
 import type { Context } from "../cpu/state.ts";
 import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
@@ -11,6 +10,7 @@ import { Counters } from "../monitor/counters.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
 import { TrapLog } from "../monitor/trap-log.ts";
 import { type Refusal, Vmm } from "../monitor/vmm.ts";
+import { writeTruth } from "../protocol/register-view.ts";
 import { type ProcessorSet, type Ring, type TechniqueId, TECHNIQUES } from "../protocol/technique.ts";
 import type { GuestClock } from "./guest-clock.ts";
 import type { Pc } from "./pc.ts";
@@ -28,6 +28,9 @@ export interface Parts {
   readonly notice: (text: string) => void;
 }
 
+/** A fault into ring 0 and the IRET back, as on a Pentium 4 (Adams and Agesen, 2006, order of magnitude). */
+const TICKS_PER_EXIT = 1500;
+
 /** Techniques that are built, in the order of their numbers. */
 export const BUILT_TECHNIQUES: readonly TechniqueId[] = ["emulate", "trap"];
 
@@ -42,6 +45,7 @@ export class Supervisor {
   private readonly decoder: Decoder;
   private vmm: Vmm | null = null;
   private emulatedBefore = 0;
+  private exitsBefore = 0;
 
   constructor(parts: Parts, technique: TechniqueId, ring: Ring, set: ProcessorSet) {
     this.parts = parts;
@@ -52,7 +56,6 @@ export class Supervisor {
     this.decoder = createDecoder(ROWS);
     this.counters = new Counters(map.buffer, map.view.stats);
     this.log = new TrapLog({ buffer: map.buffer, ringBase: map.view.trapRing, siteBase: map.view.trapSites }, this.counters, siteDescriber(this.decoder, this.counters));
-    const helpers = createHelpers(cpu);
     this.probes = new Probes({
       cpu,
       rows: ROWS,
@@ -60,12 +63,7 @@ export class Supervisor {
       log: this.log,
       icount: () => core.retired(),
       nowNs: () => clock.nowNs(),
-      dryRun: {
-        LAR: (selector) => helpers.loadAccessRights(selector, 0, 0, 0, 0),
-        LSL: (selector) => helpers.loadSegmentLimit(selector, 0, 0, 0, 0),
-        VERR: (selector) => helpers.verifyRead(selector, 0, 0, 0, 0),
-        VERW: (selector) => helpers.verifyWrite(selector, 0, 0, 0, 0),
-      },
+      monitorTicks: () => this.monitorTicks,
     });
     core.probe = this.probes;
   }
@@ -90,7 +88,6 @@ export class Supervisor {
     this.emulatedBefore = 0;
     this.log.clear();
     this.parts.cpu.exitCount = 0;
-    this.probes.truth.adopt();
     this.enter();
   }
 
@@ -110,14 +107,15 @@ export class Supervisor {
     counters.set("attached", this.technique === "emulate" ? 0 : 1);
     if (this.technique === "emulate") return;
     const { cpu, core, map, pc, clock, notice } = this.parts;
-    this.probes.truth.adopt();
+    this.probes.attach(this.ring);
+    this.exitsBefore = cpu.exitCount;
     this.vmm = new Vmm(
       {
         cpu,
         core,
         decoder: this.decoder,
         log: this.log,
-        truth: this.probes.truth,
+        probes: this.probes,
         pool: { base: map.pool, bytes: POOL_BYTES, firstPage: POOL_PAGE },
         interrupts: { pending: () => pc.interruptPending, acknowledge: () => pc.acknowledge() },
         nowNs: () => clock.nowNs(),
@@ -132,6 +130,8 @@ export class Supervisor {
   private leave(): void {
     if (!this.vmm) return;
     this.emulatedBefore += this.vmm.emulatedInstructions;
+    // The counter that the guest may have read does not run back.
+    this.parts.cpu.timestampOffset += this.monitorTicks;
     this.vmm.detach();
     this.vmm = null;
   }
@@ -143,8 +143,18 @@ export class Supervisor {
 
   /** Bytes of a watched page changed. */
   codeWritten(physical: number, length: number): void {
-    if (!this.vmm) return;
-    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) this.vmm.tracedWrite(page);
+    this.vmm?.tracedWrite(physical, length);
+  }
+
+  /** The interrupt controller's INTR output. */
+  setIntr(level: boolean): void {
+    if (this.vmm) this.vmm.interrupts.setLine(level);
+    else this.parts.core.setIntr(level);
+  }
+
+  /** Time-stamp ticks that the silicon spent in the monitor since it was attached: RDTSC that does not leave shows them. */
+  get monitorTicks(): number {
+    return this.vmm ? (this.parts.cpu.exitCount - this.exitsBefore) * TICKS_PER_EXIT : 0;
   }
 
   /** Up to 64 bytes of code at a linear address of the guest, through its own paging, without any effect. */
@@ -175,6 +185,7 @@ export class Supervisor {
     counters.set("instructions", parts.core.retired());
     counters.set("emulatedInstructions", this.emulatedInstructions);
     counters.set("guestNs", parts.clock.nowNs());
+    writeTruth(parts.cpu.state.view, parts.map.view.truth, this.vmm ? this.probes.truth.snapshot() : null);
   }
 }
 

@@ -3,114 +3,84 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { getEflags } from "../cpu/eflags.ts";
 import type { CpuExit } from "../cpu/exit.ts";
-import { createDecoded, type Decoder } from "../isa/decoder.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import type { Decoder } from "../isa/decoder.ts";
 import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
 import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER,
 } from "../protocol/trap-record.ts";
+import { GuestCode } from "./guest-code.ts";
 import type { TrapLog } from "./trap-log.ts";
 
 const PAGE_FAULT = 14;
 const ACCESS_CODE32 = 1 << 14;
 
-/** Names the instruction at CS:EIP of a context for the log. */
-export class SiteFinder {
-  private readonly cpu: Cpu;
-  private readonly log: TrapLog;
-  private readonly bytes = new Uint8Array(16);
-
-  constructor(cpu: Cpu, log: TrapLog) {
-    this.cpu = cpu;
-    this.log = log;
-  }
-
-  /** Site of the instruction at `eip` of the guest; `withCode` false for an interrupt between two instructions. */
-  site(eip: number, hcpl: number, withCode: boolean): number {
-    const { cpu } = this;
-    const v = cpu.v.context;
-    const linear = (v.segmentBase(CS) + eip) | 0;
-    const available = withCode ? this.fetch(linear) : 0;
-    const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
-    const mode = packMode(v.get(CPL), hcpl, vm, (v.get(CR0) & 1) !== 0, (v.segmentAccess(CS) & ACCESS_CODE32) !== 0);
-    return this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, this.bytes, 0, available);
-  }
-
-  /** The instruction's bytes through the guest's own paging, without any effect. */
-  fetch(linear: number): number {
-    const { cpu, bytes } = this;
-    const active = { context: cpu.context, tlb: cpu.tlb, physical: cpu.physical };
-    cpu.context = cpu.v.context;
-    cpu.physical = cpu.v.physical;
-    let count = 0;
-    let host = 0;
-    for (; count < 15; count++) {
-      const address = (linear + count) | 0;
-      if (count === 0 || (address & 0xfff) === 0) {
-        const physical = cpu.peekPhysical(address);
-        if (physical < 0) break;
-        host = cpu.physical.hostPage(physical >>> 12);
-        if (host === 0) break;
-      }
-      bytes[count] = cpu.state.u8[host + (address & 0xfff)]!;
-    }
-    cpu.context = active.context;
-    cpu.tlb = active.tlb;
-    cpu.physical = active.physical;
-    return count;
-  }
-
-  get code(): Uint8Array {
-    return this.bytes;
-  }
-}
-
 /** State before the exit is handled, kept for the record. */
 export class ExitRecorder {
   private readonly cpu: Cpu;
   private readonly log: TrapLog;
-  private readonly finder: SiteFinder;
-  private readonly decoder: Decoder;
-  private readonly decoded = createDecoded();
+  private readonly code: GuestCode;
+  /** The instruction that left; null between two, and where there is none. */
+  private decoded: Decoded | null = null;
   private site = 0;
   private reason = 0;
   private digestBefore = 0;
   private errorCode = 0;
   private cr2 = 0;
-  private mnemonic = "";
   private port = 0;
   private icount = 0;
   private timeNs = 0;
+  /** Of the exit. */
+  eip = 0;
 
   constructor(cpu: Cpu, log: TrapLog, decoder: Decoder) {
     this.cpu = cpu;
     this.log = log;
-    this.finder = new SiteFinder(cpu, log);
-    this.decoder = decoder;
+    this.code = new GuestCode(cpu, decoder);
   }
 
-  /** Call before the exit is handled: the instruction is still there, and V is as it was. */
+  /** Call before the exit is handled: the instruction is still there, and V is as it was and active. */
   begin(exit: CpuExit, icount: number, timeNs: number): void {
-    const { cpu } = this;
+    const { cpu, code } = this;
     const v = cpu.v.context;
     const byInstruction = exit.kind !== "interrupt";
-    this.site = this.finder.site(cpu.state.eip, cpu.h.context.get(CPL), byInstruction);
+    const { eip } = cpu.state;
+    this.eip = eip;
+    const linear = (v.segmentBase(CS) + eip) | 0;
+    const code32 = (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
+    if (byInstruction) code.fetch(linear);
+    const available = byInstruction ? code.available : 0;
+    const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
+    const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);
+    this.site = this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, code.bytes, 0, available);
     this.reason = reasonOf(exit);
     this.errorCode = exit.hasErrorCode ? exit.errorCode : exit.vector;
     this.cr2 = exit.cr2;
     this.icount = icount;
     this.timeNs = timeNs;
     this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
-    this.mnemonic = "";
-    if (!byInstruction) return;
-    const length = this.decoder.decodeBytes(this.finder.code, 0, 15, (v.segmentAccess(CS) & ACCESS_CODE32) !== 0, this.decoded);
-    if (length <= 0 || length > 15 || !this.decoded.row) return;
-    this.mnemonic = this.decoded.row.mnemonic;
-    this.port = this.decoded.row.operands.includes("Ib") ? this.decoded.immediate & 0xff : cpu.state.gpr(EDX) & 0xffff;
+    this.decoded = byInstruction ? code.decode(code32) : null;
+    if (this.decoded) this.port = this.decoded.row!.operands.includes("Ib") ? this.decoded.immediate & 0xff : cpu.state.gpr(EDX) & 0xffff;
   }
 
-  /** Mnemonic of the instruction that left, "" between instructions. */
-  get instruction(): string {
-    return this.mnemonic;
+  /** The instruction that left, null between two. */
+  get instruction(): Decoded | null {
+    return this.decoded;
+  }
+
+  /** The bytes of the instruction that left. */
+  get bytes(): Uint8Array {
+    return this.code.bytes.slice(0, this.decoded?.length ?? 0);
+  }
+
+  /** What comes next is no exit. */
+  forget(): void {
+    this.decoded = null;
+    this.eip = this.cpu.state.eip;
+  }
+
+  private get mnemonic(): string {
+    return this.decoded?.row?.mnemonic ?? "";
   }
 
   /** Writes the record. `action` says what was done; emulated port and control instructions are told apart here. */
@@ -129,16 +99,17 @@ export class ExitRecorder {
       case "LGDT": case "LIDT": case "LLDT": case "LTR": return "table";
       case "RDMSR": case "WRMSR": return "msr";
       case "HLT": return "halt";
-      case "MOV": return this.decoded.row!.operands.some((o) => o === "Cd" || o === "Dd") ? "control" : "emulate";
+      case "MOV": return this.decoded!.row!.operands.some((o) => o === "Cd" || o === "Dd") ? "control" : "emulate";
       case "LMSW": case "CLTS": return "control";
       default: return "emulate";
     }
   }
 
   private operands(action: ActionName): [number, number] {
-    const { cpu, decoded } = this;
+    const { cpu } = this;
     const { state } = cpu;
     const v = cpu.v.context;
+    const decoded = this.decoded!;
     switch (action) {
       case "port-in": case "port-out": {
         const width = decoded.row!.operands.includes("AL") ? 1 : decoded.operandSize;

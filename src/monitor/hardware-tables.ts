@@ -1,33 +1,50 @@
 // The tables that the silicon reads while the guest runs: every gate leads to ring 0, where the monitor is, and the I/O
-// bitmap opens no port.
+// bitmap opens no port. SDM Vol. 3A, "Interrupt Descriptor Table (IDT)", "Task-State Segment (TSS)".
 
-import { type MonitorPool, PAGE_BYTES } from "./pool.ts";
+import { IDT_PAGE, type MonitorPool, PAGE_BYTES, TSS_PAGE, TSS_PAGES } from "./pool.ts";
 
 const GATE_PRESENT_DPL0 = 0x8e00, GATE_PRESENT_DPL3 = 0xee00;
 /** INT3 and INTO are exits of their own; all other INT n fault at the gate. */
-const OPEN_VECTORS = new Set([3, 4]);
-const TSS_BYTES = 0x68;
-const REDIRECTION_BYTES = 32;
+const OPEN_VECTORS: ReadonlySet<number> = new Set([3, 4]);
+const TSS_BYTES = 0x68, REDIRECTION_BYTES = 32, IO_MAP_BYTES = 0x2000;
 const IO_MAP_BASE = TSS_BYTES + REDIRECTION_BYTES;
-const IO_MAP_BYTES = 0x2000;
+const IO_MAP_BASE_FIELD = 0x66;
+/** The map is read two bytes at a time: a byte of ones ends it. */
+export const TSS_LIMIT = IO_MAP_BASE + IO_MAP_BYTES;
 
-/** 256 interrupt gates to `selector`, a code segment of DPL 0. */
-export function buildInterruptTable(pool: MonitorPool, page: number, selector: number, window: number): void {
-  const word = pool.address(page) >> 2;
-  for (let vector = 0; vector < 256; vector++) {
-    const offset = window + vector;
-    pool.i32[word + vector * 2] = (selector << 16) | (offset & 0xffff);
-    pool.i32[word + vector * 2 + 1] = (offset & 0xffff_0000) | (OPEN_VECTORS.has(vector) ? GATE_PRESENT_DPL3 : GATE_PRESENT_DPL0);
+export class HardwareTables {
+  private readonly pool: MonitorPool;
+  private idtWindow = 0;
+  private idtSelector = -1;
+  private redirects: boolean | null = null;
+
+  constructor(pool: MonitorPool) {
+    this.pool = pool;
+    if (TSS_LIMIT >= TSS_PAGES * PAGE_BYTES) throw new Error("the TSS outgrew its pages");
   }
-}
 
-/** A TSS that is never switched to: no back link, all ports closed, and the V86 redirection map: INT n of real-mode code goes to its own IVT, of a V86 task to the monitor. */
-export function buildTaskState(pool: MonitorPool, page: number, guestProtected: boolean): void {
-  const at = pool.address(page);
-  pool.u8.fill(0, at, at + TSS_BYTES);
-  pool.u8[at + 0x66] = IO_MAP_BASE & 0xff;
-  pool.u8[at + 0x67] = IO_MAP_BASE >> 8;
-  pool.u8.fill(guestProtected ? 0xff : 0, at + TSS_BYTES, at + IO_MAP_BASE);
-  pool.u8.fill(0xff, at + IO_MAP_BASE, at + IO_MAP_BASE + IO_MAP_BYTES + 1);
-  if (IO_MAP_BASE + IO_MAP_BYTES + 1 > 3 * PAGE_BYTES) throw new Error("the TSS outgrew its pages");
+  /** 256 interrupt gates to `selector`, a code segment of DPL 0. */
+  setGates(selector: number, window: number): void {
+    if (this.idtSelector === selector && this.idtWindow === window) return;
+    this.idtSelector = selector;
+    this.idtWindow = window;
+    const word = this.pool.address(IDT_PAGE) >> 2;
+    for (let vector = 0; vector < 256; vector++) {
+      const offset = window + vector;
+      this.pool.i32[word + vector * 2] = (selector << 16) | (offset & 0xffff);
+      this.pool.i32[word + vector * 2 + 1] = (offset & 0xffff_0000) | (OPEN_VECTORS.has(vector) ? GATE_PRESENT_DPL3 : GATE_PRESENT_DPL0);
+    }
+  }
+
+  /** A TSS without back link or inner stacks, all ports closed. `redirects`: with VME, INT n of V86 code goes to the vector table at linear 0. */
+  setTaskState(redirects: boolean): void {
+    if (this.redirects === redirects) return;
+    this.redirects = redirects;
+    const at = this.pool.address(TSS_PAGE);
+    this.pool.u8.fill(0, at, at + TSS_BYTES);
+    this.pool.u8[at + IO_MAP_BASE_FIELD] = IO_MAP_BASE & 0xff;
+    this.pool.u8[at + IO_MAP_BASE_FIELD + 1] = IO_MAP_BASE >> 8;
+    this.pool.u8.fill(redirects ? 0 : 0xff, at + TSS_BYTES, at + IO_MAP_BASE);
+    this.pool.u8.fill(0xff, at + IO_MAP_BASE, at + TSS_LIMIT + 1);
+  }
 }

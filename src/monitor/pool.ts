@@ -9,7 +9,7 @@ export const PAGE_BYTES = 4096;
 export const GDT_KERNEL_PAGE = 0, GDT_USER_PAGE = 16, LDT_KERNEL_PAGE = 32, LDT_USER_PAGE = 48;
 export const IDT_PAGE = 64, TSS_PAGE = 65, TSS_PAGES = 3;
 /** Page tables are taken from here on. */
-const FIRST_FREE_PAGE = 68;
+const FIRST_FREE_PAGE = TSS_PAGE + TSS_PAGES;
 
 export class MonitorPool {
   /** First physical page of the pool in context H. */
@@ -28,6 +28,7 @@ export class MonitorPool {
     this.base = base;
     this.pages = bytes / PAGE_BYTES;
     this.firstPage = firstPage;
+    this.u8.fill(0, base, base + FIRST_FREE_PAGE * PAGE_BYTES);
   }
 
   /** Wasm byte address of a pool page. */

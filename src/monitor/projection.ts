@@ -1,14 +1,19 @@
 // V -> H and back: the state that the silicon gets so that the guest runs de-privileged, and what the guest changed in it
-// by itself. `project` is a pure function of V and the policy; `absorb` is its inverse for what runs without an exit.
+// by itself. `project` is a function of V, the tables and the policy; `absorb` is its inverse for what runs without an exit.
 
-import { CR0_AM, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_OSFXSR, CR4_TSD, CR4_UMIP, CR4_VME } from "../cpu/control-bits.ts";
+import {
+  CR0_AM, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_TSD, CR4_UMIP, CR4_VME,
+} from "../cpu/control-bits.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { ACCESS_P, ACCESS_V86, accessOf, baseOf, limitOf } from "../cpu/protection.ts";
 import { setSegment, setUnusable } from "../cpu/segmentation.ts";
 import type { Context } from "../cpu/state.ts";
 import {
-  ACCESS_UNUSABLE, CPL, CR0, CR3, CR4, CS, DR0, DR6, DR7, DS, EFLAGS_IF, EFLAGS_RF, EFLAGS_SYSTEM, EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, ES,
-  FS, GDTR_BASE, GDTR_LIMIT, GS, IDTR_BASE, IDTR_LIMIT, LDTR, SS, SYSENTER_CS, TR,
+  ACCESS_UNUSABLE, CPL, CR0, CR3, CR4, CS, DR0, DR6, DR7, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_RF, EFLAGS_SYSTEM, EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM,
+  GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, NMI_BLOCKED, SEGMENT_STRIDE, SHADOW, SS, SYSENTER_CS, TR,
 } from "../isa/state-layout.ts";
+import { TSS_LIMIT } from "./hardware-tables.ts";
+import { inRealMode, type LimboCheck, roleOf, runsInV86, SEGMENTS } from "./limbo.ts";
 import { IDT_PAGE, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
 import type { ShadowDescriptors } from "./shadow/descriptors.ts";
 import { KERNEL, type Role, type ShadowPaging, USER } from "./shadow/paging.ts";
@@ -21,159 +26,166 @@ export interface HardwarePolicy {
   readonly vme: boolean;
 }
 
-const ALL = [ES, CS, SS, DS, FS, GS] as const;
 const V86_LIMIT = 0xffff;
 const DR7_GD = 1 << 13;
-const ACCESS_V86 = 0xf3;
-const LDT_ACCESS = 0x82, TSS_ACCESS = 0x8b;
-const ACCESSED = 1;
-export const TSS_LIMIT = 0x68 + 32 + 0x2000;
+const ACCESS_LDT = 0x82, ACCESS_TSS = 0x8b;
+const SEGMENT_AREA_WORDS = (SEGMENTS.length * SEGMENT_STRIDE) >> 2;
 
-/** Real mode or V86 as the guest sees it: the silicon runs it in V86. */
-export function runsInV86(v: Context): boolean {
-  return (v.get(CR0) & CR0_PE) === 0 || (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
-}
-
-export function roleOf(v: Context): Role {
-  return v.get(CPL) === 3 ? USER : KERNEL;
-}
-
-/** Why the silicon cannot hold V's state, or null where it can. What it cannot hold is emulated until it can ("limbo"). */
-export function limboReason(v: Context, descriptors: ShadowDescriptors): string | null {
-  if (runsInV86(v)) {
-    for (const index of ALL) {
-      if (v.segmentBase(index) !== v.selector(index) << 4) return "a real-mode segment whose base is not its selector times 16";
-      if (v.segmentLimit(index) !== V86_LIMIT) return "a real-mode segment whose limit is not 64 KB";
-    }
-    return null;
-  }
-  const role = roleOf(v);
-  for (const index of ALL) {
-    const access = v.segmentAccess(index);
-    const selector = v.selector(index);
-    if (access & ACCESS_UNUSABLE) continue;
-    const own = descriptors.guestHidden(selector);
-    if (!own || own.base !== v.segmentBase(index) || own.limit !== v.segmentLimit(index) || ((own.access ^ access) & ~ACCESSED & 0xf0ff) !== 0) {
-      return "a segment register whose descriptor the guest's table no longer holds";
-    }
-    const shadow = descriptors.shadowHidden(role, selector);
-    if ((shadow.access & 0x80) === 0 && !(index === CS && role === KERNEL)) return "a segment that cannot be loaded outside ring 0";
-  }
-  return null;
-}
+/** Who owns VIF in H: nobody, the monitor (it mirrors V's IF), or the guest's own V86 monitor. */
+const VIF_UNUSED = 0, VIF_IS_IF = 1, VIF_IS_GUESTS = 2;
 
 export class Projection {
   private readonly cpu: Cpu;
   private readonly descriptors: ShadowDescriptors;
   private readonly paging: ShadowPaging;
+  private readonly limbo: LimboCheck;
   private readonly policy: HardwarePolicy;
-  /** An interrupt waits for the guest's IF: with VME, its STI leaves (VIP). */
+  /** An interrupt waits for the guest's IF: with VME its STI leaves (VIP). */
   interruptWaits = false;
-  /** Selector and access of H's segments after the last projection: what differs later, the guest has loaded. */
-  private readonly projected = new Int32Array(6 * 4);
+  private vif = VIF_UNUSED;
+  /** H's segment registers after the last projection: what differs later, the guest has loaded. */
+  private readonly projected = new Int32Array(SEGMENT_AREA_WORDS);
+  private segmentsStale = true;
 
-  constructor(cpu: Cpu, descriptors: ShadowDescriptors, paging: ShadowPaging, policy: HardwarePolicy) {
+  constructor(cpu: Cpu, descriptors: ShadowDescriptors, paging: ShadowPaging, limbo: LimboCheck, policy: HardwarePolicy) {
     this.cpu = cpu;
     this.descriptors = descriptors;
     this.paging = paging;
+    this.limbo = limbo;
     this.policy = policy;
   }
 
-  /** V -> H. V is representable (`limboReason` is null). Leaves H as the active context. */
+  /** V -> H. H can hold V (LimboCheck). Leaves H as the active context. */
   project(): void {
     const { cpu, policy, paging, descriptors } = this;
     const v = cpu.v.context, h = cpu.h.context;
-    const v86 = runsInV86(v);
-    const role = v86 && (v.get(CR0) & CR0_PE) === 0 ? KERNEL : roleOf(v);
-    const window = paging.windowBase;
-    const flags = v.get(EFLAGS_SYSTEM);
-    const vme = policy.vme && v86;
-    h.set(EFLAGS_SYSTEM, EFLAGS_IF | (flags & EFLAGS_RF) | (v86 ? EFLAGS_VM : 0) | (vme && flags & EFLAGS_IF ? EFLAGS_VIF : 0) | (vme && this.interruptWaits ? EFLAGS_VIP : 0));
+    const v86 = runsInV86(v), role = roleOf(v);
+    this.vif = this.vifOwner(v, v86);
+    h.set(EFLAGS_SYSTEM, this.systemFlags(v, v86));
     h.set(CPL, v86 || role === USER ? 3 : policy.ring);
-    const cr0 = v.get(CR0);
-    h.set(CR0, CR0_PE | CR0_PG | CR0_WP | CR0_ET | CR0_NE | (cr0 & (CR0_MP | CR0_EM | CR0_TS)) | (role === USER ? cr0 & CR0_AM : 0));
-    const cr4 = v.get(CR4);
-    h.set(CR4, (cr4 & (CR4_DE | CR4_OSFXSR)) | (policy.umip ? CR4_UMIP : 0) | (policy.tsd ? CR4_TSD : 0) | (vme ? CR4_VME : 0));
-    const root = paging.root(role);
+    h.set(SHADOW, v.get(SHADOW));
+    const cr0 = v.get(CR0), cr4 = v.get(CR4);
+    const user = role === USER;
+    h.set(CR0, CR0_PE | CR0_PG | CR0_WP | CR0_ET | CR0_NE | (cr0 & (CR0_MP | CR0_EM | CR0_TS)) | (user ? cr0 & CR0_AM : 0));
+    h.set(
+      CR4,
+      (cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)) | (user ? cr4 & (CR4_TSD | CR4_UMIP) : 0) | (policy.umip ? CR4_UMIP : 0) |
+        (policy.tsd ? CR4_TSD : 0) | (this.vif !== VIF_UNUSED ? CR4_VME : 0),
+    );
+    const root = paging.root(role, (cr0 & CR0_PG) !== 0);
     if (h.get(CR3) !== root) {
       h.set(CR3, root);
       cpu.h.tlb.flushAll();
     }
+    const window = paging.windowBase;
     h.set(GDTR_BASE, window + descriptors.gdtPage(role) * PAGE_BYTES);
     h.set(GDTR_LIMIT, 0xffff);
     h.set(IDTR_BASE, window + IDT_PAGE * PAGE_BYTES);
     h.set(IDTR_LIMIT, 0x7ff);
     h.set(SYSENTER_CS, descriptors.codeSlot * 8);
-    setSegment(h, TR, descriptors.tssSlot * 8, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT, TSS_ACCESS);
-    if (v.segmentAccess(LDTR) & ACCESS_UNUSABLE || descriptors.ldtLimit < 0) setUnusable(h, LDTR, 0);
-    else setSegment(h, LDTR, (descriptors.tssSlot - 1) * 8, window + descriptors.ldtPage(role) * PAGE_BYTES, descriptors.ldtLimit, LDT_ACCESS);
+    h.set(NMI_BLOCKED, v.get(NMI_BLOCKED));
     for (let i = 0; i < 4; i++) h.setAt(DR0, i, v.getAt(DR0, i));
     h.set(DR6, v.get(DR6));
     h.set(DR7, v.get(DR7) & ~DR7_GD);
-    for (const index of ALL) this.projectSegment(v, h, index, v86, role);
-    this.remember(h);
+    if (this.segmentsStale || this.limbo.changed) this.projectSegments(v, h, v86, role, window);
     cpu.switchContext("H");
   }
 
+  /** H's segments do not follow from V's any more: the guest changed its ring by itself, or the tables moved. */
+  forgetSegments(): void {
+    this.segmentsStale = true;
+  }
+
+  private vifOwner(v: Context, v86: boolean): number {
+    if (!v86) return VIF_UNUSED;
+    if (inRealMode(v)) return this.policy.vme ? VIF_IS_IF : VIF_UNUSED;
+    const guests = (v.get(CR4) & CR4_VME) !== 0 && (v.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) !== EFLAGS_IOPL;
+    return guests ? VIF_IS_GUESTS : VIF_UNUSED;
+  }
+
+  private systemFlags(v: Context, v86: boolean): number {
+    const flags = v.get(EFLAGS_SYSTEM);
+    const virtual = this.vif === VIF_IS_IF
+      ? (flags & EFLAGS_IF ? EFLAGS_VIF : 0) | (this.interruptWaits ? EFLAGS_VIP : 0)
+      : flags & (EFLAGS_VIF | EFLAGS_VIP);
+    return EFLAGS_IF | (flags & EFLAGS_RF) | (v86 ? EFLAGS_VM : 0) | virtual;
+  }
+
+  private projectSegments(v: Context, h: Context, v86: boolean, role: Role, window: number): void {
+    const { descriptors } = this;
+    setSegment(h, TR, descriptors.tssSlot * 8, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT, ACCESS_TSS);
+    if (descriptors.ldtLimit < 0) setUnusable(h, LDTR, 0);
+    else setSegment(h, LDTR, descriptors.ldtSlot * 8, window + descriptors.ldtPage(role) * PAGE_BYTES, descriptors.ldtLimit, ACCESS_LDT);
+    for (const index of SEGMENTS) this.projectSegment(v, h, index, v86, role);
+    this.remember();
+    this.segmentsStale = false;
+    this.limbo.changed = false;
+  }
+
   private projectSegment(v: Context, h: Context, index: number, v86: boolean, role: Role): void {
+    const { descriptors } = this;
     const selector = v.selector(index);
     if (v86) {
       setSegment(h, index, selector, selector << 4, V86_LIMIT, ACCESS_V86);
-      return;
-    }
-    if (v.segmentAccess(index) & ACCESS_UNUSABLE) {
+    } else if (v.segmentAccess(index) & ACCESS_UNUSABLE) {
       setUnusable(h, index, selector);
-      return;
-    }
-    const { base, limit, access } = this.descriptors.shadowHidden(role, selector);
-    const isPrivileged = (index === CS || index === SS) && role === KERNEL;
-    setSegment(h, index, isPrivileged ? (selector & 0xfffc) | this.policy.ring : selector, base, limit, access | 0x80);
-  }
-
-  private remember(h: Context): void {
-    for (const index of ALL) {
-      this.projected[index * 4] = h.selector(index);
-      this.projected[index * 4 + 1] = h.segmentBase(index);
-      this.projected[index * 4 + 2] = h.segmentLimit(index);
-      this.projected[index * 4 + 3] = h.segmentAccess(index);
+    } else {
+      descriptors.findShadow(role, selector);
+      const { low, high } = descriptors;
+      const isPrivileged = (index === CS || index === SS) && role === KERNEL;
+      setSegment(h, index, isPrivileged ? (selector & 0xfffc) | this.policy.ring : selector, baseOf(low, high), limitOf(low, high), accessOf(high) | ACCESS_P);
     }
   }
 
-  /** H -> V: segment registers that the guest loaded by itself, the ring it moved to unseen, VIF, RF. */
-  absorb(): void {
-    const { cpu, policy, descriptors } = this;
+  private remember(): void {
+    const word = this.cpu.h.context.base >> 2;
+    this.projected.set(this.cpu.state.i32.subarray(word, word + SEGMENT_AREA_WORDS));
+  }
+
+  /**
+   * H -> V after the guest ran: segment registers that it loaded by itself, the ring it moved to unseen, VIF, RF, the
+   * interrupt shadow, DR6. True: its ring is another one, so that H must be projected anew.
+   */
+  absorb(): boolean {
+    const { cpu } = this;
     const v = cpu.v.context, h = cpu.h.context;
-    const v86 = runsInV86(v);
-    let flags = v.get(EFLAGS_SYSTEM) & ~EFLAGS_RF;
-    flags |= h.get(EFLAGS_SYSTEM) & EFLAGS_RF;
-    if (policy.vme && v86) flags = h.get(EFLAGS_SYSTEM) & EFLAGS_VIF ? flags | EFLAGS_IF : flags & ~EFLAGS_IF;
+    const mine = h.get(EFLAGS_SYSTEM);
+    let flags = (v.get(EFLAGS_SYSTEM) & ~EFLAGS_RF) | (mine & EFLAGS_RF);
+    if (this.vif === VIF_IS_IF) flags = mine & EFLAGS_VIF ? flags | EFLAGS_IF : flags & ~EFLAGS_IF;
+    else if (this.vif === VIF_IS_GUESTS) flags = (flags & ~EFLAGS_VIF) | (mine & EFLAGS_VIF);
     v.set(EFLAGS_SYSTEM, flags);
-    for (const index of ALL) {
-      const at = index * 4;
-      if (
-        this.projected[at] === h.selector(index) && this.projected[at + 1] === h.segmentBase(index) &&
-        this.projected[at + 2]! >>> 0 === h.segmentLimit(index) && this.projected[at + 3] === h.segmentAccess(index)
-      ) continue;
+    v.set(SHADOW, h.get(SHADOW));
+    v.set(DR6, h.get(DR6));
+    v.set(NMI_BLOCKED, h.get(NMI_BLOCKED));
+    const { i32 } = cpu.state;
+    const word = h.base >> 2;
+    for (let i = 0; i < SEGMENT_AREA_WORDS; i++) if (i32[word + i] !== this.projected[i]) return this.absorbSegments(v, h);
+    return false;
+  }
+
+  private absorbSegments(v: Context, h: Context): boolean {
+    const { descriptors, policy } = this;
+    const before = v.get(CPL);
+    const v86 = runsInV86(v);
+    // At ring 1 the silicon's CPL says where the guest is; at ring 3 it says nothing.
+    if (!v86 && policy.ring === 1) v.set(CPL, h.get(CPL) === 3 ? 3 : 0);
+    const cpl = v.get(CPL);
+    const words = SEGMENT_STRIDE >> 2;
+    const { i32 } = this.cpu.state;
+    SEGMENTS.forEach((index, nth) => {
+      let changed = false;
+      for (let i = 0; i < words; i++) if (i32[(h.base >> 2) + nth * words + i] !== this.projected[nth * words + i]) changed = true;
+      if (!changed) return;
       const selector = h.selector(index);
       if (v86) setSegment(v, index, selector, selector << 4, V86_LIMIT, v.segmentAccess(index));
-      else if (index === CS) this.absorbCode(v, h, selector);
+      else if (h.segmentAccess(index) & ACCESS_UNUSABLE || !descriptors.findGuest(selector)) setUnusable(v, index, selector);
       else {
-        const own = h.segmentAccess(index) & ACCESS_UNUSABLE ? null : descriptors.guestHidden(selector);
-        const virtual = index === SS && v.get(CPL) === 0 && (selector & 3) === policy.ring ? selector & 0xfffc : selector;
-        if (own) setSegment(v, index, virtual, own.base, own.limit, own.access);
-        else setUnusable(v, index, selector);
+        const isPrivileged = index === CS || (index === SS && cpl === 0 && (selector & 3) === policy.ring);
+        const { low, high } = descriptors;
+        setSegment(v, index, isPrivileged ? (selector & 0xfffc) | cpl : selector, baseOf(low, high), limitOf(low, high), accessOf(high));
       }
-    }
-    this.remember(h);
-  }
-
-  /** A far transfer that did not leave. At ring 1 the silicon's CPL says where the guest is; at ring 3 it says nothing. */
-  private absorbCode(v: Context, h: Context, selector: number): void {
-    const { policy, descriptors } = this;
-    const cpl = policy.ring === 1 ? (h.get(CPL) === 3 ? 3 : 0) : v.get(CPL);
-    v.set(CPL, cpl);
-    const own = descriptors.guestHidden(selector);
-    if (own) setSegment(v, CS, (selector & 0xfffc) | cpl, own.base, own.limit, own.access);
+    });
+    this.remember();
+    return cpl !== before;
   }
 }
-

@@ -6,33 +6,36 @@
 
 import type { Core, StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { deliverEvent, EVENT_EXTERNAL, EVENT_TRAP } from "../cpu/exceptions.ts";
+import { deliverEvent, EVENT_TRAP } from "../cpu/exceptions.ts";
 import { walk } from "../cpu/paging.ts";
-import { PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
+import { DB, NMI, PF } from "../cpu/processor.ts";
+import { PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
 import type { Decoder } from "../isa/decoder.ts";
-import {
-  ACCESS_UNUSABLE, ACTIVITY, CPL, CR0, DR6, EFLAGS_IF, EFLAGS_SYSTEM, GDTR_BASE, GDTR_LIMIT, LDTR, SHADOW,
-} from "../isa/state-layout.ts";
+import { ACTIVITY, CPL, CR0, IDTR_BASE, IDTR_LIMIT } from "../isa/state-layout.ts";
 import type { ProcessorSet, Ring } from "../protocol/technique.ts";
 import { type ActionName, FLAG_EMULATED_RUN, FLAG_INJECTED, FLAG_REFUSED } from "../protocol/trap-record.ts";
+import { changesOf } from "./changes.ts";
 import { ExitRecorder } from "./exit-record.ts";
-import { buildInterruptTable, buildTaskState } from "./hardware-tables.ts";
-import { IDT_PAGE, MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
-import { limboReason, Projection, runsInV86, TSS_LIMIT } from "./projection.ts";
+import { HardwareTables, TSS_LIMIT } from "./hardware-tables.ts";
+import { LeakedSelectors } from "./leaked-selectors.ts";
+import { inRealMode, LimboCheck, roleOf, runsInV86 } from "./limbo.ts";
+import type { Probes } from "./oracle/probes.ts";
+import { MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
+import { Projection } from "./projection.ts";
 import { ShadowDescriptors } from "./shadow/descriptors.ts";
-import { KERNEL, ShadowPaging, USER } from "./shadow/paging.ts";
-import type { Truth } from "./oracle/truth.ts";
+import { KERNEL, ShadowPaging } from "./shadow/paging.ts";
 import type { TrapLog } from "./trap-log.ts";
+import { type InterruptSource, VirtualInterrupts } from "./virtual-interrupts.ts";
 
 export interface VmmParts {
   readonly cpu: Cpu;
   readonly core: Core;
   readonly decoder: Decoder;
   readonly log: TrapLog;
-  readonly truth: Truth;
+  readonly probes: Probes;
   /** Wasm address and size of the monitor's pool, and its first physical page in context H. */
   readonly pool: { readonly base: number; readonly bytes: number; readonly firstPage: number };
-  readonly interrupts: { readonly pending: () => boolean; readonly acknowledge: () => number };
+  readonly interrupts: InterruptSource;
   readonly nowNs: () => number;
   readonly notice: (text: string) => void;
 }
@@ -44,51 +47,55 @@ export interface Refusal {
   readonly bytes: Uint8Array;
 }
 
-const DB = 1, PF = 14;
 const ERROR_WRITE = 2;
+const CR0_PG = 0x8000_0000 | 0;
+const RUNNING = 0, SHUT_DOWN = 2;
 /** Emulated instructions between two looks at whether H can hold V again: few at first, as most limbos are short. */
 const LIMBO_FIRST_LOOKS = 64, LIMBO_BATCH = 256;
-/** With an interrupt waiting and IF = 0 this long, a person wants to know. */
-const STARVED_INSTRUCTIONS = 50e6;
-/** Instructions after which IF is what they made it, whatever it was before. */
-const SETS_FLAGS: ReadonlySet<string> = new Set(["CLI", "STI", "POPF", "IRET", "INT", "INT3", "INTO", "SYSENTER"]);
 
 export class Vmm {
   readonly ring: Ring;
   /** Instructions that the monitor ran for the guest on V. */
   emulatedInstructions = 0;
   refusal: Refusal | null = null;
+  readonly interrupts: VirtualInterrupts;
   private readonly parts: VmmParts;
   private readonly cpu: Cpu;
   private readonly core: Core;
   private readonly paging: ShadowPaging;
   private readonly descriptors: ShadowDescriptors;
+  private readonly tables: HardwareTables;
+  private readonly limbo: LimboCheck;
   private readonly projection: Projection;
   private readonly recorder: ExitRecorder;
-  private readonly pool: MonitorPool;
-  /** What H holds is void: V changed, or the tables did. */
+  private readonly leaked: LeakedSelectors;
+  /** V has changed: H does not follow from it any more. */
   private stale = true;
-  private tablesStale = true;
-  private translationsStale = true;
-  private waitingSince = -1;
-  private starvationTold = false;
-  private readonly traced = new Set<number>();
-  private readonly onFlush = (): void => {
-    this.translationsStale = true;
-  };
+  /** The guest's paging has changed: its tables may lie elsewhere. */
+  private paged = true;
 
   constructor(parts: VmmParts, ring: Ring, set: ProcessorSet) {
-    const { cpu } = parts;
+    const { cpu, core } = parts;
     this.parts = parts;
     this.cpu = cpu;
-    this.core = parts.core;
+    this.core = core;
     this.ring = ring;
-    this.pool = new MonitorPool(cpu.state, parts.pool.base, parts.pool.bytes, parts.pool.firstPage);
-    this.paging = new ShadowPaging(this.pool, () => cpu.h.tlb.flushAll());
-    this.descriptors = new ShadowDescriptors(cpu, this.pool);
-    this.descriptors.policy = { ring, hideUserCode: set.tricks === true };
-    this.projection = new Projection(cpu, this.descriptors, this.paging, { ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true });
+    const pool = new MonitorPool(cpu.state, parts.pool.base, parts.pool.bytes, parts.pool.firstPage);
+    this.paging = new ShadowPaging(
+      pool,
+      { resolve: (page) => this.resolve(page), isWritable: (page) => this.isWritable(page) },
+      ring,
+      (linear) => (linear === null ? cpu.h.tlb.flushAll() : cpu.h.tlb.flushPage(linear)),
+    );
+    this.descriptors = new ShadowDescriptors(cpu, pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
+    this.tables = new HardwareTables(pool);
+    this.limbo = new LimboCheck(this.descriptors);
+    this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
+      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true,
+    });
     this.recorder = new ExitRecorder(cpu, parts.log, parts.decoder);
+    this.leaked = new LeakedSelectors(cpu, this.descriptors, ring);
+    this.interrupts = new VirtualInterrupts(cpu, core, parts.interrupts, () => this.noteStarvation());
   }
 
   /** Takes the guest over between two instructions. */
@@ -96,325 +103,309 @@ export class Vmm {
     const { cpu } = this;
     cpu.hostAttached = true;
     cpu.h.tlb.prepare();
+    cpu.h.tlb.flushAll();
     cpu.v.tlb.onFlush.push(this.onFlush);
-    this.stale = this.tablesStale = this.translationsStale = true;
   }
 
   /** Gives the guest back to the bare processor. */
   detach(): void {
     const { cpu } = this;
-    for (const page of this.traced) cpu.unmarkTraced(page);
-    this.traced.clear();
-    const at = cpu.v.tlb.onFlush.indexOf(this.onFlush);
-    if (at >= 0) cpu.v.tlb.onFlush.splice(at, 1);
+    this.descriptors.release();
+    cpu.v.tlb.onFlush.splice(cpu.v.tlb.onFlush.indexOf(this.onFlush), 1);
     cpu.hostAttached = false;
     cpu.switchContext("V");
-    this.core.setIntr(this.parts.interrupts.pending());
+    this.interrupts.release();
   }
+
+  /** The guest flushed its own TLB: the shadow, which stands for it, follows. */
+  private readonly onFlush = (linear: number | null): void => {
+    this.paged = this.stale = true;
+    if (linear === null) this.paging.dropAll();
+    else this.paging.drop(linear);
+  };
 
   /** Physical addresses mean something else (A20, shadow RAM). */
   mappingChanged(): void {
-    this.translationsStale = this.tablesStale = this.stale = true;
+    this.paging.dropEverything();
+    this.paged = this.stale = true;
   }
 
-  /** A store changed a page that is watched: by V, by H, or by a bus master. */
-  tracedWrite(physicalPage: number): void {
-    if (this.traced.has(physicalPage)) this.tablesStale = this.stale = true;
+  /** Bytes of a watched page changed: by V, or by a bus master. */
+  tracedWrite(physical: number, length: number): void {
+    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
+      if (!this.descriptors.watched.has(page)) continue;
+      const start = page * PAGE_BYTES;
+      const roomy = this.descriptors.written(page, Math.max(physical - start, 0), Math.min(physical + length - start, PAGE_BYTES));
+      if (!roomy) this.refuseCrowdedTable();
+      this.stale = true;
+    }
+  }
+
+  private watch(page: number, watched: boolean): void {
+    if (watched) {
+      this.cpu.markTraced(page);
+      this.paging.protect(page);
+    } else {
+      this.cpu.unmarkTraced(page);
+    }
+  }
+
+  private resolve(page: number): number {
+    const { physical } = this.cpu.v;
+    const behindA20 = page & (physical.a20Mask >>> 12);
+    return physical.hostPage(behindA20) === 0 ? -1 : behindA20;
+  }
+
+  private isWritable(physicalPage: number): boolean {
+    return !this.cpu.v.physical.isReadOnly(physicalPage) && !this.descriptors.watched.has(physicalPage);
   }
 
   run(budget: number): StopReason | "refused" {
     const { core, cpu } = this;
+    const v = cpu.v.context;
     const end = core.retired() + budget;
+    const stopsAtException = core.stopAtException;
     for (;;) {
       if (this.refusal) return "refused";
-      this.deliverIfOpen();
-      const activity = cpu.v.context.get(ACTIVITY);
-      if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       const left = end - core.retired();
-      if (left <= 0) return "budget";
-      if (!this.enter(left)) continue;
-      const reason = core.run(left);
-      if (reason !== "exit") return reason === "halted" ? "budget" : reason;
-      this.handle();
+      if (this.interrupts.waits) this.deliverWaiting(left > 0);
+      const activity = v.get(ACTIVITY);
+      if (activity !== RUNNING) return activity === SHUT_DOWN ? "shutdown" : "halted";
+      if (end - core.retired() <= 0) return "budget";
+      const emulated = this.enter(end - core.retired());
+      if (emulated !== null) {
+        if (emulated === "exception" || core.takeStop()) return emulated === "exception" ? emulated : "break";
+        continue;
+      }
+      core.stopAtException = false;
+      const reason = core.run(end - core.retired());
+      core.stopAtException = stopsAtException;
+      if (this.projection.absorb()) {
+        this.stale = true;
+        this.projection.forgetSegments();
+      }
+      if (reason !== "exit") return reason;
+      if (this.handle() && stopsAtException) return "exception";
       if (core.takeStop()) return "break";
     }
   }
 
   // --- towards H
 
-  /** Makes H hold what V is. False: it cannot, and some instructions were emulated instead. */
-  private enter(left: number): boolean {
-    if (!this.stale) return true;
-    this.refresh();
-    const { cpu } = this;
-    const cpl = cpu.v.context.get(CPL);
-    if (!runsInV86(cpu.v.context) && (cpl === 1 || cpl === 2)) {
-      this.refuse("the guest uses ring 1 or 2");
-      return false;
+  /** Makes H hold what V is: null. Otherwise it cannot, and why the emulation that took its place has ended. */
+  private enter(left: number): StopReason | null {
+    if (!this.stale) {
+      this.cpu.switchContext("H");
+      return null;
     }
-    const limbo = limboReason(cpu.v.context, this.descriptors);
-    if (limbo !== null) {
-      this.emulateLimbo(left);
-      return false;
+    if (!this.refresh()) return "break";
+    const v = this.cpu.v.context;
+    if (this.limbo.reason(v) !== null) {
+      // A table page may have become present without a flush.
+      this.paged = true;
+      if (!this.refresh()) return "break";
+      if (this.limbo.reason(v) !== null) return this.emulateLimbo(left);
     }
-    this.projection.interruptWaits = this.waitingSince >= 0;
+    this.projection.interruptWaits = this.interrupts.parked;
     this.projection.project();
     this.stale = false;
+    return null;
+  }
+
+  /** Follows the guest's descriptor tables. False: refused. */
+  private refresh(): boolean {
+    const { cpu, descriptors, paging, tables } = this;
+    const v = cpu.v.context;
+    cpu.switchContext("V");
+    const window = paging.windowBase;
+    descriptors.setWindow(window, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT);
+    if (this.paged || descriptors.moved(v, !inRealMode(v))) {
+      this.paged = false;
+      if (!descriptors.follow(v, !inRealMode(v))) {
+        this.refuseCrowdedTable();
+        return false;
+      }
+    }
+    tables.setGates(descriptors.codeSlot * 8, window);
+    tables.setTaskState(inRealMode(v) && v.get(IDTR_BASE) === 0 && (v.get(IDTR_LIMIT) & 0xffff) >= 0x3ff);
     return true;
   }
 
-  /** Rebuilds what the guest's changes made void. */
-  private refresh(): void {
-    const { cpu, paging, descriptors } = this;
-    if (this.translationsStale) {
-      this.translationsStale = false;
-      paging.dropAll();
-      this.tablesStale = true;
-    }
-    if (!this.tablesStale) return;
-    this.tablesStale = false;
-    cpu.switchContext("V");
-    this.buildTables();
-    for (const page of this.traced) if (!descriptors.pages.has(page)) cpu.unmarkTraced(page);
-    for (const page of descriptors.pages) {
-      if (this.traced.has(page)) continue;
-      cpu.markTraced(page);
-      paging.protect(page);
-    }
-    this.traced.clear();
-    for (const page of descriptors.pages) this.traced.add(page);
-  }
-
-  private buildTables(): void {
-    const { cpu, descriptors, paging, pool } = this;
-    const v = cpu.v.context;
-    const window = paging.windowBase;
-    descriptors.windowBase = window;
-    descriptors.setTss(...tssDescriptor(window + TSS_PAGE * PAGE_BYTES));
-    const protectedMode = !runsInV86(v) || (v.get(CR0) & 1) !== 0;
-    const noTable = { base: 0, limit: -1 };
-    const ldt = v.segmentAccess(LDTR) & ACCESS_UNUSABLE || v.selector(LDTR) === 0 ? noTable : { base: v.segmentBase(LDTR), limit: Math.min(v.segmentLimit(LDTR), 0xffff) };
-    descriptors.rebuild(protectedMode ? { base: v.get(GDTR_BASE), limit: v.get(GDTR_LIMIT) & 0xffff } : noTable, protectedMode ? ldt : noTable);
-    buildInterruptTable(pool, IDT_PAGE, descriptors.codeSlot * 8, window);
-    buildTaskState(pool, TSS_PAGE, (v.get(CR0) & 1) !== 0);
-  }
-
   /** Runs V itself until H can hold it. */
-  private emulateLimbo(left: number): void {
+  private emulateLimbo(left: number): StopReason {
     const { cpu, core } = this;
-    cpu.switchContext("V");
+    const { truth } = this.parts.probes;
+    const v = cpu.v.context;
     const start = core.retired();
-    for (let looks = 0; ; looks++) {
-      const spent = core.retired() - start;
-      if (spent >= left) break;
-      const reason = core.run(Math.min(left - spent, looks < LIMBO_FIRST_LOOKS ? 1 : LIMBO_BATCH));
-      if (reason !== "budget" || core.stopping) break;
-      if (this.translationsStale || this.tablesStale) this.refresh();
-      else if (this.tablesMoved()) {
-        this.tablesStale = true;
-        this.refresh();
+    let reason: StopReason = "budget";
+    truth.look();
+    this.interrupts.whileEmulating(() => {
+      for (let looks = 0; ; looks++) {
+        const spent = core.retired() - start;
+        if (spent >= left) return;
+        cpu.switchContext("V");
+        reason = core.run(Math.min(left - spent, looks < LIMBO_FIRST_LOOKS ? 1 : LIMBO_BATCH));
+        if (reason === "break") core.stop(); // `run` answers it
+        this.refuseInnerRing();
+        if (reason !== "budget" || this.refusal || !this.refresh() || this.limbo.reason(v) === null) return;
       }
-      cpu.switchContext("V");
-      if (limboReason(cpu.v.context, this.descriptors) === null) break;
-    }
+    });
     this.emulatedInstructions += core.retired() - start;
-    this.parts.truth.adopt();
-    this.tablesStale = this.stale = true;
-  }
-
-  private tablesMoved(): boolean {
-    return (this.cpu.v.context.get(CR0) & 1) !== 0;
+    truth.follow(0, false);
+    this.stale = true;
+    return reason;
   }
 
   // --- exits
 
-  private handle(): void {
-    const { cpu, core, recorder, parts } = this;
+  /** One exit, one record. True: the guest was given an exception. */
+  private handle(): boolean {
+    const { cpu, core, recorder } = this;
     const { exit } = cpu;
+    const { truth } = this.parts.probes;
     exit.clear();
-    this.projection.absorb();
-    recorder.begin(exit, core.retired(), parts.nowNs());
-    let flags = 0;
-    let action: ActionName;
-    if (exit.kind === "interrupt") action = this.interrupt();
-    else if (exit.kind === "exception" && exit.vector === PF) action = this.pageFault(exit.cr2, exit.errorCode);
-    else if (exit.kind === "exception" && exit.vector === DB) action = this.debugTrap();
-    else action = this.step();
-    if (core.exception !== null && action !== "deliver-irq" && action !== "park-irq" && action !== "shadow-fill") {
-      flags |= FLAG_INJECTED;
-      action = "inject";
+    cpu.switchContext("V");
+    cpu.delivered = null;
+    truth.look();
+    const cpl = cpu.v.context.get(CPL);
+    recorder.begin(exit, core.retired(), this.parts.nowNs());
+    let action = this.react();
+    const { delivered } = this.cpu;
+    const injected = delivered !== null && delivered.isException;
+    if (injected) action = "inject";
+    if (cpu.v.context.get(ACTIVITY) === SHUT_DOWN) action = "end";
+    this.refuseInnerRing();
+    if (this.refusal) action = "refuse";
+    if (action !== "shadow-fill" && action !== "park-irq") {
+      const changes = changesOf(cpu, recorder.instruction, cpl);
+      truth.follow(changes.flags, changes.transfer);
     }
-    if (this.refusal) {
-      action = "refuse";
-      flags |= FLAG_REFUSED;
-    } else if (this.stale && this.limboAhead()) flags |= FLAG_EMULATED_RUN;
-    if (cpu.v.context.get(ACTIVITY) === 2) action = "end";
-    if (flags & FLAG_INJECTED || action === "deliver-irq" || SETS_FLAGS.has(recorder.instruction)) parts.truth.settle(EFLAGS_IF);
-    else parts.truth.follow();
-    recorder.commit(action, flags);
+    recorder.commit(action, (injected ? FLAG_INJECTED : 0) | (this.refusal ? FLAG_REFUSED : 0) | (this.limboAhead() ? FLAG_EMULATED_RUN : 0));
+    return injected;
+  }
+
+  private react(): ActionName {
+    const { cpu, interrupts, recorder } = this;
+    const { exit } = cpu;
+    if (exit.kind === "interrupt") {
+      this.stale = true;
+      const delivered = exit.vector === NMI ? interrupts.handleNmi() : interrupts.handle();
+      if (delivered) recorder.vector = interrupts.vector;
+      return delivered ? "deliver-irq" : "park-irq";
+    }
+    if (exit.kind === "exception" && exit.vector === PF) return this.pageFault(exit.cr2, exit.errorCode);
+    // INT1 leaves with EIP on itself; a trap of the debug registers or of TF leaves between two instructions.
+    if (exit.kind === "exception" && exit.vector === DB && exit.returnEip === cpu.state.eip) return this.debugTrap();
+    return this.step();
   }
 
   private limboAhead(): boolean {
-    return !this.tablesStale && !this.translationsStale && limboReason(this.cpu.v.context, this.descriptors) !== null;
+    return this.stale && !this.paged && this.cpu.v.context.get(ACTIVITY) === RUNNING && this.limbo.reason(this.cpu.v.context) !== null;
   }
 
-  /** One whole instruction of the guest on V: with the guest's rings, tables and devices. */
-  private step(): ActionName {
+  /** One whole instruction of the guest on V: with the guest's rings, tables and devices; or the delivery of its fault. */
+  private step(): "emulate" {
     const { cpu, core } = this;
     cpu.switchContext("V");
-    const before = core.retired();
+    const before = core.retired(), stopsAtException = core.stopAtException;
     core.holdInterrupts = true;
-    core.run(1);
+    core.stopAtException = true;
+    this.leaked.around(this.recorder.instruction, this.runOne);
+    core.stopAtException = stopsAtException;
     core.holdInterrupts = false;
     this.emulatedInstructions += core.retired() - before;
     this.stale = true;
-    this.noteTables();
     return "emulate";
   }
+  private readonly runOne = (): void => {
+    this.core.run(1);
+  };
 
-  /** LGDT, LLDT, a switch of mode: the shadows follow. Cheap comparisons after every step. */
-  private noteTables(): void {
-    const v = this.cpu.v.context;
-    const key = this.tableKey;
-    const now = [v.get(GDTR_BASE), v.get(GDTR_LIMIT), v.segmentBase(LDTR), v.segmentLimit(LDTR), v.get(CR0) & 1];
-    for (let i = 0; i < now.length; i++) {
-      if (key[i] === now[i]) continue;
-      key[i] = now[i]!;
-      this.tablesStale = true;
-    }
-    // Real-mode code runs with U = 1 everywhere, protected kernels do not: the address spaces change with PE.
-    if (this.lastPe !== now[4]) {
-      this.lastPe = now[4]!;
-      this.translationsStale = true;
-    }
+  /** What waited for the guest's IF. */
+  private deliverWaiting(roomToStep: boolean): void {
+    const { truth } = this.parts.probes;
+    const cpl = this.cpu.v.context.get(CPL);
+    truth.look();
+    this.cpu.delivered = null;
+    if (!this.interrupts.deliverWaiting(roomToStep ? this.stepShadowed : null)) return;
+    this.stale = true;
+    const changes = changesOf(this.cpu, null, cpl);
+    truth.follow(changes.flags, changes.transfer);
   }
-  private readonly tableKey: number[] = [];
-  private lastPe = -1;
+
+  /** The instruction behind STI or MOV SS, after which a request that waits may go in. */
+  private readonly stepShadowed = (): void => {
+    this.recorder.forget();
+    this.step();
+  };
 
   private debugTrap(): ActionName {
-    const { cpu, core } = this;
-    const status = cpu.h.context.get(DR6);
-    cpu.switchContext("V");
-    cpu.v.context.set(DR6, cpu.v.context.get(DR6) | status);
-    deliverEvent(cpu, DB, EVENT_TRAP);
-    core.exception = { vector: DB, errorCode: null };
+    deliverEvent(this.cpu, DB, EVENT_TRAP);
     this.stale = true;
     return "inject";
   }
 
   /** The silicon's page fault: the guest's own, a miss of the shadow, a device, or a watched page. */
   private pageFault(linear: number, error: number): ActionName {
-    const { cpu, core, paging } = this;
+    const { cpu, paging } = this;
     const v = cpu.v.context;
-    const write = (error & ERROR_WRITE) !== 0;
-    const v86 = runsInV86(v);
-    const user = v.get(CPL) === 3;
-    cpu.switchContext("V");
-    core.exception = null;
+    const write = (error & ERROR_WRITE) !== 0, user = v.get(CPL) === 3;
     const page = walk(cpu, linear, write, user);
     if (page < 0) {
       // The guest's tables do not allow it either. The walk has left the guest's own fault.
-      core.exception = { vector: PF, errorCode: error };
       cpu.deliverFault();
       this.stale = true;
       return "inject";
     }
-    const physicalPage = page & (cpu.physical.a20Mask >>> 12);
-    if (cpu.physical.hostPage(physicalPage) === 0) {
+    const physicalPage = this.resolve(page);
+    if (physicalPage < 0) {
       this.step();
       return "mmio";
     }
     if (paging.inWindow(linear)) {
-      if (this.ring === 1 && !v86 && !user) return this.step();
+      if (this.ring === 1) return this.step();
       if (!paging.moveWindow()) {
-        this.refuse("the guest uses all of its linear space: no room for the monitor's window");
+        this.refuse("the guest uses all of its linear space: there is no room for the monitor's window");
         return "refuse";
       }
-      this.tablesStale = this.stale = true;
+      this.projection.forgetSegments();
+      this.stale = true;
     }
-    const plain = !cpu.physical.isReadOnly(physicalPage) && !this.traced.has(physicalPage);
-    const writable = plain && (cpu.walkFlags & PAGE_WRITABLE) !== 0;
+    const flags = cpu.walkFlags, paged = (v.get(CR0) & CR0_PG) !== 0;
+    const userPage = (flags & PAGE_USER) !== 0;
+    let writable = (flags & PAGE_WRITABLE) !== 0 && this.isWritable(physicalPage);
+    // Where the kernel writes for CR0.WP = 0 alone, an entry that user code shares must not allow it.
+    if (this.ring === 1 && userPage && (flags & PAGE_RIGHTS_W) === 0) writable = false;
     if (write && !writable) {
       this.step();
       return "traced-write";
     }
-    const role = user && !(v86 && (v.get(CR0) & 1) === 0) ? USER : KERNEL;
-    const userBit = role === USER || v86 || this.ring === 3 || (cpu.walkFlags & PAGE_USER) !== 0;
-    paging.fill(role, linear, physicalPage, writable, userBit);
-    if (!this.stale) cpu.switchContext("H");
+    const reachable = this.ring === 3 || userPage || !paged;
+    paging.fill(paged ? roleOf(v) : KERNEL, paged, linear, physicalPage, writable, reachable, (flags & (PAGE_LARGE_2M | PAGE_LARGE_4M)) !== 0);
     return "shadow-fill";
   }
 
-  // --- interrupts: the silicon's IF is always 1, the guest's decides when
+  // --- what cannot go on
 
-  private interrupt(): ActionName {
-    const { core, cpu } = this;
-    core.exception = null;
-    if (this.open()) {
-      this.deliver();
-      return "deliver-irq";
-    }
-    if (this.waitingSince < 0) this.waitingSince = core.retired();
-    core.setIntr(false);
-    if (this.cpu.v.context.get(SHADOW) !== 0) this.stale = true;
-    this.projection.interruptWaits = true;
-    return "park-irq";
-  }
-
-  /** Interrupts are open to the guest: IF = 1, no shadow of STI or MOV SS. */
-  private open(): boolean {
+  private refuseInnerRing(): void {
     const v = this.cpu.v.context;
-    return (v.get(EFLAGS_SYSTEM) & EFLAGS_IF) !== 0 && v.get(SHADOW) === 0;
+    const cpl = v.get(CPL);
+    if (!runsInV86(v) && (cpl === 1 || cpl === 2)) this.refuse(`the guest runs code in ring ${cpl}`);
   }
 
-  private deliver(): void {
-    const { cpu, parts } = this;
-    const vector = parts.interrupts.acknowledge();
-    this.recorder.vector = vector;
-    cpu.switchContext("V");
-    deliverEvent(cpu, vector, EVENT_EXTERNAL);
-    parts.truth.settle(EFLAGS_IF);
-    this.stale = true;
-    this.resumeInterrupts();
-  }
-
-  private resumeInterrupts(): void {
-    this.waitingSince = -1;
-    this.starvationTold = false;
-    this.projection.interruptWaits = false;
-    this.core.setIntr(this.parts.interrupts.pending());
-  }
-
-  /** An interrupt that waited, or came while the guest was halted, and may go in now. */
-  private deliverIfOpen(): void {
-    const { cpu, core, parts } = this;
-    const v = cpu.v.context;
-    const halted = v.get(ACTIVITY) === 1;
-    if (this.waitingSince < 0 && !halted) return;
-    if (!parts.interrupts.pending()) {
-      if (this.waitingSince >= 0) this.resumeInterrupts();
-      return;
-    }
-    if (v.get(SHADOW) !== 0 && v.get(EFLAGS_SYSTEM) & EFLAGS_IF && !halted) {
-      // The instruction in the shadow runs first.
-      this.step();
-    }
-    if (this.open()) this.deliver();
-    else if (this.waitingSince >= 0 && !this.starvationTold && core.retired() - this.waitingSince > STARVED_INSTRUCTIONS) {
-      this.starvationTold = true;
-      parts.notice("an interrupt has waited for 50 million instructions with the guest's IF = 0");
-    }
+  private refuseCrowdedTable(): void {
+    this.refuse("the guest's GDT uses every slot: there is none for the monitor's own descriptors");
   }
 
   private refuse(reason: string): void {
-    const { cpu } = this;
-    this.refusal = { reason, eip: cpu.state.eip >>> 0, bytes: new Uint8Array(0) };
+    if (this.refusal) return;
+    this.refusal = { reason, eip: this.recorder.eip >>> 0, bytes: this.recorder.bytes };
+  }
+
+  private noteStarvation(): void {
+    const lost = this.parts.probes.lostInterruptFlag;
+    this.parts.notice(
+      `An interrupt has waited for 50 million instructions with the guest's IF = 0; ${lost ? `the last write of IF that got lost: ${lost}` : "no write of IF was lost"}.`,
+    );
   }
 }
-
-function tssDescriptor(base: number): [number, number] {
-  const low = (TSS_LIMIT & 0xffff) | (base << 16);
-  const high = ((base >>> 16) & 0xff) | (0x8b << 8) | (TSS_LIMIT & 0x000f_0000) | (base & 0xff00_0000);
-  return [low, high];
-}
-

@@ -2,214 +2,310 @@
 //
 // Each is built from the guest's table in two variants, by the guest's privilege: for its kernel, descriptors of DPL 0
 // become DPL 1 or 3 (where the kernel really runs) and, at ring 1, limits end below the monitor's window; for its user
-// code they stay as they are. Gates, TSS and LDT descriptors are not present, so that their use leaves to the monitor;
-// so are segments that the guest has never loaded, until the monitor has set their accessed bit in the guest's table.
+// code they stay as they are. Not present, so that their use leaves to the monitor: gates, TSS and LDT descriptors; code of
+// rings 1 and 2; segments that the guest has never loaded, until the monitor has set their accessed bit in the guest's table.
+//
+// The guest's tables are watched: what it stores there reaches the shadow before it runs on.
 
 import type { Cpu } from "../../cpu/cpu.ts";
-import { ACCESS_UNUSABLE } from "../../isa/state-layout.ts";
+import { baseOf, dplOf, accessOf, isCode, isConformingCode, limitOf } from "../../cpu/protection.ts";
+import type { Context } from "../../cpu/state.ts";
+import { ACCESS_UNUSABLE, GDTR_BASE, GDTR_LIMIT, LDTR } from "../../isa/state-layout.ts";
 import { GDT_KERNEL_PAGE, GDT_USER_PAGE, LDT_KERNEL_PAGE, LDT_USER_PAGE, type MonitorPool } from "../pool.ts";
+import { DescriptorTable, type Span } from "./descriptor-table.ts";
 import { KERNEL, type Role, USER } from "./paging.ts";
 
-const HIGH_A = 1 << 8, HIGH_CODE = 1 << 11, HIGH_CONFORMING = 1 << 10, HIGH_S = 1 << 12, HIGH_DPL_SHIFT = 13, HIGH_DPL = 3 << HIGH_DPL_SHIFT;
-const HIGH_P = 1 << 15, HIGH_G = 1 << 23;
-const HIGH_EXPAND_DOWN = 1 << 10;
-const TABLE_BYTES = 0x1_0000;
-/** The monitor's own code segment and TSS take the last slots that the guest does not use. */
-const MONITOR_CODE_LOW = 0x0000_ffff, MONITOR_CODE_HIGH = 0x00cf_9b00;
-
-/** Hidden part of a segment register. */
-export interface Hidden {
-  readonly base: number;
-  /** Unsigned, in bytes. */
-  readonly limit: number;
-  readonly access: number;
-}
-
-export function hiddenOf(low: number, high: number): Hidden {
-  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000)) | 0;
-  const raw = (low & 0xffff) | (high & 0x000f_0000);
-  return { base, limit: high & HIGH_G ? ((raw << 12) | 0xfff) >>> 0 : raw, access: (high >>> 8) & 0xf0ff };
-}
+const HIGH_A = 1 << 8, HIGH_EXPAND_DOWN = 1 << 10, HIGH_CODE = 1 << 11, HIGH_S = 1 << 12, HIGH_DPL_SHIFT = 13, HIGH_P = 1 << 15, HIGH_G = 1 << 23;
+const HIGH_LIMIT = 0x000f_0000;
+/** The monitor's code segment, TSS and LDT. */
+const MONITOR_SLOTS = 3;
 
 export interface TablePolicy {
   /** Ring of the guest's kernel. */
   readonly ring: 1 | 3;
-  /** Present code segments of user privilege while the kernel runs: absent makes IRET to them leave ("tricks"). */
+  /** Code segments of user privilege are absent while the kernel runs, so that IRET to them leaves ("tricks"). */
   readonly hideUserCode: boolean;
 }
 
-/** One table of the guest with its two shadows. */
+/** A table with its two shadows in the pool. */
 class ShadowTable {
-  /** The guest's descriptors as last read: low, high pairs. */
-  readonly guest = new Int32Array(TABLE_BYTES >> 2);
-  limit = -1;
-  base = 0;
+  readonly guest: DescriptorTable;
   private readonly pool: MonitorPool;
   private readonly pages: readonly [number, number];
+  /** Entries [0, written) of the shadows may be other than 0. */
+  written = 0;
 
-  constructor(pool: MonitorPool, kernelPage: number, userPage: number) {
+  constructor(cpu: Cpu, pool: MonitorPool, kernelPage: number, userPage: number) {
+    this.guest = new DescriptorTable(cpu);
     this.pool = pool;
     this.pages = [kernelPage, userPage];
   }
 
-  pageOf(role: Role): number {
+  page(role: Role): number {
     return this.pages[role];
   }
 
   write(role: Role, index: number, low: number, high: number): void {
-    const word = (this.pool.address(this.pages[role]) >> 2) + index * 2;
+    const word = this.word(role, index);
     this.pool.i32[word] = low;
     this.pool.i32[word + 1] = high;
   }
 
-  read(role: Role, index: number): Hidden {
-    const word = (this.pool.address(this.pages[role]) >> 2) + index * 2;
-    return hiddenOf(this.pool.i32[word]!, this.pool.i32[word + 1]!);
+  low(role: Role, index: number): number {
+    return this.pool.i32[this.word(role, index)]!;
   }
 
-  clear(): void {
-    for (const page of this.pages) {
-      const word = this.pool.address(page) >> 2;
-      this.pool.i32.fill(0, word, word + (TABLE_BYTES >> 2));
-    }
-    this.guest.fill(0);
+  high(role: Role, index: number): number {
+    return this.pool.i32[this.word(role, index) + 1]!;
+  }
+
+  private word(role: Role, index: number): number {
+    return (this.pool.address(this.pages[role]) >> 2) + index * 2;
   }
 }
 
 export class ShadowDescriptors {
   private readonly cpu: Cpu;
+  private readonly policy: TablePolicy;
   private readonly gdt: ShadowTable;
   private readonly ldt: ShadowTable;
-  policy: TablePolicy = { ring: 1, hideUserCode: false };
-  /** Linear address of the monitor's window: limits end below it at ring 1. */
-  windowBase = 0;
-  /** Guest physical pages that hold the tables. */
-  readonly pages = new Set<number>();
-  codeSlot = 8191;
-  tssSlot = 8190;
-  private tss: readonly [number, number] = [0, 0];
+  /** Grows with every change of a guest descriptor or of a shadow: what was compared with them is void. */
+  version = 0;
+  /** Physical pages of the guest's tables: stores to them are watched. */
+  readonly watched = new Set<number>();
+  /** Called for a page that is watched from now on, or no longer. */
+  private readonly onWatch: (physicalPage: number, watched: boolean) => void;
+  /** The monitor's own descriptors, in slots that the guest does not use. */
+  codeSlot = 0;
+  tssSlot = 0;
+  ldtSlot = 0;
+  private tssBase = 0;
+  private tssLimit = 0;
+  private windowBase = 0;
 
-  constructor(cpu: Cpu, pool: MonitorPool) {
+  constructor(cpu: Cpu, pool: MonitorPool, policy: TablePolicy, onWatch: (physicalPage: number, watched: boolean) => void) {
     this.cpu = cpu;
-    this.gdt = new ShadowTable(pool, GDT_KERNEL_PAGE, GDT_USER_PAGE);
-    this.ldt = new ShadowTable(pool, LDT_KERNEL_PAGE, LDT_USER_PAGE);
-  }
-
-  /** Descriptor words of the monitor's TSS. */
-  setTss(low: number, high: number): void {
-    this.tss = [low, high];
-  }
-
-  /**
-   * Reads the guest's tables again and builds the shadows. `gdt`, `ldt`: linear base and limit (-1: none). V must be the
-   * active context: the tables are read through the guest's paging, without any effect on it.
-   */
-  rebuild(gdt: { base: number; limit: number }, ldt: { base: number; limit: number }): void {
-    this.pages.clear();
-    this.load(this.gdt, gdt.base, gdt.limit);
-    this.load(this.ldt, ldt.base, ldt.limit);
+    this.policy = policy;
+    this.onWatch = onWatch;
+    this.gdt = new ShadowTable(cpu, pool, GDT_KERNEL_PAGE, GDT_USER_PAGE);
+    this.ldt = new ShadowTable(cpu, pool, LDT_KERNEL_PAGE, LDT_USER_PAGE);
     this.placeMonitor();
   }
 
-  private load(table: ShadowTable, base: number, limit: number): void {
-    table.clear();
-    table.base = base;
-    table.limit = limit;
-    const count = (limit + 1) >> 3;
-    for (let index = 0; index < count; index++) {
-      const low = this.peek(base + index * 8), high = this.peek(base + index * 8 + 4);
-      table.guest[index * 2] = low;
-      table.guest[index * 2 + 1] = high;
+  /** Linear places of the monitor's window and TSS. */
+  setWindow(windowBase: number, tssBase: number, tssLimit: number): void {
+    if (this.windowBase === windowBase && this.tssLimit === tssLimit) return;
+    this.windowBase = windowBase;
+    this.tssBase = tssBase;
+    this.tssLimit = tssLimit;
+    for (const table of [this.gdt, this.ldt]) this.derive(table, 0, table.guest.count);
+    this.placeMonitor();
+  }
+
+  /** GDTR or LDTR are not what `follow` saw last. */
+  moved(v: Context, tables: boolean): boolean {
+    return (
+      !this.gdt.guest.isAt(tables ? v.get(GDTR_BASE) : 0, tables ? v.get(GDTR_LIMIT) & 0xffff : -1) ||
+      !this.ldt.guest.isAt(ldtBase(v, tables), ldtLimit(v, tables))
+    );
+  }
+
+  /**
+   * Follows GDTR, LDTR and the guest's paging. `tables`: the guest uses them (protected mode, V86 tasks). V is the active
+   * context. False: the guest's GDT has no room for the monitor's own descriptors.
+   */
+  follow(v: Context, tables: boolean): boolean {
+    const changedGdt = this.followTable(this.gdt, tables ? v.get(GDTR_BASE) : 0, tables ? v.get(GDTR_LIMIT) & 0xffff : -1);
+    const changedLdt = this.followTable(this.ldt, ldtBase(v, tables), ldtLimit(v, tables));
+    if (!changedGdt && !changedLdt) return true;
+    this.watchPages();
+    return !changedGdt || this.placeMonitor();
+  }
+
+  private followTable(table: ShadowTable, base: number, limit: number): boolean {
+    const { guest } = table;
+    const other = guest.moveTo(base, limit);
+    if (!guest.locate() && !other) return false;
+    guest.read(0, guest.count);
+    this.derive(table, 0, guest.count);
+    for (let index = guest.count; index < table.written; index++) this.clear(table, index);
+    table.written = guest.count;
+    return true;
+  }
+
+  private watchPages(): void {
+    const now = new Set<number>();
+    for (const table of [this.gdt, this.ldt]) for (const page of table.guest.pages) if (page >= 0) now.add(page);
+    for (const page of this.watched) if (!now.has(page)) this.unwatch(page);
+    for (const page of now) {
+      if (this.watched.has(page)) continue;
+      this.watched.add(page);
+      this.onWatch(page, true);
+    }
+  }
+
+  private unwatch(page: number): void {
+    this.watched.delete(page);
+    this.onWatch(page, false);
+  }
+
+  /** The monitor goes away. */
+  release(): void {
+    for (const page of [...this.watched]) this.unwatch(page);
+  }
+
+  /** Bytes [from, to) of a watched page changed. False: no room for the monitor's descriptors is left. */
+  written(physicalPage: number, from: number, to: number): boolean {
+    let roomy = true;
+    for (const table of [this.gdt, this.ldt]) {
+      const span: Span = table.guest.spanOf(physicalPage, from, to);
+      if (span.first >= span.end) continue;
+      table.guest.read(span.first, span.end);
+      this.derive(table, span.first, span.end);
+      if (table === this.gdt) roomy = this.placeMonitor();
+    }
+    return roomy;
+  }
+
+  /** Builds both shadows of entries [first, end). */
+  private derive(table: ShadowTable, first: number, end: number): void {
+    const { words } = table.guest;
+    for (let index = first; index < end; index++) {
       if (index === 0 && table === this.gdt) continue;
-      table.write(KERNEL, index, ...this.forKernel(low, high));
-      table.write(USER, index, ...present(low, high));
+      const low = words[index * 2]!, high = presentIfLoadable(words[index * 2 + 1]!);
+      table.write(USER, index, low, high);
+      this.deriveForKernel(table, index, low, high);
     }
+    this.version++;
   }
 
-  /** A dword of the guest's linear memory; 0 where it is not mapped. */
-  private peek(linear: number): number {
-    const { cpu } = this;
-    let value = 0;
-    for (let i = 0; i < 4; i++) {
-      const physical = cpu.peekPhysical((linear + i) | 0);
-      if (physical < 0) return 0;
-      const host = cpu.physical.hostPage(physical >>> 12);
-      if (host === 0) return 0;
-      if (i === 0 || ((linear + i) & 0xfff) === 0) this.pages.add(physical >>> 12);
-      value |= cpu.state.u8[host + (physical & 0xfff)]! << (8 * i);
+  private deriveForKernel(table: ShadowTable, index: number, low: number, high: number): void {
+    if ((high & HIGH_P) === 0) {
+      table.write(KERNEL, index, low, high);
+      return;
     }
-    return value;
+    const { ring } = this.policy;
+    const access = accessOf(high), dpl = dplOf(access);
+    if (isCode(access)) {
+      // Conforming code runs at any CPL from its DPL up: the kernel's real ring too.
+      const conforming = isConformingCode(access);
+      if ((dpl === 3 && this.policy.hideUserCode) || (!conforming && (dpl === 1 || dpl === 2))) high &= ~HIGH_P;
+      else if (dpl === 0 && !conforming) high |= ring << HIGH_DPL_SHIFT;
+    } else if (dpl === 0) {
+      high |= ring << HIGH_DPL_SHIFT;
+    } else if (dpl === 1) {
+      // One above the kernel's real ring: data that it may load, and no stack for it, as with DPL 1 at ring 0.
+      high = (high & ~(3 << HIGH_DPL_SHIFT)) | ((ring === 1 ? 2 : 3) << HIGH_DPL_SHIFT);
+    } else if (ring === 3) {
+      high |= 3 << HIGH_DPL_SHIFT;
+    }
+    if (ring === 1) this.writeCut(table, index, low, high);
+    else table.write(KERNEL, index, low, high);
   }
 
-  private forKernel(low: number, high: number): [number, number] {
-    let [l, h] = present(low, high);
-    if ((h & HIGH_P) === 0) return [l, h];
-    const dpl = (h & HIGH_DPL) >> HIGH_DPL_SHIFT;
-    const code = (h & HIGH_CODE) !== 0;
-    if (code && dpl === 3 && this.policy.hideUserCode) return [l, h & ~HIGH_P];
-    if (dpl === 0 && !(code && h & HIGH_CONFORMING)) h |= this.policy.ring << HIGH_DPL_SHIFT;
-    if (this.policy.ring === 1) [l, h] = cutLimit(l, h, this.windowBase >>> 0);
-    return [l, h];
+  /** Ends an expand-up segment below the window; one that begins beyond it, or grows down, is not present. */
+  private writeCut(table: ShadowTable, index: number, low: number, high: number): void {
+    const end = this.windowBase >>> 0, start = baseOf(low, high) >>> 0;
+    const growsDown = (high & (HIGH_S | HIGH_CODE | HIGH_EXPAND_DOWN)) === (HIGH_S | HIGH_EXPAND_DOWN);
+    if (growsDown || start >= end) {
+      table.write(KERNEL, index, low, high & ~HIGH_P);
+      return;
+    }
+    const last = end - start - 1;
+    if (limitOf(low, high) > last) {
+      const inPages = last > 0xf_ffff;
+      const raw = inPages ? ((last + 1) >>> 12) - 1 : last;
+      low = (low & 0xffff_0000) | (raw & 0xffff);
+      high = (high & ~(HIGH_LIMIT | HIGH_G)) | (raw & HIGH_LIMIT) | (inPages ? HIGH_G : 0);
+    }
+    table.write(KERNEL, index, low, high);
   }
 
-  private placeMonitor(): void {
+  private clear(table: ShadowTable, index: number): void {
+    table.write(KERNEL, index, 0, 0);
+    table.write(USER, index, 0, 0);
+  }
+
+  /** Finds slots for the monitor's code segment, TSS and LDT past the guest's limit or where its descriptor is absent. */
+  private placeMonitor(): boolean {
+    const { gdt } = this;
+    const { count, words } = gdt.guest;
     const slots: number[] = [];
-    const used = (this.gdt.limit + 1) >> 3;
-    for (let slot = 8191; slot > 0 && slots.length < 2; slot--) {
-      if (slot >= used || (this.gdt.guest[slot * 2 + 1]! & HIGH_P) === 0) slots.push(slot);
+    for (let slot = 8191; slot > 0 && slots.length < MONITOR_SLOTS; slot--) {
+      if (slot >= count || (words[slot * 2 + 1]! & HIGH_P) === 0) slots.push(slot);
     }
-    if (slots.length < 2) throw new Error("the guest's GDT leaves no room for the monitor");
-    [this.codeSlot, this.tssSlot] = [slots[0]!, slots[1]!];
+    if (slots.length < MONITOR_SLOTS) return false;
+    for (const old of [this.codeSlot, this.tssSlot, this.ldtSlot]) {
+      if (old === 0 || slots.includes(old)) continue;
+      if (old < count) this.derive(gdt, old, old + 1);
+      else this.clear(gdt, old);
+    }
+    [this.codeSlot, this.tssSlot, this.ldtSlot] = [slots[0]!, slots[1]!, slots[2]!];
     for (const role of [KERNEL, USER]) {
-      this.gdt.write(role, this.codeSlot, MONITOR_CODE_LOW, MONITOR_CODE_HIGH);
-      this.gdt.write(role, this.tssSlot, this.tss[0], this.tss[1]);
+      gdt.write(role, this.codeSlot, 0x0000_ffff, 0x00cf_9b00);
+      gdt.write(role, this.tssSlot, systemLow(this.tssBase, this.tssLimit), systemHigh(this.tssBase, this.tssLimit, 0x8b));
+      const ldtBase = this.windowBase + this.ldtPage(role) * 4096;
+      gdt.write(role, this.ldtSlot, systemLow(ldtBase, 0xffff), systemHigh(ldtBase, 0xffff, 0x82));
     }
+    this.version++;
+    return true;
   }
 
   /** Pool page of the GDT or LDT that the silicon reads in `role`. */
   gdtPage(role: Role): number {
-    return this.gdt.pageOf(role);
+    return this.gdt.page(role);
   }
   ldtPage(role: Role): number {
-    return this.ldt.pageOf(role);
+    return this.ldt.page(role);
   }
   get ldtLimit(): number {
-    return this.ldt.limit;
+    return this.ldt.guest.limit;
   }
 
-  /** What the guest's own table says of a selector, or null where it has no such descriptor. */
-  guestHidden(selector: number): Hidden | null {
+  // --- questions about a selector. `low` and `high` are valid after `findGuest` or `findShadow`.
+
+  low = 0;
+  high = 0;
+
+  /** The guest's own descriptor; false where its table has none. */
+  findGuest(selector: number): boolean {
     const table = selector & 4 ? this.ldt : this.gdt;
-    if ((selector & 0xfffc) === 0 || (selector | 7) > table.limit) return null;
-    const index = (selector & 0xfff8) >> 2;
-    return hiddenOf(table.guest[index]!, table.guest[index + 1]!);
+    if ((selector & 0xfffc) === 0 || (selector | 7) > table.guest.limit) return false;
+    const word = (selector & 0xfff8) >> 2;
+    this.low = table.guest.words[word]!;
+    this.high = table.guest.words[word + 1]!;
+    return true;
   }
 
   /** What the silicon gets when it loads the selector in `role`. */
-  shadowHidden(role: Role, selector: number): Hidden {
-    if ((selector & 0xfffc) === 0) return { base: 0, limit: 0, access: ACCESS_UNUSABLE };
-    return (selector & 4 ? this.ldt : this.gdt).read(role, selector >>> 3);
+  findShadow(role: Role, selector: number): void {
+    const table = selector & 4 ? this.ldt : this.gdt;
+    this.low = table.low(role, selector >>> 3);
+    this.high = table.high(role, selector >>> 3);
   }
+}
+
+function hasLdt(v: Context, tables: boolean): boolean {
+  return tables && (v.segmentAccess(LDTR) & ACCESS_UNUSABLE) === 0 && (v.selector(LDTR) & 0xfffc) !== 0;
+}
+
+function ldtBase(v: Context, tables: boolean): number {
+  return hasLdt(v, tables) ? v.segmentBase(LDTR) : 0;
+}
+
+function ldtLimit(v: Context, tables: boolean): number {
+  return hasLdt(v, tables) ? Math.min(v.segmentLimit(LDTR), 0xffff) : -1;
 }
 
 /** Not present where a use must reach the monitor: system descriptors, and segments never accessed. */
-function present(low: number, high: number): [number, number] {
-  if ((high & HIGH_S) === 0 || (high & HIGH_A) === 0) return [low, high & ~HIGH_P];
-  return [low, high];
+function presentIfLoadable(high: number): number {
+  return (high & (HIGH_S | HIGH_A)) === (HIGH_S | HIGH_A) ? high : high & ~HIGH_P;
 }
 
-/** Ends an expand-up segment below `end` (linear); one that begins beyond it, or grows down, is not present. */
-function cutLimit(low: number, high: number, end: number): [number, number] {
-  const { base, limit } = hiddenOf(low, high);
-  if ((high & HIGH_CODE) === 0 && high & HIGH_EXPAND_DOWN) return [low, high & ~HIGH_P];
-  const start = base >>> 0;
-  if (start >= end) return [low, high & ~HIGH_P];
-  const room = end - start - 1;
-  if (limit <= room) return [low, high];
-  const pages = (room + 1) >>> 12;
-  if (room > 0xf_ffff) {
-    const raw = pages - 1;
-    return [(low & 0xffff_0000) | (raw & 0xffff), (high & ~0x000f_0000) | (raw & 0x000f_0000) | HIGH_G];
-  }
-  return [(low & 0xffff_0000) | (room & 0xffff), (high & ~(0x000f_0000 | HIGH_G)) | (room & 0x000f_0000)];
+function systemLow(base: number, limit: number): number {
+  return (limit & 0xffff) | (base << 16);
+}
+
+function systemHigh(base: number, limit: number, access: number): number {
+  return ((base >>> 16) & 0xff) | (access << 8) | (limit & HIGH_LIMIT) | (base & 0xff00_0000);
 }

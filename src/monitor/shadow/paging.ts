@@ -1,48 +1,58 @@
-// Shadow page tables: what the silicon walks while the guest runs. They are filled from the guest's own tables when an
-// access misses, and dropped when the guest flushes its TLB: to the guest they behave as one large TLB.
+// Shadow page tables: what the silicon walks while the guest runs.
 //
-// Two address spaces: one for the guest's kernel, one for its user code, so that an entry states exactly what that
-// privilege may do. Both carry the monitor's window, 4 MB of linear space with the tables that the silicon reads.
+// While the guest pages, they are filled from its own tables when an access misses, and dropped when the guest flushes
+// its TLB: to the guest they behave as one large TLB. Its kernel at ring 1 is a supervisor to the silicon too, so that the
+// U bit keeps its meaning in one space; a kernel at ring 3 needs a second one for its user code.
+// While the guest does not page, a third space maps linear addresses to themselves, all of it beforehand.
+//
+// Every space carries the monitor's window: 4 MB with the tables that the silicon reads.
 
-import type { MonitorPool } from "../pool.ts";
-import { PAGE_BYTES, TSS_PAGE, TSS_PAGES } from "../pool.ts";
+import { type MonitorPool, PAGE_BYTES, TSS_PAGE, TSS_PAGES } from "../pool.ts";
+import { AddressSpace, ENTRIES, PTE_A, PTE_D, PTE_P, PTE_U, PTE_W } from "./address-space.ts";
 
-const PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40;
-const ENTRIES = 1024;
 export const WINDOW_BYTES = 1 << 22;
 /** Pages of the window: the four descriptor tables, IDT and TSS, in the pool's order. */
 const WINDOW_PAGES = TSS_PAGE + TSS_PAGES;
+/** The first megabyte has holes; above it, the first page that is not memory ends the identity space. */
+const FIRST_MEGABYTE = 0x100;
 
 export type Role = 0 | 1;
+/** The guest's privilege: its kernel (and real mode), or its user code. */
 export const KERNEL: Role = 0, USER: Role = 1;
 
-class AddressSpace {
-  readonly directory: number;
-  /** Pool page of each page table, -1 where there is none. */
-  readonly tables = new Int32Array(ENTRIES).fill(-1);
-
-  constructor(directory: number) {
-    this.directory = directory;
-  }
+/** Guest physical memory as the shadow needs it. Pages are as the processor drives them, before A20. */
+export interface GuestPages {
+  /** Physical page behind A20; -1: a device or nothing. */
+  resolve(page: number): number;
+  /** Stores may go straight to memory: no ROM, nothing that is watched. */
+  isWritable(physicalPage: number): boolean;
 }
 
 export class ShadowPaging {
   private readonly pool: MonitorPool;
-  private readonly spaces: readonly [AddressSpace, AddressSpace];
+  private readonly pages: GuestPages;
+  private readonly identity: AddressSpace;
+  private readonly kernel: AddressSpace;
+  private readonly user: AddressSpace;
+  private readonly spaces: readonly AddressSpace[];
   private readonly windowTable: number;
   /** Directory slot of the window. */
   private windowSlot = ENTRIES - 1;
-  /** Called when entries that were present went away. */
-  private readonly flushed: () => void;
-  fills = 0;
-  drops = 0;
+  private identityBuilt = false;
+  /** Called when mappings went away: the page of `linear`, or all (null). */
+  private readonly flushed: (linear: number | null) => void;
 
-  constructor(pool: MonitorPool, flushed: () => void) {
+  constructor(pool: MonitorPool, pages: GuestPages, ring: 1 | 3, flushed: (linear: number | null) => void) {
     this.pool = pool;
+    this.pages = pages;
     this.flushed = flushed;
-    this.spaces = [new AddressSpace(pool.take()), new AddressSpace(pool.take())];
+    this.identity = new AddressSpace(pool);
+    this.kernel = new AddressSpace(pool);
+    this.user = ring === 1 ? this.kernel : new AddressSpace(pool);
+    this.spaces = ring === 1 ? [this.identity, this.kernel] : [this.identity, this.kernel, this.user];
     this.windowTable = pool.take();
-    for (let i = 0; i < WINDOW_PAGES; i++) this.write(this.windowTable, i, (pool.physicalPage(i) * PAGE_BYTES) | PTE_P | PTE_W | PTE_A | PTE_D);
+    const word = pool.address(this.windowTable) >> 2;
+    for (let i = 0; i < WINDOW_PAGES; i++) pool.i32[word + i] = (pool.physicalPage(i) * PAGE_BYTES) | PTE_P | PTE_W | PTE_A | PTE_D;
     this.mapWindow();
   }
 
@@ -51,84 +61,69 @@ export class ShadowPaging {
     return (this.windowSlot * WINDOW_BYTES) | 0;
   }
 
-  /** CR3 for the silicon. */
-  root(role: Role): number {
-    return (this.pool.physicalPage(this.spaces[role].directory) * PAGE_BYTES) | 0;
-  }
-
   inWindow(linear: number): boolean {
     return linear >>> 22 === this.windowSlot;
   }
 
-  /** Lets `role` reach a page: `user` as the silicon's U bit. */
-  fill(role: Role, linear: number, physicalPage: number, writable: boolean, user: boolean): void {
-    const space = this.spaces[role];
-    const slot = linear >>> 22;
-    let table = space.tables[slot]!;
-    if (table < 0) {
-      table = this.pool.take();
-      if (table < 0) {
-        this.dropAll();
-        table = this.pool.take();
-      }
-      space.tables[slot] = table;
-      this.write(space.directory, slot, (this.pool.physicalPage(table) * PAGE_BYTES) | PTE_P | PTE_W | PTE_U | PTE_A);
-    }
-    const index = (linear >>> 12) & (ENTRIES - 1);
-    const before = this.read(table, index);
-    this.write(table, index, (physicalPage * PAGE_BYTES) | PTE_P | PTE_A | PTE_D | (writable ? PTE_W : 0) | (user ? PTE_U : 0));
-    if (before & PTE_P) this.flushed();
-    this.fills++;
+  /** CR3 for the silicon. */
+  root(role: Role, paged: boolean): number {
+    if (!paged && !this.identityBuilt) this.buildIdentity();
+    return this.space(role, paged).root;
   }
 
-  /** The guest flushed its TLB, or what pages mean has changed. */
+  private space(role: Role, paged: boolean): AddressSpace {
+    if (!paged) return this.identity;
+    return role === USER ? this.user : this.kernel;
+  }
+
+  /** Lets `role` reach a page. `large`: the guest maps it by a large page. */
+  fill(role: Role, paged: boolean, linear: number, physicalPage: number, writable: boolean, user: boolean, large: boolean): void {
+    const space = this.space(role, paged);
+    const rights = (writable ? PTE_W : 0) | (user ? PTE_U : 0);
+    const before = space.isMapped(linear);
+    if (!space.map(linear, physicalPage, rights, large)) {
+      this.dropAll();
+      space.map(linear, physicalPage, rights, large);
+    }
+    if (before) this.flushed(linear);
+  }
+
+  /** The guest flushed its TLB. */
   dropAll(): void {
-    for (const space of this.spaces) {
-      for (let slot = 0; slot < ENTRIES; slot++) {
-        const table = space.tables[slot]!;
-        if (table < 0) continue;
-        space.tables[slot] = -1;
-        this.write(space.directory, slot, 0);
-        this.pool.release(table);
-      }
-    }
+    this.kernel.clear();
+    this.user.clear();
     this.mapWindow();
-    this.drops++;
-    this.flushed();
+    this.flushed(null);
   }
 
-  /** Takes one page out of both spaces (INVLPG of a small page). */
+  /** What physical addresses mean has changed (A20, shadow RAM). */
+  dropEverything(): void {
+    this.identity.clear();
+    this.identityBuilt = false;
+    this.dropAll();
+  }
+
+  /** INVLPG. */
   drop(linear: number): void {
-    for (const space of this.spaces) {
-      const table = space.tables[linear >>> 22]!;
-      if (table >= 0) this.write(table, (linear >>> 12) & (ENTRIES - 1), 0);
-    }
-    this.flushed();
+    let whole = this.kernel.unmap(linear);
+    if (this.user !== this.kernel && this.user.unmap(linear)) whole = true;
+    this.flushed(whole ? null : linear);
   }
 
-  /** A page is watched from now on: no entry may let the guest write it. */
+  /** A page is watched from now on: no mapping may let the guest write it. */
   protect(physicalPage: number): void {
-    for (const space of this.spaces) {
-      for (let slot = 0; slot < ENTRIES; slot++) {
-        const table = space.tables[slot]!;
-        if (table < 0) continue;
-        for (let i = 0; i < ENTRIES; i++) {
-          const entry = this.read(table, i);
-          if (entry & PTE_W && entry >>> 12 === physicalPage) this.write(table, i, entry & ~PTE_W);
-        }
-      }
-    }
-    this.flushed();
+    for (const space of this.spaces) space.protect(physicalPage);
+    this.flushed(null);
   }
 
   /** Moves the window to 4 MB that the guest does not use; false where there are none. The tables' linear addresses change with it. */
   moveWindow(): boolean {
     for (let slot = ENTRIES - 1; slot > 0; slot--) {
-      if (slot === this.windowSlot || this.spaces.some((space) => space.tables[slot]! >= 0)) continue;
-      for (const space of this.spaces) this.write(space.directory, this.windowSlot, 0);
+      if (slot === this.windowSlot || this.spaces.some((space) => space.occupies(slot))) continue;
+      for (const space of this.spaces) space.setDirectory(this.windowSlot, 0);
       this.windowSlot = slot;
       this.mapWindow();
-      this.flushed();
+      this.flushed(null);
       return true;
     }
     return false;
@@ -136,14 +131,18 @@ export class ShadowPaging {
 
   private mapWindow(): void {
     const entry = (this.pool.physicalPage(this.windowTable) * PAGE_BYTES) | PTE_P | PTE_W | PTE_A;
-    for (const space of this.spaces) this.write(space.directory, this.windowSlot, entry);
+    for (const space of this.spaces) space.setDirectory(this.windowSlot, entry);
   }
 
-  private read(page: number, index: number): number {
-    return this.pool.i32[(this.pool.address(page) >> 2) + index]!;
-  }
-
-  private write(page: number, index: number, value: number): void {
-    this.pool.i32[(this.pool.address(page) >> 2) + index] = value;
+  private buildIdentity(): void {
+    const { pages, identity } = this;
+    this.identityBuilt = true;
+    for (let page = 0; page < this.windowSlot << 10; page++) {
+      const physicalPage = pages.resolve(page);
+      if (physicalPage >= 0) identity.map(page << 12, physicalPage, PTE_U | (pages.isWritable(physicalPage) ? PTE_W : 0), false);
+      else if (page >= FIRST_MEGABYTE) break;
+    }
+    this.mapWindow();
+    this.flushed(null);
   }
 }

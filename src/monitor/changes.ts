@@ -1,0 +1,45 @@
+// What an instruction of the guest, or the event it raised, has written whatever was there before: for the truth, which may
+// differ from V there. SDM Vol. 2, the instructions' "Operation"; Vol. 3A, "Flag Usage By Exception- or Interrupt-Handler Procedure".
+
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, IDTR_BASE } from "../isa/state-layout.ts";
+import { inRealMode } from "./limbo.ts";
+import { peek } from "./oracle/peek.ts";
+import { PRIVILEGED_FLAGS } from "./oracle/truth.ts";
+
+export interface Changes {
+  /** Bits of PRIVILEGED_FLAGS. */
+  readonly flags: number;
+  /** CS, SS and the ring. */
+  readonly transfer: boolean;
+}
+
+const NOTHING: Changes = { flags: 0, transfer: false };
+const TRANSFER: Changes = { flags: 0, transfer: true };
+const TASK_GATE = 5;
+/** Bit 0 of an interrupt or trap gate's type: a trap gate leaves IF alone. */
+const TRAP_GATE = 1;
+
+/** `cpl`: of the guest before the instruction. V holds what came of it. */
+export function changesOf(cpu: Cpu, instruction: Decoded | null, cpl: number): Changes {
+  if (cpu.delivered !== null) return { flags: flagsOfDelivery(cpu, cpu.delivered.vector), transfer: true };
+  const iopl = (cpu.v.context.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) >>> 12;
+  const permitted = cpl === 0 ? PRIVILEGED_FLAGS : cpl <= iopl ? EFLAGS_IF : 0;
+  switch (instruction?.row?.mnemonic) {
+    case "CLI": case "STI": return { flags: EFLAGS_IF, transfer: false };
+    case "POPF": return { flags: permitted, transfer: false };
+    case "IRET": return { flags: permitted, transfer: true };
+    case "SYSENTER": return { flags: EFLAGS_IF, transfer: true };
+    case "SYSEXIT": case "RETF": case "CALL": case "JMP": return TRANSFER;
+    default: return NOTHING;
+  }
+}
+
+function flagsOfDelivery(cpu: Cpu, vector: number): number {
+  const v = cpu.v.context;
+  if (inRealMode(v)) return EFLAGS_IF;
+  const type = peek(cpu, v, (v.get(IDTR_BASE) + vector * 8 + 5) | 0, 1) & 15;
+  if (type === TASK_GATE) return PRIVILEGED_FLAGS;
+  return type & TRAP_GATE ? 0 : EFLAGS_IF;
+}

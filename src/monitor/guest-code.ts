@@ -1,0 +1,72 @@
+// The instruction that left, read through the guest's own paging without any effect, and decoded. The same few sites leave
+// again and again: decoded instructions are kept.
+
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import { createDecoded, type Decoder } from "../isa/decoder.ts";
+
+const MAXIMUM_LENGTH = 15;
+const KEPT = 1024;
+
+interface Kept {
+  readonly words: Int32Array;
+  code32: boolean;
+  valid: boolean;
+  readonly decoded: Decoded;
+}
+
+export class GuestCode {
+  private readonly cpu: Cpu;
+  private readonly decoder: Decoder;
+  private readonly kept: (Kept | undefined)[] = new Array<Kept | undefined>(KEPT).fill(undefined);
+  /** What `fetch` read, zeros behind it. */
+  readonly bytes = new Uint8Array(16);
+  private readonly words = new Int32Array(this.bytes.buffer);
+  private linear = 0;
+  /** Bytes that could be read, at most 15. */
+  available = 0;
+
+  constructor(cpu: Cpu, decoder: Decoder) {
+    this.cpu = cpu;
+    this.decoder = decoder;
+  }
+
+  /** Reads the bytes at a linear address of the guest. V is the active context. */
+  fetch(linear: number): void {
+    const { cpu, bytes } = this;
+    const { u8 } = cpu.state;
+    this.linear = linear;
+    this.words.fill(0);
+    let count = 0;
+    let host = 0;
+    for (; count < MAXIMUM_LENGTH; count++) {
+      const address = (linear + count) | 0;
+      if (count === 0 || (address & 0xfff) === 0) {
+        const physical = cpu.peekPhysical(address);
+        if (physical < 0) break;
+        host = cpu.physical.hostPage(physical >>> 12);
+        if (host === 0) break;
+      }
+      bytes[count] = u8[host + (address & 0xfff)]!;
+    }
+    this.available = count;
+  }
+
+  /** What was fetched, or null where it is no instruction. */
+  decode(code32: boolean): Decoded | null {
+    const { words } = this;
+    const slot = (this.linear ^ (this.linear >>> 10)) & (KEPT - 1);
+    let entry = this.kept[slot];
+    const same = entry !== undefined && entry.code32 === code32 && entry.words[0] === words[0] && entry.words[1] === words[1] &&
+      entry.words[2] === words[2] && entry.words[3] === words[3];
+    if (!same) {
+      entry ??= { words: new Int32Array(4), code32, valid: false, decoded: createDecoded() };
+      entry.words.set(words);
+      entry.code32 = code32;
+      const length = this.decoder.decodeBytes(this.bytes, 0, MAXIMUM_LENGTH, code32, entry.decoded);
+      entry.valid = length > 0 && length <= MAXIMUM_LENGTH && entry.decoded.row !== null;
+      this.kept[slot] = entry;
+    }
+    return entry!.valid ? entry!.decoded : null;
+  }
+}

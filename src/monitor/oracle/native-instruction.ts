@@ -1,0 +1,108 @@
+// The sensitive instruction that the silicon runs by itself: where it is, its operands, its stack. Read before it runs, and
+// once more after it.
+
+import type { Cpu } from "../../cpu/cpu.ts";
+import { createDecoded, type Decoder } from "../../isa/decoder.ts";
+import { resolveOperand } from "../../isa/operand-location.ts";
+import { R_LENGTH, R_OFFSET } from "../../isa/record-layout.ts";
+import type { Row } from "../../isa/row.ts";
+import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM, EIP_BASE, ESP, RECORD } from "../../isa/state-layout.ts";
+import { packMode } from "../../protocol/trap-record.ts";
+import { operandAddress, stackAddress } from "../guest-operand.ts";
+import type { TrapLog } from "../trap-log.ts";
+import { peek } from "./peek.ts";
+
+const ACCESS_CODE32 = 1 << 14;
+const CR0_PE = 1;
+
+export class NativeInstruction {
+  private readonly cpu: Cpu;
+  private readonly decoder: Decoder;
+  private readonly bytes = new Uint8Array(16);
+  private readonly decoded = createDecoded();
+  private length = 0;
+  private linear = 0;
+  private selector = 0;
+  private mode = 0;
+  eip = 0;
+
+  constructor(cpu: Cpu, decoder: Decoder) {
+    this.cpu = cpu;
+    this.decoder = decoder;
+  }
+
+  /** Reads the instruction whose record is about to run in the active context. */
+  read(): void {
+    const { cpu, bytes } = this;
+    const { state, context } = cpu;
+    const v = cpu.v.context;
+    const record = state.read(RECORD);
+    this.eip = (state.read(EIP_BASE) + state.view.getUint16(record + R_OFFSET, true)) | 0;
+    this.linear = (context.segmentBase(CS) + this.eip) | 0;
+    this.length = state.u8[record + R_LENGTH]!;
+    const offset = this.linear & 0xfff;
+    const first = cpu.peekPhysical(this.linear), second = offset + this.length > 4096 ? cpu.peekPhysical((this.linear | 0xfff) + 1) : -1;
+    for (let i = 0; i < this.length; i++) {
+      const physical = offset + i < 4096 ? first : second;
+      const host = physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);
+      bytes[i] = host === 0 ? 0 : state.u8[host + ((offset + i) & 0xfff)]!;
+    }
+    this.selector = v.selector(CS);
+    const code32 = (context.segmentAccess(CS) & ACCESS_CODE32) !== 0;
+    this.mode = packMode(v.get(CPL), context.get(CPL), (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0, (v.get(CR0) & CR0_PE) !== 0, code32);
+    this.decoder.decodeBytes(bytes, 0, 15, code32, this.decoded);
+  }
+
+  /** Its site in the trap log. */
+  site(log: TrapLog): number {
+    return log.site(this.linear >>> 0, this.eip >>> 0, this.selector, this.mode, this.bytes, 0, this.length);
+  }
+
+  /** CS:EIP for a person. */
+  get place(): string {
+    return `${this.selector.toString(16).padStart(4, "0")}:${(this.eip >>> 0).toString(16).padStart(8, "0")}`;
+  }
+
+  get row(): Row | null {
+    return this.decoded.row;
+  }
+  get operandSize(): number {
+    return this.decoded.operandSize;
+  }
+
+  /** 0 where it has none. */
+  get immediate(): number {
+    return this.decoded.row!.operands.length > 0 ? this.decoded.immediate : 0;
+  }
+
+  /** Stack item `nth` from the top, in operand-size words. `pointer`: ESP at the time in question. */
+  stack(nth: number, pointer: number = this.cpu.state.gpr(ESP)): number {
+    const { context, state } = this.cpu;
+    const size = this.decoded.operandSize;
+    return peek(this.cpu, context, stackAddress(state, context, nth * size, pointer), size);
+  }
+
+  /** Linear address of the memory operand. */
+  address(): number {
+    return operandAddress(this.cpu.state, this.cpu.context, this.decoded);
+  }
+
+  memory(linear: number, width: number): number {
+    return peek(this.cpu, this.cpu.context, linear, width);
+  }
+
+  /** Present value of operand `nth`: a register or memory. */
+  operand(nth: number, width?: number): number {
+    const { state, context } = this.cpu;
+    const operand = resolveOperand(this.decoded.row!.operands[nth]!, this.decoded);
+    const bytes = width ?? operand.width;
+    if (operand.kind === "mem") return this.memory(this.address(), bytes);
+    if (operand.kind === "segment") return context.selector(operand.number);
+    return bytes === 4 ? state.gpr(operand.number) : state.register(operand.number, bytes);
+  }
+
+  /** Number of the segment register that operand `nth` names. */
+  segment(nth: number): number {
+    return resolveOperand(this.decoded.row!.operands[nth]!, this.decoded).number;
+  }
+}
