@@ -82,7 +82,7 @@ export class Machine {
           writeBlock: (port, width, from) => this.pc.io.writeBlock(port, width, from),
         },
         codeWritten: (address, length) => this.codeWritten(address, length),
-        readTimestamp: () => Math.floor(this.clock.nowNs() * TSC_PER_NS),
+        readTimestamp: (hardware) => Math.floor(this.clock.nowNs() * TSC_PER_NS) + (hardware ? this.supervisor.monitorTicks : 0),
         floatingPointError: () => this.pc.floatingPointError(),
         notice: (text) => this.events.notice(text),
       },
@@ -106,7 +106,7 @@ export class Machine {
         notice: (text) => this.events.notice(text),
       },
       pins: {
-        intr: (level) => this.core.setIntr(level),
+        intr: (level) => (this.complete ? this.supervisor.setIntr(level) : this.core.setIntr(level)),
         reset: () =>
           this.request(() => {
             this.resetRequested = true;
