@@ -20,12 +20,14 @@ const COLUMNS: readonly (readonly [string, string])[] = [
   ["bytes", "the whole instruction"], ["action", "what the monitor did"], ["cost*", "modelled cycles on a Core 2"],
 ];
 
-/** Positions of the rows in sight (their elements are used again for the next ones): the last ones while the list is followed, whatever the scroll position says by then. */
-function rowsInSight(count: number, following: boolean, top: number, height: number): number[] {
-  const fit = Math.ceil(height / ROW_PIXELS) + OVERSCAN;
-  const first = following ? count - fit : Math.floor(top / ROW_PIXELS) - OVERSCAN;
-  const from = Math.max(0, first), to = Math.min(count, following ? count : first + fit + 2 * OVERSCAN);
-  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+/**
+ * The rows in sight: the last ones while the list is followed, whatever the scroll position says by then.
+ * Each has a slot whose elements are used again when another row takes it.
+ */
+function rowsInSight(count: number, following: boolean, top: number, height: number): { slot: number; position: number }[] {
+  const slots = Math.ceil(height / ROW_PIXELS) + 2 * OVERSCAN;
+  const first = Math.max(0, following ? count - slots : Math.floor(top / ROW_PIXELS) - OVERSCAN);
+  return Array.from({ length: Math.max(0, Math.min(slots, count - first)) }, (_, index) => ({ slot: (first + index) % slots, position: first + index }));
 }
 
 export function TrapTable(): React.JSX.Element {
@@ -103,7 +105,7 @@ export function TrapTable(): React.JSX.Element {
           {COLUMNS.map(([name, title]) => <span key={name} role="columnheader" title={title} className={name === "" ? styles.glyph : undefined}>{name === "" ? <span className="hidden">class</span> : name}</span>)}
         </div>
         <div role="rowgroup" style={{ height: rows * ROW_PIXELS, position: "relative" }}>
-          {rowsInSight(rows, following, view.top, view.height).map((position, slot) => (
+          {rowsInSight(rows, following, view.top, view.height).map(({ slot, position }) => (
             <Row key={slot} traps={traps} position={position} selected={position === selectedAt} onSelect={() => traps.select(position)} />
           ))}
         </div>
