@@ -48,6 +48,8 @@ export function deliverRaised(p: Processor): void {
 export function deliverVirtualInterrupt(p: Processor): void {
   const { context: c } = p;
   const flags = c.get(EFLAGS_SYSTEM);
+  // The trap of a single step comes first; the return from its handler brings us here again.
+  if (p.stepping) return;
   if ((flags & (EFLAGS_VIF | EFLAGS_VIP)) !== (EFLAGS_VIF | EFLAGS_VIP) || c.get(CPL) !== 3 || (flags & EFLAGS_IOPL) === EFLAGS_IOPL) return;
   if ((c.get(CR4) & (flags & EFLAGS_VM ? CR4_VME : CR4_PVI)) === 0) return;
   p.raise(GP, 0);
@@ -161,7 +163,7 @@ function dispatchProtected(p: Processor, vector: number, kind: EventKind, hasErr
 }
 
 function throughTaskGate(p: Processor, selector: number, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
-  checkAvailableTss(p, selector, TS);
+  checkAvailableTss(p, selector, GP);
   if (p.deprivileged) {
     recordEvent(p, vector, kind, hasError, error, "task-switch");
     p.exit.selector = selector;

@@ -145,10 +145,10 @@ describe("interrupts through a task gate", () => {
     expect([b.cpu.state.eip, b.cpu.state.gpr(4), b.r32(0x6ffc), flags() & NT]).toEqual([NEW_EIP, 0x6ffc, 0x1234, NT]);
   });
 
-  it("refuse a TSS that is busy with #TS", () => {
+  it("refuse a TSS that is busy with #GP", () => {
     b.gate(IDT, 0x40, TSS_SELECTOR, 0, 0x85);
     b.cpu.deliverInterrupt(0x40);
-    expect([b.cpu.state.eip / 0x1000, b.r32(b.cpu.state.gpr(4))]).toEqual([10, TSS_SELECTOR | 1]);
+    expect([b.cpu.state.eip / 0x1000, b.r32(b.cpu.state.gpr(4))]).toEqual([13, TSS_SELECTOR | 1]);
   });
 
   it("#DF finds its task however broken the stack is", () => {

@@ -50,7 +50,8 @@ export function checkBackLink(p: Processor): number {
 }
 
 /**
- * Switches to the task of `selector`, whose descriptor was checked and read last. `flags`: EFLAGS to save for the old task.
+ * Switches to the task of `selector`, whose descriptor was checked and read last; it may be the current one (IRET). `flags`: EFLAGS to
+ * save for the old task.
  * Returns the width in bytes of the new TSS's stack items (an error code is pushed in it).
  */
 export function switchTask(p: Processor, selector: number, source: TaskSwitchSource, flags: number): 2 | 4 {
@@ -63,16 +64,20 @@ export function switchTask(p: Processor, selector: number, source: TaskSwitchSou
   // Both TSSs are proved before the first change.
   const oldSelector = c.selector(TR), oldBase = c.segmentBase(TR), old32 = (c.segmentAccess(TR) & 8) !== 0;
   if (!probeWrite(p, oldBase, old32 ? TSS32.bytes : TSS16.bytes, false)) throw GUEST_FAULT;
-  const next = readTask(p, base, is32);
+  readLinear(p, base, 2, false);
+  readLinear(p, (base + (is32 ? TSS32.bytes : TSS16.bytes) - 2) | 0, 2, false);
   const nested = source === FROM_CALL || source === FROM_INTERRUPT;
   if (nested && !probeWrite(p, base, 2, false)) throw GUEST_FAULT;
 
   if (!nested) clearDescriptorType(p, oldSelector, TSS_BUSY);
   saveTask(p, oldBase, old32, source === FROM_IRET ? flags & ~EFLAGS_NT : flags);
+  const next = readTask(p, base, is32);
   if (nested) writeLinear(p, base, 2, oldSelector, false);
   if (source !== FROM_IRET) orDescriptorType(p, selector, TSS_BUSY);
 
   p.taskCommitted = true;
+  // A single step of the old task is not the new one's.
+  p.stepping = false;
   setSegment(c, TR, selector, base, limit, accessOf(high) | TSS_BUSY);
   c.set(CR0, c.get(CR0) | CR0_TS);
   c.set(DR7, c.get(DR7) & ~DR7_LOCAL);
@@ -150,15 +155,21 @@ function loadTask(p: Processor, next: TaskImage, is32: boolean, nested: boolean)
   for (const i of SEGMENT_NAMES) setUnusable(c, i, next.selectors[i]);
   setUnusable(c, LDTR, next.ldt);
 
-  const v86 = (next.eflags & EFLAGS_VM) !== 0;
-  c.set(CPL, v86 ? 3 : next.selectors[CS] & 3);
+  // Ring 3 until there is a stack: a fault before that switches to one of the new TSS.
+  c.set(CPL, 3);
   updateMode(p);
   loadTaskLdt(p, next.ldt);
+  const v86 = (next.eflags & EFLAGS_VM) !== 0;
   if (v86) {
     for (const i of SEGMENT_NAMES) setSegment(c, i, next.selectors[i], next.selectors[i] << 4, 0xffff, ACCESS_V86);
   } else {
+    // The stack comes first: a bad CS is reported on it.
+    const cpl = next.selectors[CS] & 3;
+    checkStackSelector(p, next.selectors[SS], cpl, TS);
+    setFromDescriptor(p, SS, next.selectors[SS]);
+    c.set(CPL, cpl);
+    updateMode(p);
     loadTaskCode(p, next.selectors[CS]);
-    loadTaskStack(p, next.selectors[SS]);
     for (const i of [DS, ES, FS, GS]) loadTaskData(p, i, next.selectors[i]);
   }
   updateMode(p);
@@ -181,11 +192,6 @@ function loadTaskCode(p: Processor, selector: number): void {
   if ((access & ACCESS_P) === 0) p.selectorFault(NP, selector);
   markAccessed(p, selector);
   setFromDescriptor(p, CS, selector);
-}
-
-function loadTaskStack(p: Processor, selector: number): void {
-  checkStackSelector(p, selector, p.context.get(CPL), TS);
-  setFromDescriptor(p, SS, selector);
 }
 
 function loadTaskData(p: Processor, index: number, selector: number): void {

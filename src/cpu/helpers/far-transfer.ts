@@ -1,6 +1,6 @@
 // Far JMP, CALL and RET: direct, through call gates, to tasks. SDM Vol. 2, JMP, CALL, RET, "Operation".
 
-import { CPL, CS, ESP, SS } from "../../isa/state-layout.ts";
+import { CPL, CS, EFLAGS_RF, ESP, SS } from "../../isa/state-layout.ts";
 import { getEflags } from "../eflags.ts";
 import { recordExit } from "../exceptions.ts";
 import { FAULT_IS_EXIT } from "../exit.ts";
@@ -160,7 +160,7 @@ function toTask(p: Processor, selector: number, access: number, source: typeof F
     p.raiseNoError(FAULT_IS_EXIT - 1);
     return;
   }
-  switchTask(p, tss, source, getEflags(p.state, p.context));
+  switchTask(p, tss, source, getEflags(p.state, p.context) & ~EFLAGS_RF);
 }
 
 export function farReturn(p: Processor, size: OperandSize, popBytes: number): void {

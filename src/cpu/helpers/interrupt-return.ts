@@ -40,6 +40,7 @@ function returnInV86(p: Processor, size: OperandSize): void {
   // The task's IF is VIF. It may not turn it on while an interrupt waits (VIP), nor single-step itself.
   const stack = currentStack(p);
   stack.expect(2, 0, 3);
+  for (let i = 0; i < 4; i += 2) stack.peek(2, i);
   const image = stack.peek(2, 4);
   if (image & EFLAGS_TF || (image & EFLAGS_IF && c.get(EFLAGS_SYSTEM) & EFLAGS_VIP)) p.fault(GP, 0);
   returnUnprotected(p, 2, ALWAYS);
@@ -74,7 +75,7 @@ function returnToTask(p: Processor): void {
     p.raiseNoError(FAULT_IS_EXIT - 1);
     return;
   }
-  switchTask(p, selector, FROM_IRET, getEflags(p.state, p.context));
+  switchTask(p, selector, FROM_IRET, getEflags(p.state, p.context) & ~EFLAGS_RF);
 }
 
 function returnProtected(p: Processor, size: OperandSize): void {
