@@ -68,14 +68,15 @@ function joined(changes: readonly Bytes[]): Bytes[] {
 export function difference(expected: Outcome, actual: Outcome, undefinedFlags: number): string {
   const lines: string[] = [];
   const note = (what: string, left: string, right: string) => void (left !== right && lines.push(`${what}: silicon ${left}, ours ${right}`));
-  note("end", nameVector(expected), nameVector(actual));
-  note("CR2", hex(expected.cr2), hex(actual.cr2));
-  note("EIP", hex(expected.eip), hex(actual.eip));
+  const compare = (what: string, left: number, right: number) => void ((left ^ right) !== 0 && note(what, hex(left), hex(right)));
+  if (expected.vector !== actual.vector || expected.error !== actual.error) note("end", nameVector(expected), nameVector(actual));
+  compare("CR2", expected.cr2, actual.cr2);
+  compare("EIP", expected.eip, actual.eip);
   const mask = ~(undefinedFlags | EFLAGS_RF);
-  note("EFLAGS", hex(expected.eflags & mask), hex(actual.eflags & mask));
-  for (const [n, name] of REGISTERS.entries()) note(name, hex(expected.registers[n] as number), hex(actual.registers[n] as number));
-  for (const [n, name] of SEGMENTS.entries()) note(name, hex(expected.selectors[n] as number), hex(actual.selectors[n] as number));
-  note("memory", listChanges(joined(expected.changes)), listChanges(joined(actual.changes)));
+  compare("EFLAGS", expected.eflags & mask, actual.eflags & mask);
+  for (let n = 0; n < 8; n++) compare(REGISTERS[n] as string, expected.registers[n] as number, actual.registers[n] as number);
+  for (let n = 0; n < 6; n++) compare(SEGMENTS[n] as string, expected.selectors[n] as number, actual.selectors[n] as number);
+  if (expected.changes.length > 0 || actual.changes.length > 0) note("memory", listChanges(joined(expected.changes)), listChanges(joined(actual.changes)));
   return lines.join("\n");
 }
 

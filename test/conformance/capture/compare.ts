@@ -2,7 +2,7 @@
 
 import type { Row } from "../../../src/isa/row.ts";
 import { CS } from "../../../src/isa/state-layout.ts";
-import { type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
+import { type Bytes, type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
 import { deviationOf } from "./deviations.ts";
 import { descriptorOf } from "./sandbox.ts";
 import { LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
@@ -36,7 +36,12 @@ export function judge(row: Row, c: Case, silicon: Outcome, prediction: Predictio
   return deviation ? { difference: "", deviation: deviation.name } : { difference: evaluator, deviation: null };
 }
 
-/** Null if the case must not run natively: it would touch what the harness occupies, never end, or execute its own middle. */
+/** Whether bytes lie in [from, to). */
+function reaches({ address, bytes }: Bytes, from: number, to: number): boolean {
+  return address < to && address + bytes.length > from;
+}
+
+/** Null if the case must not run natively: it would touch what the harness occupies, write into its own code, or execute anything behind itself. */
 export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[]): Prediction | null {
   let prediction: Prediction;
   try {
@@ -47,12 +52,15 @@ export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readon
   }
   const begin = linearEip(c);
   const isOccupied = (linear: number) => occupied.some(([from, to]) => linear >= from && linear < to);
+  const end = begin + c.code.length;
   for (const outcome of [prediction.evaluator, prediction.interpreter]) {
+    if (outcome.changes.some((change) => reaches(change, begin, end))) return null;
     if (outcome.vector === PAGE_FAULT && isOccupied(outcome.cr2 >>> 0)) return null;
     if (outcome.vector !== COMPLETED) continue;
     const base = descriptorOf((outcome.selectors[CS] as number) | 3)?.base ?? 0;
     const next = (base + outcome.eip) >>> 0;
-    if (isOccupied(next) || (next >= begin && next < begin + c.code.length)) return null;
+    if (isOccupied(next) || (next >= begin && next < end)) return null;
+    if ([...c.memory, ...outcome.changes].some((bytes) => reaches(bytes, next, next + 1))) return null;
   }
   return prediction;
 }

@@ -61,19 +61,23 @@ export const DEVIATIONS: readonly Deviation[] = [
   {
     name: "far CALL pushes first", why: "the return address is pushed before the target is compared with the limit; Vol. 2, CALL compares first",
     explains: (row, _c, silicon, ours) => row.mnemonic === "CALL" && isFar(row) && ours.vector === PROTECTION && ours.error === 0 &&
-      (isMemoryFault(silicon) || difference({ ...silicon, changes: [] }, ours, 0) === ""),
+      (isOperandFault(silicon) || difference({ ...silicon, changes: [] }, ours, 0) === ""),
   },
   {
     name: "stack before target", why: "near CALL finds its stack unusable before its target beyond the limit; Vol. 2, CALL has the reverse",
-    explains: (row, _c, silicon, ours) => row.mnemonic === "CALL" && !isFar(row) && ours.vector === PROTECTION && ours.error === 0 && isMemoryFault(silicon),
+    explains: (row, _c, silicon, ours) => row.mnemonic === "CALL" && !isFar(row) && ours.vector === PROTECTION && ours.error === 0 && isOperandFault(silicon),
   },
   {
     name: "order of far returns", why: "RETF and IRET read the selector and flags before the offset, and more than they need",
-    explains: (row, _c, silicon, ours) => /^(RETF|IRET)$/.test(row.mnemonic) && isMemoryFault(silicon) && (isMemoryFault(ours) || ours.vector === PROTECTION),
+    explains: (row, _c, silicon, ours) => /^(RETF|IRET)$/.test(row.mnemonic) && isOperandFault(silicon) && (isOperandFault(ours) || ours.vector === PROTECTION),
   },
   {
     name: "alignment of ENTER's new stack top", why: "the check that the new top can be written also asks for alignment; Vol. 2, ENTER speaks of page faults alone",
     explains: (row, c, silicon) => row.mnemonic === "ENTER" && (c.eflags & EFLAGS_AC) !== 0 && silicon.vector === ALIGNMENT,
+  },
+  {
+    name: "pushes of an interrupted ENTER", why: "what was pushed before a fault stays in memory below the stack, which did not move",
+    explains: (row, _c, silicon, ours) => row.mnemonic === "ENTER" && isFault(silicon) && difference({ ...silicon, changes: [] }, { ...ours, changes: [] }, 0) === "",
   },
   {
     name: "the host's own instructions", why: "0F 0D with a register is undefined on AMD processors, LOCK MOV CR0 is their MOV CR8, and they let LOCK VERW pass",

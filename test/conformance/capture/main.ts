@@ -1,37 +1,55 @@
 // Command line of scripts/capture-vectors.mjs.
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { captureVectors } from "./capture.ts";
 import { buildHarness, Silicon } from "./harness.ts";
 import { compareLive } from "./live.ts";
+import { packVectors } from "./vectors.ts";
 
 const USAGE = `usage: node scripts/capture-vectors.mjs [--cases N] [--seed N] [--rows REGEXP] [--strict]
+       node scripts/capture-vectors.mjs --write FILE [--seed N]
 
 Runs random instructions natively and on both back-ends, and prints where they differ. Needs Linux on an x86 and gcc -m32.
   --cases N      how many (100000)
   --seed N       another seed, other cases (1)
   --rows REGEXP  only rows whose "opcode mnemonic operands" matches
-  --strict       compare flags that the manual leaves undefined too`;
+  --strict       compare flags that the manual leaves undefined too
+  --write FILE   capture the golden vectors instead`;
 
-const { values } = parseArgs({
-  options: {
-    cases: { type: "string", default: "100000" }, seed: { type: "string", default: "1" }, rows: { type: "string", default: "" },
-    strict: { type: "boolean", default: false }, help: { type: "boolean", default: false },
-  },
-});
+/** "AuthenticAMD family 25 model 17". */
+function processorName(): string {
+  const info = readFileSync("/proc/cpuinfo", "utf8");
+  const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(info)?.[1] ?? "unknown";
+  return `${field("vendor_id")} family ${field("cpu family")} model ${field("model")}`;
+}
 
 export async function main(source: string): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      cases: { type: "string", default: "100000" }, seed: { type: "string", default: "1" }, rows: { type: "string", default: "" },
+      strict: { type: "boolean", default: false }, write: { type: "string" }, help: { type: "boolean", default: false },
+    },
+  });
   if (values.help) {
     console.log(USAGE);
     return 0;
   }
+  const seed = Number(values.seed);
+  const print = (line: string) => console.log(line);
   const harness = buildHarness(source);
   const silicon = new Silicon(harness.program);
   try {
     await silicon.prepare();
+    if (values.write !== undefined) {
+      const vectors = await captureVectors(silicon, seed, print);
+      const packed = packVectors(processorName(), vectors);
+      writeFileSync(values.write, packed);
+      console.log(`${vectors.length} vectors, ${packed.length} bytes`);
+      return 0;
+    }
     const begin = Date.now();
-    const result = await compareLive(silicon, {
-      cases: Number(values.cases), seed: Number(values.seed), rows: new RegExp(values.rows), strict: values.strict, print: (line) => console.log(line),
-    });
+    const result = await compareLive(silicon, { cases: Number(values.cases), seed, rows: new RegExp(values.rows), strict: values.strict, print });
     const seconds = (Date.now() - begin) / 1000;
     console.log(`${result.cases} cases in ${seconds.toFixed(1)} s, ${result.faults} of them faults; ${result.skipped} not run; ${result.differences} differences`);
     return result.differences === 0 ? 0 : 1;
