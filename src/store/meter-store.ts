@@ -10,8 +10,8 @@ export interface MeterState {
   readonly mips: number;
   readonly trapsPerSecond: number;
   readonly leaksPerSecond: number;
-  /** Part of the running time spent in the monitor, 0-1. */
-  readonly monitorShare: number;
+  /** Part of the running time spent in the monitor, 0-1; null while nobody measures it. */
+  readonly monitorShare: number | null;
   /** The guest waits for an interrupt: few instructions are no failure. */
   readonly waiting: boolean;
   readonly instructions: number;
@@ -22,7 +22,7 @@ export interface MeterState {
 }
 
 const NOTHING: MeterState = {
-  mips: 0, trapsPerSecond: 0, leaksPerSecond: 0, monitorShare: 0, waiting: false, instructions: 0, emulatedInstructions: 0, guestNs: 0, history: [],
+  mips: 0, trapsPerSecond: 0, leaksPerSecond: 0, monitorShare: null, waiting: false, instructions: 0, emulatedInstructions: 0, guestNs: 0, history: [],
 };
 
 interface Sample {
@@ -74,7 +74,7 @@ export class MeterStore {
       mips: (sample.instructions - last.instructions) / seconds / 1e6,
       trapsPerSecond,
       leaksPerSecond: (sample.leaks - last.leaks) / seconds,
-      monitorShare: runNs > 0 ? Math.min(1, (sample.monitorNs - last.monitorNs) / runNs) : 0,
+      monitorShare: runNs > 0 && sample.monitorNs > 0 ? Math.min(1, (sample.monitorNs - last.monitorNs) / runNs) : null,
       waiting: stats.scalar("waiting") === 1,
       ...counts(stats),
       history: [...this.state.get().history.slice(1 - HISTORY), trapsPerSecond],

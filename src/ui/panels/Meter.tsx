@@ -8,7 +8,7 @@ import styles from "./Meter.module.css";
 export function Meter(): React.JSX.Element {
   const session = useSession();
   const meter = useObservable(session.meter.state);
-  const { run, machine } = useObservable(session.state);
+  const { run } = useObservable(session.state);
   const running = run?.kind === "running";
   return (
     <dl className={styles.meter}>
@@ -21,7 +21,7 @@ export function Meter(): React.JSX.Element {
         <dd>{running ? short(meter.trapsPerSecond) : "–"}</dd>
       </div>
       <Sparkline values={meter.history} />
-      {machine && machine.technique !== "emulate" ? (
+      {meter.monitorShare !== null ? (
         <div title="Part of the time spent in the monitor">
           <dt>monitor</dt>
           <dd>{running ? `${Math.round(meter.monitorShare * 100)} %` : "–"}</dd>
