@@ -7,14 +7,17 @@ export const NS_PER_INSTRUCTION = 10;
 /** Ticks of the time-stamp counter in a nanosecond of guest time: a 1 GHz processor. */
 export const TSC_PER_NS = 1;
 
+/** With the real clock, guest time passes at most this fast while instructions retire. */
+const MAX_NS_PER_INSTRUCTION = 500;
+
 /** RTC at power-on with the virtual clock: the day the mailing-list thread began. */
 export const VIRTUAL_EPOCH_MS = Date.UTC(2003, 1, 14, 14, 18, 30);
 
 export abstract class GuestClock implements Clock {
   readonly epochMs: number;
   private readonly timers: ClockTimer[] = [];
-  /** Called when a timer is armed for a time before all others. */
-  onEarlier: () => void = () => {};
+  /** Called when `expire` should run soon: a timer was armed for a time before all others, or time has reached one. */
+  onDue: () => void = () => {};
   /** Time of the earliest timer, or Infinity. */
   nextDeadlineNs = Infinity;
 
@@ -45,7 +48,7 @@ export abstract class GuestClock implements Clock {
   changed(deadlineNs: number): void {
     const before = this.nextDeadlineNs;
     this.refresh();
-    if (deadlineNs < before) this.onEarlier();
+    if (deadlineNs < before) this.onDue();
   }
 
   private refresh(): void {
@@ -103,26 +106,47 @@ export class VirtualClock extends GuestClock {
   }
 }
 
-/** Guest time follows a wall clock while the machine runs and stands still while it is paused. */
+/**
+ * Guest time follows a wall clock while the machine runs and stands still while it is paused.
+ *
+ * When the host takes the processor away for some milliseconds, the guest must not see its timers leap between two
+ * instructions: a kernel that calibrates its TSC against the 8254 by polling would give up. So time never advances faster
+ * than MAX_NS_PER_INSTRUCTION while instructions retire, and catches up over the next few thousand of them. Nor does it pass the
+ * next timer's deadline before that timer has expired: each tick of a periodic timer gets its own interrupt.
+ */
 export class RealClock extends GuestClock {
   private readonly wallNs: () => number;
+  private readonly retired: () => number;
   private offsetNs: number;
   private pausedAtNs: number | null;
   private lastNs = 0;
+  private lastRetired = 0;
 
   /** `wallNs`: a monotonic clock in nanoseconds. */
-  constructor(epochMs: number, wallNs: () => number) {
+  constructor(epochMs: number, wallNs: () => number, retired: () => number) {
     super(epochMs);
     this.wallNs = wallNs;
+    this.retired = retired;
     this.offsetNs = -wallNs();
     this.pausedAtNs = 0;
   }
 
   nowNs(): number {
     if (this.pausedAtNs !== null) return this.pausedAtNs;
-    const now = this.wallNs() + this.offsetNs;
+    const retired = this.retired();
+    const reachable = this.lastNs + (retired - this.lastRetired) * MAX_NS_PER_INSTRUCTION;
+    const now = Math.min(this.wallNs() + this.offsetNs, reachable, this.nextDeadlineNs);
+    this.lastRetired = retired;
     if (now > this.lastNs) this.lastNs = now;
+    if (this.lastNs >= this.nextDeadlineNs) this.onDue();
     return this.lastNs;
+  }
+
+  /** The processor waits in HLT: the time that passes meanwhile is the guest's to see at once. */
+  catchUp(): void {
+    if (this.pausedAtNs !== null) return;
+    this.lastNs = Math.max(this.lastNs, Math.min(this.wallNs() + this.offsetNs, this.nextDeadlineNs));
+    this.lastRetired = this.retired();
   }
 
   pause(): void {
@@ -132,6 +156,8 @@ export class RealClock extends GuestClock {
   resume(): void {
     if (this.pausedAtNs === null) return;
     this.offsetNs = this.pausedAtNs - this.wallNs();
+    this.lastNs = this.pausedAtNs;
+    this.lastRetired = this.retired();
     this.pausedAtNs = null;
   }
 }

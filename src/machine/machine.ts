@@ -8,7 +8,7 @@ import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { ACCESS_DB } from "../cpu/protection.ts";
-import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
+import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
@@ -17,8 +17,9 @@ import { GuestPhysical, HardwarePhysical } from "./physical.ts";
 import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
 import { Supervisor } from "./supervisor.ts";
 
-/** Instructions between two looks at the real clock. */
-const REAL_SLICE = 200_000;
+/** With the real clock the machine looks at its timers about this often, by the host's time. */
+const REAL_SLICE_NS = 1e6;
+const SMALLEST_SLICE = 5_000, LARGEST_SLICE = 1_000_000, FIRST_SLICE = 50_000;
 /** With the virtual clock, a guest that waits this long without an instruction waits forever. */
 const FOREVER_NS = 24 * 3600e9;
 
@@ -57,15 +58,18 @@ export class Machine {
   private readonly options: MachineOptions;
   private ended: RunReason | null = null;
   private resetRequested = false;
+  private realSlice = FIRST_SLICE;
+  private readonly wallNs: () => number;
   private complete = false;
 
   constructor(options: MachineOptions) {
     this.options = options;
     this.map = allocateMemory(options.memoryBytes);
     const virtual = options.clock === "virtual";
+    this.wallNs = virtual ? () => 0 : requireClock(options.wallNs);
     this.clock = virtual
       ? new VirtualClock(options.epochMs ?? VIRTUAL_EPOCH_MS, () => this.core.retired())
-      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, requireClock(options.wallNs));
+      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, this.wallNs, () => this.core.retired());
     const mmio = new MmioBus();
     this.physical = new GuestPhysical(this.map, mmio);
     this.physical.plain = !options.firmware;
@@ -90,7 +94,7 @@ export class Machine {
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
     this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
-    this.clock.onEarlier = () => this.core.stop();
+    this.clock.onDue = () => this.core.stop();
     this.pc = new Pc({
       clock: this.clock,
       physical,
@@ -197,11 +201,15 @@ export class Machine {
     let left = instructions;
     while (left > 0) {
       if (this.ended) return this.ended;
+      if (clock instanceof RealClock && this.supervisor.guestContext.get(ACTIVITY) !== 0) clock.catchUp();
       clock.expire();
-      const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : REAL_SLICE;
+      const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : this.realSlice;
       const before = core.retired();
+      const began = this.wallNs();
       const reason = this.supervisor.run(Math.min(left, slice, MAX_SLICE));
-      left -= core.retired() - before;
+      const ran = core.retired() - before;
+      left -= ran;
+      if (ran > SMALLEST_SLICE / 2) this.measure(ran, this.wallNs() - began);
       if (this.resetRequested) {
         this.powerOn();
         continue;
@@ -222,6 +230,12 @@ export class Machine {
   private stopping = false;
   /** When the present wait began, by the instructions that had retired then. */
   private waiting = { retired: -1, sinceNs: 0 };
+
+  /** Chooses how many instructions the next slice of real time holds. */
+  private measure(ran: number, tookNs: number): void {
+    const fitting = (ran / Math.max(tookNs, 1)) * REAL_SLICE_NS;
+    this.realSlice = Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, (this.realSlice + fitting) / 2)));
+  }
 
   /** From a device callback or a host event: `run` returns "break" soon. */
   stop(): void {
@@ -257,6 +271,7 @@ export class Machine {
       clock.skipTo(next);
       return null;
     }
+    if (clock instanceof RealClock) clock.catchUp();
     clock.expire();
     return this.pc.interruptPending ? null : "idle";
   }
