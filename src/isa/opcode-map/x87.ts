@@ -1,12 +1,15 @@
 // x87 opcode map (9B, D8-DF). SDM Vol. 2, Appendix A, Tables.
 
+import { fpatan } from "../semantics/x87-arctangent.ts";
 import * as arithmetic from "../semantics/x87-arithmetic.ts";
 import * as compare from "../semantics/x87-compare.ts";
 import * as control from "../semantics/x87-control.ts";
 import * as decimal from "../semantics/x87-decimal.ts";
 import * as environment from "../semantics/x87-environment.ts";
 import * as transfer from "../semantics/x87-load-store.ts";
+import * as logarithm from "../semantics/x87-logarithm.ts";
 import * as remainder from "../semantics/x87-scale-remainder.ts";
+import * as trigonometric from "../semantics/x87-trigonometric.ts";
 import { row, type UnnumberedRow } from "./row-builder.ts";
 
 const fpu = { feature: "fpu" } as const;
@@ -63,14 +66,22 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("D9 EC", "FLDLG2", "", transfer.fldlg2, fpu),
   row("D9 ED", "FLDLN2", "", transfer.fldln2, fpu),
   row("D9 EE", "FLDZ", "", transfer.fldz, fpu),
+  row("D9 F0", "F2XM1", "", logarithm.f2xm1, fpu),
+  row("D9 F1", "FYL2X", "", logarithm.fyl2x, fpu),
+  row("D9 F2", "FPTAN", "", trigonometric.fptan, fpu),
+  row("D9 F3", "FPATAN", "", fpatan, fpu),
   row("D9 F4", "FXTRACT", "", remainder.fxtract, fpu),
   row("D9 F5", "FPREM1", "", remainder.fprem1, fpu),
   row("D9 F6", "FDECSTP", "", control.fdecstp, fpu),
   row("D9 F7", "FINCSTP", "", control.fincstp, fpu),
   row("D9 F8", "FPREM", "", remainder.fprem, fpu),
+  row("D9 F9", "FYL2XP1", "", logarithm.fyl2xp1, fpu),
   row("D9 FA", "FSQRT", "", arithmetic.fsqrt, fpu),
+  row("D9 FB", "FSINCOS", "", trigonometric.fsincos, fpu),
   row("D9 FC", "FRNDINT", "", transfer.frndint, fpu),
   row("D9 FD", "FSCALE", "", remainder.fscale, fpu),
+  row("D9 FE", "FSIN", "", trigonometric.fsin, fpu),
+  row("D9 FF", "FCOS", "", trigonometric.fcos, fpu),
   row("DA /2 mem", "FICOM", "Md", compare.ficom, reads),
   row("DA /3 mem", "FICOMP", "Md", compare.ficomp, reads),
   row("DA C0+", "FCMOVB", "ST STi", transfer.fcmovb, { feature: "cmov" }),

@@ -169,3 +169,20 @@ export function unary(calculate: SharedFunction): Semantics {
     b.call(x87Settle, b.imm(0), result.value.get(), result.se.get(), result.flags.get());
   };
 }
+
+/** An instruction that replaces ST(1) by a function of ST(1) and ST(0), and pops ST(0). */
+export function binaryPop(calculate: SharedFunction): Semantics {
+  return (b, i) => {
+    begin(b);
+    remember(b, i);
+    const top = stackRegister(b, b.imm(0)), other = stackRegister(b, b.imm(1));
+    const empty = b.let(b.or(emptyFlags(b, top), emptyFlags(b, other)));
+    const result = resultOf(b);
+    result.flags.set(empty);
+    b.when(b.eqz(empty), () => {
+      setResult(result, b.call(calculate, significand(b, other), signExponent(b, other), significand(b, top), signExponent(b, top)));
+    });
+    const done = b.call(x87Settle, b.imm(1), result.value.get(), result.se.get(), result.flags.get())[0];
+    b.when(done, () => pop(b));
+  };
+}

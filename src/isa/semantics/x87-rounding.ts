@@ -2,6 +2,7 @@
 // 8.5.4 "Numeric Overflow Exception", 8.5.5 "Numeric Underflow Exception". Tininess is judged after rounding.
 
 import type { Builder, SharedFunction } from "../builder.ts";
+import { FCW } from "../state-layout.ts";
 import { EXPONENT, INTEGER_BIT } from "./x87-number.ts";
 import { C1, OE, PE, UE } from "./x87-registers.ts";
 
@@ -140,3 +141,8 @@ export const x87Round: SharedFunction = {
     return [rounded.value, b.or(b.shl(negative, b.imm(15)), rounded.exponent), rounded.flags];
   },
 };
+
+/** Rounds an irrational number (high, low, exponent), which is never exact. Precision control does not count. */
+export function roundIrrational<V>(b: Builder<V>, negative: V, [high, low, exponent]: readonly V[]): readonly V[] {
+  return b.call(x87Round, negative, exponent, high, b.or64(low, b.imm64(1n)), b.or(b.get(FCW), b.imm(PRECISION_64)));
+}

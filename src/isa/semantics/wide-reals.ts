@@ -1,0 +1,147 @@
+// Real arithmetic with 128 significant bits, for functions whose result is then rounded to 64. Errors of each operation are a few
+// units in the last place.
+//
+// Fraction: (high, low), the value high.low / 2^128 in [0, 1). Wide number: (high, low, exponent), bit 63 of `high` set and the
+// exponent biased as in the extended format, so that `high` is the significand of the value cut to 64 bits.
+
+import type { Builder, SharedFunction } from "../builder.ts";
+import { divideWide, multiplyWide } from "./wide-integers.ts";
+import { BIAS } from "./x87-number.ts";
+import { shiftRightSticky } from "./x87-rounding.ts";
+
+const WORD = (1n << 64n) - 1n;
+/** One, as the numerator of a fraction. */
+export const ONE = 1n << 128n;
+
+/** A 128-bit constant. */
+export function constant128<V>(b: Builder<V>, value: bigint): readonly [V, V] {
+  return [b.imm64(value >> 64n), b.imm64(value & WORD)];
+}
+
+export function add128<V>(b: Builder<V>, [xh, xl]: readonly V[], [yh, yl]: readonly V[]): readonly [V, V] {
+  const low = b.let64(b.add64(xl, yl));
+  return [b.let64(b.add64(b.add64(xh, yh), b.extendU(b.ltU64(low, xl)))), low];
+}
+
+export function subtract128<V>(b: Builder<V>, [xh, xl]: readonly V[], [yh, yl]: readonly V[]): readonly [V, V] {
+  const low = b.let64(b.sub64(xl, yl));
+  return [b.let64(b.sub64(b.sub64(xh, yh), b.extendU(b.ltU64(xl, yl)))), low];
+}
+
+export function less128<V>(b: Builder<V>, [xh, xl]: readonly V[], [yh, yl]: readonly V[]): V {
+  return b.or(b.ltU64(xh, yh), b.and(b.eq64(xh, yh), b.ltU64(xl, yl)));
+}
+
+export function select128<V>(b: Builder<V>, condition: V, [xh, xl]: readonly V[], [yh, yl]: readonly V[]): readonly [V, V] {
+  const chosen = b.let(condition);
+  return [b.let64(b.select64(chosen, xh, yh)), b.let64(b.select64(chosen, xl, yl))];
+}
+
+/** Product of two fractions. */
+export const multiplyFractions: SharedFunction = {
+  name: "multiplyFractions", params: ["i64", "i64", "i64", "i64"], results: ["i64", "i64"],
+  body: (b, [xh, xl, yh, yl]) => {
+    const top = b.call(multiplyWide, xh, yh);
+    const zero = b.imm64(0n);
+    const first = add128(b, top, [zero, b.call(multiplyWide, xh, yl)[0]]);
+    return add128(b, first, [zero, b.call(multiplyWide, xl, yh)[0]]);
+  },
+};
+
+/** Quotient x / y of fractions, where xh < yh and bit 63 of yh is set. */
+export const divideFractions: SharedFunction = {
+  name: "divideFractions", params: ["i64", "i64", "i64", "i64"], results: ["i64", "i64"],
+  body: (b, [xh, xl, yh, yl]) => {
+    const one = b.imm64(1n);
+    const [estimate, left] = b.call(divideWide, xh, xl, yh);
+    const [beyond, low] = b.call(multiplyWide, estimate, yl);
+    // What the estimate by the upper word is too large by: at most 2.
+    const digit = b.variable64(estimate), restLow = b.variable64(b.sub64(b.imm64(0n), low));
+    const borrow = b.extendU(b.ne64(low, b.imm64(0n)));
+    const restHigh = b.variable64(b.sub64(b.sub64(left, beyond), borrow));
+    const negative = b.variable(b.or(b.ltU64(left, beyond), b.and(b.eq64(left, beyond), b.ne64(low, b.imm64(0n)))));
+    for (let n = 0; n < 2; n++) {
+      b.when(negative.get(), () => {
+        digit.set(b.sub64(digit.get(), one));
+        const before = [restHigh.get(), restLow.get()];
+        const sum = add128(b, before, [yh, yl]);
+        restHigh.set(sum[0]);
+        restLow.set(sum[1]);
+        // The sum carries out where the remainder becomes positive.
+        negative.set(b.eqz(less128(b, sum, before)));
+      });
+    }
+    const rest = restHigh.get();
+    const next = b.variable64(b.imm64(WORD));
+    b.when(b.ltU64(rest, yh), () => next.set(b.call(divideWide, rest, restLow.get(), yh)[0]));
+    return [digit.get(), next.get()];
+  },
+};
+
+/** (high, low, exponent), not zero -> the same number with bit 63 of `high` set. */
+export const normalizeWide: SharedFunction = {
+  name: "normalizeWide", params: ["i64", "i64", "i32"], results: ["i64", "i64", "i32"],
+  body: (b, [high, low, exponent]) => {
+    const top = b.variable64(high), rest = b.variable64(low), exp = b.variable(exponent);
+    b.when(b.eqz64(high), () => {
+      top.set(low);
+      rest.set(b.imm64(0n));
+      exp.set(b.sub(exponent, b.imm(64)));
+    });
+    const shift = b.let64(b.clz64(top.get()));
+    b.when(b.ne64(shift, b.imm64(0n)), () => {
+      top.set(b.or64(b.shl64(top.get(), shift), b.shrU64(rest.get(), b.sub64(b.imm64(64n), shift))));
+      rest.set(b.shl64(rest.get(), shift));
+      exp.set(b.sub(exp.get(), b.wrap(shift)));
+    });
+    return [top.get(), rest.get(), exp.get()];
+  },
+};
+
+/** The fraction as a wide number. */
+export function fractionToWide<V>(b: Builder<V>, [high, low]: readonly V[]): readonly V[] {
+  return b.call(normalizeWide, high, low, b.imm(BIAS - 1));
+}
+
+/** A wide number below 1 as a fraction. */
+export function wideToFraction<V>(b: Builder<V>, [high, low, exponent]: readonly V[]): readonly V[] {
+  return b.call(shiftRightSticky, high, low, b.sub(b.imm(BIAS - 1), exponent));
+}
+
+export const multiplyReals: SharedFunction = {
+  name: "multiplyReals", params: ["i64", "i64", "i32", "i64", "i64", "i32"], results: ["i64", "i64", "i32"],
+  body: (b, [xh, xl, xe, yh, yl, ye]) => {
+    const [high, low] = b.call(multiplyFractions, xh, xl, yh, yl);
+    return b.call(normalizeWide, high, low, b.add(b.sub(xe, b.imm(BIAS)), b.add(ye, b.imm(1))));
+  },
+};
+
+export const divideReals: SharedFunction = {
+  name: "divideReals", params: ["i64", "i64", "i32", "i64", "i64", "i32"], results: ["i64", "i64", "i32"],
+  body: (b, [xh, xl, xe, yh, yl, ye]) => {
+    const half = b.let(b.eqz(b.ltU64(xh, yh)));
+    const shift = b.let64(b.extendU(half));
+    const low = b.or64(b.shrU64(xl, shift), b.select64(half, b.shl64(xh, b.imm64(63n)), b.imm64(0n)));
+    const [high, rest] = b.call(divideFractions, b.shrU64(xh, shift), low, yh, yl);
+    return b.call(normalizeWide, high, rest, b.add(b.sub(xe, ye), b.add(half, b.imm(BIAS - 1))));
+  },
+};
+
+/**
+ * (z) -> c0 + c1 z + c2 z^2 ... of a fraction z, with the signs alternating if `alternates`. Coefficients are numerators over 2^128
+ * and fall so fast that every partial sum is a fraction.
+ */
+export function series(name: string, coefficients: readonly bigint[], alternates: boolean): SharedFunction {
+  return {
+    name, params: ["i64", "i64"], results: ["i64", "i64"],
+    body: (b, [zh, zl]) => {
+      let sum = constant128(b, coefficients.at(-1)!);
+      for (const coefficient of coefficients.slice(0, -1).reverse()) {
+        const term = b.call(multiplyFractions, sum[0], sum[1], zh, zl);
+        const next = constant128(b, coefficient);
+        sum = alternates ? subtract128(b, next, term) : add128(b, next, term);
+      }
+      return sum;
+    },
+  };
+}
