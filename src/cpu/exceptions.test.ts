@@ -663,6 +663,20 @@ describe("debug exceptions", () => {
     expect(dr6()).toBe(0x0ff9);
   });
 
+  it("a frame that touches a data breakpoint traps before the handler begins", () => {
+    b.call("writeDebug", 1, STACK0 - 4);
+    b.call("writeDebug", 7, 0x4 | (0xd << 20));
+    gate(0x40, CODE0, TRAP32, 0x1234);
+    b.cpu.deliverInterrupt(0x40);
+    expect([handled(), dr6(), b.r32(esp()), esp()]).toEqual([1, 0x0ff2, 0x1234, STACK0 - 24]);
+  });
+
+  it("INT1 pushes no RF", () => {
+    setFlags(RF);
+    b.call("icebp");
+    expect(stack32(3)[2]).toBe(2);
+  });
+
   it("GD guards the debug registers, and is off in the handler", () => {
     b.call("writeDebug", 7, 0x2000);
     b.call("readDebug", 0);

@@ -9,7 +9,7 @@ import {
   EFLAGS_VIP, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
   FAULT_HAS_ERROR, FS, GS, IDTR_BASE, IDTR_LIMIT, SHADOW, SS, SUSPENDED,
 } from "../isa/state-layout.ts";
-import { DR7_GD } from "./debug.ts";
+import { DR7_GD, setDebugStatus } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
 import { type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
 import { readLinear } from "./linear-memory.ts";
@@ -25,8 +25,8 @@ import { currentStack, innerStack } from "./stack.ts";
 import { FROM_INTERRUPT, checkAvailableTss, switchTask } from "./task.ts";
 
 /** What raised the event: it decides RF, EXT, the gate's DPL check and double faults. */
-export const EVENT_FAULT = 0, EVENT_TRAP = 1, EVENT_EXTERNAL = 2, EVENT_SOFTWARE = 3, EVENT_SOFTWARE_EXCEPTION = 4;
-export type EventKind = 0 | 1 | 2 | 3 | 4;
+export const EVENT_FAULT = 0, EVENT_TRAP = 1, EVENT_EXTERNAL = 2, EVENT_INT1 = 3, EVENT_SOFTWARE = 4, EVENT_SOFTWARE_EXCEPTION = 5;
+export type EventKind = 0 | 1 | 2 | 3 | 4 | 5;
 
 const SHUT_DOWN = 2;
 
@@ -66,9 +66,16 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
   const { state } = p;
   for (;;) {
     try {
-      dispatch(p, vector, kind, hasError, error);
+      const delivered = dispatch(p, vector, kind, hasError, error);
       p.breakpointFault = false;
-      return;
+      if (!delivered || p.pendingDebug === 0) return;
+      // The frame touched a data breakpoint, or the new task has its trap bit set: #DB before the handler begins.
+      setDebugStatus(p, p.pendingDebug);
+      p.pendingDebug = 0;
+      vector = DB;
+      kind = EVENT_TRAP;
+      hasError = false;
+      continue;
     } catch (signal) {
       if (signal !== GUEST_FAULT) throw signal;
       p.external = 0;
@@ -122,7 +129,7 @@ export function dispatch(p: Processor, vector: number, kind: EventKind, hasError
 /** EFLAGS as the handler finds them on its stack. SDM Vol. 3B, "Instruction-Breakpoint Exception Condition" says when RF is set. */
 function flagsImage(p: Processor, kind: EventKind): number {
   const flags = getEflags(p.state, p.context);
-  if (kind >= EVENT_SOFTWARE) return flags & ~EFLAGS_RF;
+  if (kind >= EVENT_INT1) return flags & ~EFLAGS_RF;
   const interrupted = kind === EVENT_FAULT ? !p.breakpointFault : p.state.read(SUSPENDED) !== 0;
   return interrupted ? flags | EFLAGS_RF : flags;
 }

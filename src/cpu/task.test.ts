@@ -134,6 +134,21 @@ describe("CALL and IRET", () => {
     expect([b.cpu.context.selector(TR), b.cpu.state.eip, flags(), gprs()[7]]).toEqual([TSS_SELECTOR, EIP, 0x3082, 0x8080]);
     expect([access(TSS_SELECTOR), access(TASK), b.r32(TSS_OTHER + 0x24) & NT]).toEqual([0x8b, 0x89, 0]);
   });
+
+  it("IRET to the same task finds what it has just saved", () => {
+    b.w16(TSS, TSS_SELECTOR);
+    setEflags(b.cpu.state, b.cpu.context, NT, NT);
+    b.call("interruptReturn", 4);
+    expect(b.fault()).toBe("");
+    expect([b.cpu.context.selector(TR), b.cpu.state.eip, flags(), gprs()[1]]).toEqual([TSS_SELECTOR, EIP, 0x3082, 0x2020]);
+  });
+
+  it("save EFLAGS without RF, and drop a single step that waits", () => {
+    setEflags(b.cpu.state, b.cpu.context, RF, RF);
+    b.cpu.stepping = true;
+    b.call("farCall", TASK, 0, 4);
+    expect([b.r32(TSS + 0x24) & RF, b.cpu.stepping]).toEqual([0, false]);
+  });
 });
 
 describe("interrupts through a task gate", () => {
@@ -184,6 +199,22 @@ describe("faults of the new task", () => {
     expect(b.fault()).toBe("");
     expect([b.cpu.context.selector(TR), b.cpu.state.eip, b.r16(b.cpu.state.gpr(4) & 0xffff)]).toEqual([TASK16, 0x4444, error]);
     expect([b.r16(TSS_16), b.r32(TSS_OTHER + 0x20)]).toEqual([TASK, "eip" in t ? t.eip : NEW_EIP]);
+  });
+
+  it("a bad LDT of a ring-0 task is reported on the ring-0 stack of its TSS, for it has no other yet", () => {
+    b.gate(IDT, 10, CODE0, 0x1111, 0x8e);
+    b.w32(TSS_OTHER + 4, 0x6800, DATA0);
+    task32({ ldt: CODE0 });
+    b.w32(TSS_OTHER + 4, 0x6800, DATA0);
+    b.call("farJump", TASK, 0, 4);
+    expect([b.cpu.state.eip, b.cpu.state.gpr(4), b.r32(b.cpu.state.gpr(4)), b.cpu.context.get(ACTIVITY)]).toEqual([0x1111, 0x6800 - 24, CODE0, 0]);
+  });
+
+  it("a bad CS is reported on the new stack", () => {
+    b.gate(IDT, 10, CODE0, 0x1111, 0x8e);
+    task32({ cs: DATA0 });
+    b.call("farJump", TASK, 0, 4);
+    expect([b.cpu.state.eip, b.cpu.state.gpr(4), b.r32(b.cpu.state.gpr(4))]).toEqual([0x1111, 0x7000 - 16, DATA0]);
   });
 
   it("a segment that is not present is #NP, a stack #SS", () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  BareCpu, CODE0, CODE1, CODE3, DATA0, DATA1, DATA3, FREE, GDT, STACK0, STACK1, STACK3, TSS, enterRing, protectedCpu,
+  BareCpu, CODE0, CODE1, CODE3, DATA0, DATA1, DATA3, FREE, GDT, IDT, STACK0, STACK1, STACK3, TSS, enterRing, protectedCpu,
 } from "../../../test/support/bare-cpu.ts";
 import {
   ACCESS_UNUSABLE, CPL, CR4, CS, DS, EFLAGS_SYSTEM, ES, FS, GS, MODE_V86, NMI_BLOCKED, SS,
@@ -10,6 +10,7 @@ import { setSegment } from "../segmentation.ts";
 
 let b: BareCpu;
 const EIP = 0x5000_0000, TARGET = 0x8765_4321 | 0;
+const VME = 1, PVI = 2;
 const TF = 0x100, IF = 0x200, NT = 0x4000, RF = 0x1_0000, VM = 0x2_0000, AC = 0x4_0000, VIF = 0x8_0000, VIP = 0x10_0000, ID = 0x20_0000, IOPL3 = 0x3000;
 const flags = (): number => getEflags(b.cpu.state, b.cpu.context);
 const setFlags = (image: number): void => {
@@ -176,6 +177,43 @@ describe("nested tasks", () => {
     b.w16(TSS, link);
     expect(iret([EIP, CODE0, 0])).toBe(expected);
     expect(flags()).toBe(0x2 | NT);
+  });
+});
+
+describe("VIF and VIP both set", () => {
+  beforeEach(() => {
+    for (let vector = 0; vector < 32; vector++) b.gate(IDT, vector, CODE0, vector * 0x1000, 0x8e);
+  });
+  const toRing3 = (image: number): void => {
+    expect(iret([TARGET, CODE3, image, STACK3, DATA3])).toBe("");
+  };
+  const toV86 = (image: number): void => {
+    expect(iret([0x77, 0x1000, VM | image, 0x100, 0x2000, 0, 0, 0, 0])).toBe("");
+  };
+
+  it.each([
+    ["ring 3 with PVI", PVI, toRing3, 0, true],
+    ["ring 3 with VME alone", VME, toRing3, 0, false],
+    ["V86 with VME", VME, toV86, 0, true],
+    ["V86 with VME at IOPL 3", VME, toV86, IOPL3, false],
+    ["V86 with PVI alone", PVI, toV86, 0, false],
+  ] as const)("%s", (_name, cr4, enter, iopl, faults) => {
+    b.cpu.context.set(CR4, cr4);
+    enter(VIF | VIP | iopl);
+    // The #GP is of the first instruction there: its EIP is on the stack, with RF.
+    if (faults) expect([b.cpu.state.eip, b.cpu.context.cpl, b.r32(esp()), b.r32(esp() + 12) & (RF | VIF | VIP)]).toEqual([0xd000, 0, 0, RF | VIF | VIP]);
+    else expect(b.cpu.context.cpl).toBe(3);
+  });
+
+  it("needs both, and comes after a single-step trap", () => {
+    b.cpu.context.set(CR4, PVI);
+    toRing3(VIF);
+    expect(b.cpu.context.cpl).toBe(3);
+    enterRing(b, 0);
+    b.cpu.stepping = true;
+    toRing3(VIF | VIP);
+    b.cpu.afterInstruction();
+    expect(b.cpu.state.eip).toBe(0x1000);
   });
 });
 

@@ -1,7 +1,7 @@
 // INT n, INT3, INTO, INT1. SDM Vol. 2, INT n/INTO/INT3/INT1, "Operation".
 
 import { CR4, EFLAGS_IOPL, EFLAGS_SYSTEM } from "../../isa/state-layout.ts";
-import { EVENT_SOFTWARE, EVENT_SOFTWARE_EXCEPTION, EVENT_TRAP, type EventKind, dispatch } from "../exceptions.ts";
+import { EVENT_INT1, EVENT_SOFTWARE, EVENT_SOFTWARE_EXCEPTION, type EventKind, dispatch } from "../exceptions.ts";
 import { FAULT_IS_EXIT } from "../exit.ts";
 import { CR4_VME } from "../control-bits.ts";
 import { BP, DB, GP, OF, type Processor } from "../processor.ts";
@@ -39,5 +39,5 @@ export function overflowTrap(p: Processor): void {
 
 /** INT1 counts as a hardware exception: no DPL check, EXT set. */
 export function icebp(p: Processor): void {
-  event(p, DB, EVENT_TRAP);
+  event(p, DB, EVENT_INT1);
 }
