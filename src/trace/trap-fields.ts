@@ -52,19 +52,22 @@ const UNPRIVILEGED: ReadonlySet<string> = new Set(
   Object.entries(SENSITIVITY).flatMap(([key, note]) => (note.deprivileged === "trap" ? [] : [key.split(" ")[0]])),
 );
 
+/** By the instruction alone, for what an instruction's privilege decides. */
+function instructionClass({ instruction, text }: Pick<TrapFields, "instruction" | "text">): TrapClass {
+  if (IO_INSTRUCTIONS.has(instruction)) return "io";
+  // MOV is both: segment registers (sensitive) and control or debug registers (privileged).
+  const privilegedMove = instruction === "MOV" && /\b[cdt]r\d/.test(text ?? "");
+  return UNPRIVILEGED.has(instruction) && !privilegedMove ? "sensitive" : "privileged";
+}
+
 export function trapClass(trap: Pick<TrapFields, "kind" | "instruction" | "reason" | "text">): TrapClass {
   if (trap.kind === "leak") return "missed";
-  if (trap.kind === "observed") return "sensitive";
+  if (trap.kind === "observed") return instructionClass(trap);
   const { reason } = trap;
   if (reason === "IRQ") return "interrupt";
   if (reason === "CALLOUT" || reason === "TCMISS") return "call";
   if (reason === "#PF") return "memory";
-  if (reason === "#GP" || reason === "#UD" || reason === "#NP" || reason === "#SS" || reason?.startsWith("VMX:")) {
-    if (IO_INSTRUCTIONS.has(trap.instruction)) return "io";
-    // MOV is both: segment registers (sensitive) and control or debug registers (privileged).
-    const privilegedMove = trap.instruction === "MOV" && /\b[cdt]r\d/.test(trap.text ?? "");
-    return UNPRIVILEGED.has(trap.instruction) && !privilegedMove ? "sensitive" : "privileged";
-  }
+  if (reason === "#GP" || reason === "#UD" || reason === "#NP" || reason === "#SS" || reason?.startsWith("VMX:")) return instructionClass(trap);
   return "exception";
 }
 

@@ -11,7 +11,8 @@ import { TARGET_NAMES } from "../texts.ts";
 import { Dialog } from "../widgets/Dialog.tsx";
 import styles from "./DropDialog.module.css";
 
-const DEFAULT_APPEND = "console=tty0 console=ttyS0,115200";
+/** So that Linux shows itself on the screen and on COM1. */
+const LINUX_CONSOLES = "console=tty0 console=ttyS0,115200";
 
 export function DropDialog(): React.JSX.Element | null {
   const session = useSession();
@@ -23,7 +24,7 @@ function Question({ question }: { readonly question: DropQuestion }): React.JSX.
   const session = useSession();
   const { phase } = useObservable(session.state);
   const [targets, setTargets] = useState<readonly (MediaTarget | null)[]>(question.files.map((file) => file.target));
-  const [append, setAppend] = useState(DEFAULT_APPEND);
+  const [append, setAppend] = useState(question.files.some((file) => file.target === "kernel") ? LINUX_CONSOLES : "");
   const [force, setForce] = useState(false);
   const files = question.files.map((file, index) => ({ ...file, target: targets[index] }));
   const problem = planProblem(files, force);

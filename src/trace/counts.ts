@@ -1,0 +1,55 @@
+// The exact counts of a run as plain tables: the fields that the command line's JSON and the library share.
+
+import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, type StatsReader } from "../protocol/stats-view.ts";
+import { allReasons, emptyRawTrap, SITE_MODE_D } from "../protocol/trap-record.ts";
+import { effectText } from "./effect.ts";
+import { explainInstruction } from "./instruction.ts";
+
+export type CountTable = Readonly<Record<string, number>>;
+
+export interface FirstLeak {
+  readonly instruction: string;
+  readonly eip: number;
+  readonly icount: number;
+  readonly observed: number;
+  readonly expected: number;
+  /** What the guest saw or lost, and what that leads to. */
+  readonly consequence: string;
+}
+
+export interface TrapCounts {
+  readonly traps: { readonly total: number; readonly byInstruction: CountTable; readonly byReason: CountTable };
+  readonly callouts: { readonly total: number };
+  readonly leaks: { readonly total: number; readonly byInstruction: CountTable; readonly first: FirstLeak | null };
+  readonly observed: { readonly total: number; readonly byInstruction: CountTable };
+}
+
+export const NO_COUNTS: TrapCounts = {
+  traps: { total: 0, byInstruction: {}, byReason: {} },
+  callouts: { total: 0 },
+  leaks: { total: 0, byInstruction: {}, first: null },
+  observed: { total: 0, byInstruction: {} },
+};
+
+export function trapCounts(stats: StatsReader): TrapCounts {
+  const byInstruction = (family: number): CountTable => Object.fromEntries(stats.mnemonics(family).map(({ name, count }) => [name, count]));
+  const byReason = Object.fromEntries(allReasons().map(({ code, name }) => [name, stats.byReason(FAMILY_TRAP, code)] as const).filter(([, count]) => count > 0));
+  return {
+    traps: { total: stats.scalar("traps"), byInstruction: byInstruction(FAMILY_TRAP), byReason },
+    callouts: { total: stats.scalar("callouts") },
+    leaks: { total: stats.scalar("leaks"), byInstruction: byInstruction(FAMILY_LEAK), first: firstLeak(stats) },
+    observed: { total: stats.scalar("observed"), byInstruction: byInstruction(FAMILY_OBSERVED) },
+  };
+}
+
+function firstLeak(stats: StatsReader): FirstLeak | null {
+  const leak = emptyRawTrap();
+  if (!stats.firstLeak(leak)) return null;
+  const instruction = stats.mnemonic(leak.mnemonicId);
+  const note = explainInstruction(leak.bytes.subarray(0, leak.length), leak.eip, (leak.mode & SITE_MODE_D) !== 0)?.note;
+  const effect = effectText(leak.kind, leak.reason, leak.action, instruction, leak.a, leak.b);
+  return {
+    instruction, eip: leak.eip, icount: leak.icount, observed: leak.a, expected: leak.b,
+    consequence: [effect, note?.guestSees].filter((text) => text).join(". "),
+  };
+}
