@@ -47,8 +47,9 @@ export async function serve(directory: string, headers: Readonly<Record<string, 
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sub/path/`, close: () => server.close() };
 }
 
-export function removePage(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+/** Undefined: it was never built. */
+export function removePage(directory: string | undefined): void {
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 }
 
 /** Drops files that lie on the disk onto the page, as the person's file manager would. */
