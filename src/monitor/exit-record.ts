@@ -48,7 +48,7 @@ export class ExitRecorder {
     this.eip = eip;
     const linear = (v.segmentBase(CS) + eip) | 0;
     const code32 = (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
-    if (byInstruction) code.fetch(linear);
+    if (byInstruction) code.fetch(linear, cpu.h);
     const available = byInstruction ? code.available : 0;
     const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
     const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);

@@ -2,6 +2,7 @@
 // again and again: decoded instructions are kept.
 
 import type { Cpu } from "../cpu/cpu.ts";
+import type { ContextUnit } from "../cpu/processor.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../isa/decoder.ts";
 
@@ -31,8 +32,11 @@ export class GuestCode {
     this.decoder = decoder;
   }
 
-  /** Reads the bytes at a linear address of the guest. V is the active context. */
-  fetch(linear: number): void {
+  /**
+   * Reads the bytes at a linear address: where the instruction TLB of the context that fetched them has them, else through
+   * the paging of the active context.
+   */
+  fetch(linear: number, unit: ContextUnit): void {
     const { cpu, bytes } = this;
     const { u8 } = cpu.state;
     this.linear = linear;
@@ -42,14 +46,21 @@ export class GuestCode {
     for (; count < MAXIMUM_LENGTH; count++) {
       const address = (linear + count) | 0;
       if (count === 0 || (address & 0xfff) === 0) {
-        const physical = cpu.peekPhysical(address);
-        if (physical < 0) break;
-        host = cpu.physical.hostPage(physical >>> 12);
+        host = this.page(address, unit);
         if (host === 0) break;
       }
       bytes[count] = u8[host + (address & 0xfff)]!;
     }
     this.available = count;
+  }
+
+  /** Host address of a page of code, 0 where there is none. */
+  private page(linear: number, unit: ContextUnit): number {
+    const { cpu } = this;
+    const cached = unit.tlb.code(linear >>> 12);
+    if (cached !== 0) return unit.physical.hostPage(cached >>> 12);
+    const physical = cpu.peekPhysical(linear);
+    return physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);
   }
 
   /** What was fetched, or null where it is no instruction. */

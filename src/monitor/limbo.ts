@@ -2,7 +2,7 @@
 // the far jump, segment limits that protected mode left behind ("unreal mode"), descriptors that the guest has overwritten.
 // Such code runs on the guest's own processor V until the state is one that H can hold: "limbo".
 
-import type { Context } from "../cpu/state.ts";
+import type { Context, CpuState } from "../cpu/state.ts";
 import { accessOf, baseOf, limitOf } from "../cpu/protection.ts";
 import {
   ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FS, GS, SEGMENT_STRIDE, SS,
@@ -35,39 +35,38 @@ export function roleOf(v: Context): Role {
 /** Finds out whether H can hold V's segments; asks again only when something has changed. */
 export class LimboCheck {
   private readonly descriptors: ShadowDescriptors;
+  private readonly i32: Int32Array;
   private readonly seen = new Int32Array(SEGMENTS.length * SEGMENT_WORDS);
-  private readonly now = new Int32Array(SEGMENTS.length * SEGMENT_WORDS);
   private version = -1;
   private shape = -1;
   private answer: string | null = null;
   /** Segments, tables or mode have changed since this was set to false. */
   changed = true;
 
-  constructor(descriptors: ShadowDescriptors) {
+  constructor(state: CpuState, descriptors: ShadowDescriptors) {
     this.descriptors = descriptors;
+    this.i32 = state.i32;
   }
 
   /** Why H cannot hold V, or null where it can. */
   reason(v: Context): string | null {
-    const { descriptors, seen, now } = this;
-    const shape = (runsInV86(v) ? 2 : 0) | roleOf(v);
-    let same = shape === this.shape && (this.version === descriptors.version || (shape & 2) !== 0);
-    let at = 0;
-    for (const index of SEGMENTS) {
-      now[at] = v.selector(index);
-      now[at + 1] = v.segmentBase(index);
-      now[at + 2] = v.segmentLimit(index);
-      now[at + 3] = v.segmentAccess(index);
-      if (now[at] !== seen[at] || now[at + 1] !== seen[at + 1] || now[at + 2] !== seen[at + 2] || now[at + 3] !== seen[at + 3]) same = false;
-      at += SEGMENT_WORDS;
-    }
-    if (same) return this.answer;
+    const v86 = runsInV86(v);
+    const shape = (v86 ? 2 : 0) | roleOf(v);
+    if (shape === this.shape && (v86 || this.version === this.descriptors.version) && this.sameSegments(v)) return this.answer;
+    const word = v.base >> 2;
+    this.seen.set(this.i32.subarray(word, word + this.seen.length));
     this.changed = true;
-    seen.set(now);
     this.shape = shape;
-    this.version = descriptors.version;
-    this.answer = shape & 2 ? reasonInV86(v) : this.reasonInProtectedMode(v);
+    this.version = this.descriptors.version;
+    this.answer = v86 ? reasonInV86(v) : this.reasonInProtectedMode(v);
     return this.answer;
+  }
+
+  private sameSegments(v: Context): boolean {
+    const { i32, seen } = this;
+    const word = v.base >> 2;
+    for (let i = 0; i < seen.length; i++) if (i32[word + i] !== seen[i]) return false;
+    return true;
   }
 
   private reasonInProtectedMode(v: Context): string | null {

@@ -73,6 +73,8 @@ export class Vmm {
   private stale = true;
   /** The guest's paging has changed: its tables may lie elsewhere. */
   private paged = true;
+  /** Instructions that had retired when the present limbo began; -1: there is none. */
+  private limboSince = -1;
 
   constructor(parts: VmmParts, ring: Ring, set: ProcessorSet) {
     const { cpu, core } = parts;
@@ -89,7 +91,7 @@ export class Vmm {
     );
     this.descriptors = new ShadowDescriptors(cpu, pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
     this.tables = new HardwareTables(pool);
-    this.limbo = new LimboCheck(this.descriptors);
+    this.limbo = new LimboCheck(cpu.state, this.descriptors);
     this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
       ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true,
     });
@@ -198,6 +200,7 @@ export class Vmm {
       this.cpu.switchContext("H");
       return null;
     }
+    if (this.limboSince >= 0) return this.emulateLimbo(left);
     if (!this.refresh()) return "break";
     const v = this.cpu.v.context;
     if (this.limbo.reason(v) !== null) {
@@ -231,29 +234,45 @@ export class Vmm {
     return true;
   }
 
-  /** Runs V itself until H can hold it. */
+  /** Runs V itself until H can hold it. Where it looks depends on the guest alone, not on how its time is sliced. */
   private emulateLimbo(left: number): StopReason {
     const { cpu, core } = this;
     const { truth } = this.parts.probes;
     const v = cpu.v.context;
     const start = core.retired();
+    if (this.limboSince < 0) this.limboSince = start;
     let reason: StopReason = "budget";
     truth.look();
     this.interrupts.whileEmulating(() => {
-      for (let looks = 0; ; looks++) {
+      for (;;) {
         const spent = core.retired() - start;
         if (spent >= left) return;
         cpu.switchContext("V");
-        reason = core.run(Math.min(left - spent, looks < LIMBO_FIRST_LOOKS ? 1 : LIMBO_BATCH));
+        reason = core.run(Math.min(left - spent, this.untilLook()));
         if (reason === "break") core.stop(); // `run` answers it
         this.refuseInnerRing();
-        if (reason !== "budget" || this.refusal || !this.refresh() || this.limbo.reason(v) === null) return;
+        if (reason !== "budget" || this.refusal) return;
+        if (this.isLookDue() && (!this.refresh() || this.limbo.reason(v) === null)) {
+          this.limboSince = -1;
+          return;
+        }
       }
     });
     this.emulatedInstructions += core.retired() - start;
     truth.follow(0, false);
     this.stale = true;
     return reason;
+  }
+
+  /** At first after every instruction of a limbo, as most are short; later now and then. */
+  private isLookDue(): boolean {
+    const since = this.core.retired() - this.limboSince;
+    return since < LIMBO_FIRST_LOOKS || since % LIMBO_BATCH === 0;
+  }
+
+  private untilLook(): number {
+    const since = this.core.retired() - this.limboSince;
+    return since < LIMBO_FIRST_LOOKS ? 1 : LIMBO_BATCH - (since % LIMBO_BATCH);
   }
 
   // --- exits

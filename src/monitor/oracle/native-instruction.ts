@@ -2,12 +2,14 @@
 // once more after it.
 
 import type { Cpu } from "../../cpu/cpu.ts";
+import type { Decoded } from "../../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../../isa/decoder.ts";
 import { resolveOperand } from "../../isa/operand-location.ts";
-import { R_LENGTH, R_OFFSET } from "../../isa/record-layout.ts";
+import { R_OFFSET } from "../../isa/record-layout.ts";
 import type { Row } from "../../isa/row.ts";
 import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM, EIP_BASE, ESP, RECORD } from "../../isa/state-layout.ts";
 import { packMode } from "../../protocol/trap-record.ts";
+import { GuestCode } from "../guest-code.ts";
 import { operandAddress, stackAddress } from "../guest-operand.ts";
 import type { TrapLog } from "../trap-log.ts";
 import { peek } from "./peek.ts";
@@ -17,10 +19,8 @@ const CR0_PE = 1;
 
 export class NativeInstruction {
   private readonly cpu: Cpu;
-  private readonly decoder: Decoder;
-  private readonly bytes = new Uint8Array(16);
-  private readonly decoded = createDecoded();
-  private length = 0;
+  private readonly code: GuestCode;
+  private decoded: Decoded = createDecoded();
   private linear = 0;
   private selector = 0;
   private mode = 0;
@@ -28,34 +28,26 @@ export class NativeInstruction {
 
   constructor(cpu: Cpu, decoder: Decoder) {
     this.cpu = cpu;
-    this.decoder = decoder;
+    this.code = new GuestCode(cpu, decoder);
   }
 
   /** Reads the instruction whose record is about to run in the active context. */
   read(): void {
-    const { cpu, bytes } = this;
+    const { cpu } = this;
     const { state, context } = cpu;
     const v = cpu.v.context;
-    const record = state.read(RECORD);
-    this.eip = (state.read(EIP_BASE) + state.view.getUint16(record + R_OFFSET, true)) | 0;
+    this.eip = (state.read(EIP_BASE) + state.view.getUint16(state.read(RECORD) + R_OFFSET, true)) | 0;
     this.linear = (context.segmentBase(CS) + this.eip) | 0;
-    this.length = state.u8[record + R_LENGTH]!;
-    const offset = this.linear & 0xfff;
-    const first = cpu.peekPhysical(this.linear), second = offset + this.length > 4096 ? cpu.peekPhysical((this.linear | 0xfff) + 1) : -1;
-    for (let i = 0; i < this.length; i++) {
-      const physical = offset + i < 4096 ? first : second;
-      const host = physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);
-      bytes[i] = host === 0 ? 0 : state.u8[host + ((offset + i) & 0xfff)]!;
-    }
     this.selector = v.selector(CS);
     const code32 = (context.segmentAccess(CS) & ACCESS_CODE32) !== 0;
     this.mode = packMode(v.get(CPL), context.get(CPL), (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0, (v.get(CR0) & CR0_PE) !== 0, code32);
-    this.decoder.decodeBytes(bytes, 0, 15, code32, this.decoded);
+    this.code.fetch(this.linear, context.isHardware ? cpu.h : cpu.v);
+    this.decoded = this.code.decode(code32)!;
   }
 
   /** Its site in the trap log. */
   site(log: TrapLog): number {
-    return log.site(this.linear >>> 0, this.eip >>> 0, this.selector, this.mode, this.bytes, 0, this.length);
+    return log.site(this.linear >>> 0, this.eip >>> 0, this.selector, this.mode, this.code.bytes, 0, this.code.available);
   }
 
   /** CS:EIP for a person. */

@@ -8,13 +8,25 @@ export function peek(cpu: Cpu, context: Context, linear: number, width: number):
   const active = cpu.context, physical = cpu.physical;
   cpu.context = context;
   cpu.physical = context.isHardware ? cpu.h.physical : cpu.v.physical;
-  let value = 0;
-  for (let i = 0; i < width; i++) {
-    const address = cpu.peekPhysical((linear + i) | 0);
-    const host = address < 0 ? 0 : cpu.physical.hostPage(address >>> 12);
-    if (host !== 0) value |= cpu.state.u8[host + (address & 0xfff)]! << (8 * i);
-  }
+  const value = (linear & 0xfff) + width <= 0x1000 ? within(cpu, linear, width) : across(cpu, linear, width);
   cpu.context = active;
   cpu.physical = physical;
+  return value;
+}
+
+function within(cpu: Cpu, linear: number, width: number): number {
+  const physical = cpu.peekPhysical(linear);
+  const page = physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);
+  if (page === 0) return 0;
+  const { u8 } = cpu.state;
+  const at = page + (physical & 0xfff);
+  let value = 0;
+  for (let i = width - 1; i >= 0; i--) value = (value << 8) | u8[at + i]!;
+  return value;
+}
+
+function across(cpu: Cpu, linear: number, width: number): number {
+  let value = 0;
+  for (let i = width - 1; i >= 0; i--) value = (value << 8) | within(cpu, (linear + i) | 0, 1);
   return value;
 }

@@ -1,0 +1,119 @@
+// Runs bundled guests in a machine of our own and counts what trapped and leaked, in all and phase by phase.
+import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
+import { Machine, type RunReason } from "../../src/machine/machine.ts";
+import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "../../src/protocol/technique.ts";
+import { allReasons } from "../../src/protocol/trap-record.ts";
+import { guestImage, PHASE_PORT, parseTechniqueKey } from "./guest-expectations.ts";
+
+type Table = Record<string, number>;
+export interface Counted {
+  readonly traps: { readonly byInstruction: Table; readonly byReason: Table };
+  readonly leaks: { readonly byInstruction: Table };
+  readonly observed: { readonly byInstruction: Table };
+}
+export interface GuestRun extends Counted {
+  /** An outcome of the command line. */
+  readonly end: string;
+  /** Bytes of COM1. */
+  readonly serial: string;
+  readonly phases: Readonly<Record<string, Counted>>;
+  readonly machine: Machine;
+}
+
+const MB = 1 << 20;
+const SLICE = 5e6;
+
+/** Everything counted so far. */
+export function countsOf(machine: Machine): Counted {
+  machine.supervisor.publish();
+  const stats = new StatsReader(machine.map.buffer, machine.map.view.stats);
+  const byInstruction = (family: number): Table => Object.fromEntries(stats.mnemonics(family).map((row) => [row.name, row.count]));
+  const byReason: Table = {};
+  for (const { code, name } of allReasons()) {
+    const count = stats.byReason(FAMILY_TRAP, code);
+    if (count > 0) byReason[name] = count;
+  }
+  return {
+    traps: { byInstruction: byInstruction(FAMILY_TRAP), byReason },
+    leaks: { byInstruction: byInstruction(FAMILY_LEAK) },
+    observed: { byInstruction: byInstruction(FAMILY_OBSERVED) },
+  };
+}
+
+function difference(before: Table, after: Table): Table {
+  const table: Table = {};
+  for (const [name, count] of Object.entries(after)) if (count !== (before[name] ?? 0)) table[name] = count - (before[name] ?? 0);
+  return table;
+}
+
+/** What came between two states of the counters. */
+export function between(before: Counted, after: Counted): Counted {
+  return {
+    traps: {
+      byInstruction: difference(before.traps.byInstruction, after.traps.byInstruction),
+      byReason: difference(before.traps.byReason, after.traps.byReason),
+    },
+    leaks: { byInstruction: difference(before.leaks.byInstruction, after.leaks.byInstruction) },
+    observed: { byInstruction: difference(before.observed.byInstruction, after.observed.byInstruction) },
+  };
+}
+
+export function outcomeOf(reason: RunReason, exitValue: number | null): string {
+  switch (reason) {
+    case "exit-port": return exitValue === 0 ? "exit-success" : "exit-failure";
+    case "refused": return "technique-refused";
+    case "budget": return "instruction-limit";
+    default: return reason;
+  }
+}
+
+export interface GuestRunOptions {
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  /** Instructions after which the run ends. */
+  readonly limit?: number;
+  /** Called with each byte of COM1. */
+  readonly onSerial?: (byte: number, machine: Machine) => void;
+  readonly image?: Uint8Array;
+}
+
+export function optionsOfKey(key: string): GuestRunOptions {
+  const { technique, ring, set } = parseTechniqueKey(key);
+  return { technique: technique as TechniqueId, ring: (ring ?? 1) as Ring, set: Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value === "on"])) };
+}
+
+/** A machine that will boot the guest from its floppy drive. */
+export function guestMachine(id: string, options: GuestRunOptions): Machine {
+  const image = options.image ?? guestImage(id);
+  const source = { size: image.length, read: (offset: number, into: Uint8Array) => into.set(image.subarray(offset, offset + into.length)) };
+  return new Machine({
+    memoryBytes: 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual", drives: { fda: source },
+    firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
+  });
+}
+
+export function runGuest(id: string, options: GuestRunOptions): GuestRun {
+  const machine = guestMachine(id, options);
+  const phases: Record<string, Counted> = {};
+  let open: { readonly name: string; readonly counts: Counted } | null = null;
+  machine.pc.io.attach(PHASE_PORT, PHASE_PORT, {
+    read: () => 0xff,
+    write: (_offset, _width, value) => {
+      const now = countsOf(machine);
+      if (open) phases[open.name] = between(open.counts, now);
+      open = value === 0 ? null : { name: String(value), counts: now };
+    },
+  });
+  let serial = "";
+  machine.events.serial = (port, byte) => {
+    if (port !== 0) return;
+    serial += String.fromCharCode(byte);
+    options.onSerial?.(byte, machine);
+  };
+  const limit = options.limit ?? 400e6;
+  let reason: RunReason = "budget";
+  while ((reason === "budget" || reason === "break") && machine.core.retired() < limit) reason = machine.run(Math.min(SLICE, limit - machine.core.retired()));
+  return { end: outcomeOf(reason, machine.exitValue), serial, phases, machine, ...countsOf(machine) };
+}
