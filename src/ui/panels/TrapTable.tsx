@@ -13,7 +13,7 @@ import styles from "./TrapTable.module.css";
 const ROW_PIXELS = 22;
 const HEAD_PIXELS = 23;
 /** Rows drawn beyond the edges, for a scroll that is faster than a frame. */
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 const COLUMNS: readonly (readonly [string, string])[] = [
   ["", "how it is related to privilege"], ["#", "number of the record"], ["instructions", "retired before it"], ["instruction", ""],
   ["cause", "what the processor raised"], ["effect", "what changed, or what the guest saw"], ["CS:EIP", ""], ["CPL", "the guest's own, and the ring it really ran in"],
