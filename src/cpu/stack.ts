@@ -6,10 +6,15 @@ import { readLinear, writeLinear, type Width } from "./linear-memory.ts";
 import { SS_FAULT, TS, type Processor } from "./processor.ts";
 import { ACCESS_DB, accessOf, baseOf, limitOf, usableForRead, usableForWrite, withinLimit } from "./protection.ts";
 import { checkStackSelector } from "./segmentation.ts";
+import type { Context } from "./state.ts";
 
 /** Mask of the stack pointer by SS.B. */
-function stackMask(access: number): number {
-  return access & ACCESS_DB ? 0xffff_ffff | 0 : 0xffff;
+export function stackMask(c: Context): number {
+  return maskOf(c.segmentAccess(SS));
+}
+
+function maskOf(access: number): number {
+  return access & ACCESS_DB ? -1 : 0xffff;
 }
 
 export class StackCursor {
@@ -29,7 +34,7 @@ export class StackCursor {
     this.#base = base;
     this.#limit = limit;
     this.#access = access;
-    this.#mask = stackMask(access);
+    this.#mask = maskOf(access);
     this.#user = user;
     this.selector = selector;
     this.pointer = pointer;

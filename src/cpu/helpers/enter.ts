@@ -3,14 +3,13 @@
 import { EBP, ESP, SS } from "../../isa/state-layout.ts";
 import { probeWrite } from "../linear-memory.ts";
 import { GUEST_FAULT, type Processor } from "../processor.ts";
-import { ACCESS_DB } from "../protection.ts";
 import { segmentCheck } from "../segmentation.ts";
-import { currentStack } from "../stack.ts";
+import { currentStack, stackMask } from "../stack.ts";
 
 export function enter(p: Processor, size: 2 | 4, allocSize: number, nestingLevel: number): void {
   const { context, state } = p;
   const level = nestingLevel & 31;
-  const stack = currentStack(p), mask = context.segmentAccess(SS) & ACCESS_DB ? -1 : 0xffff;
+  const stack = currentStack(p), mask = stackMask(context);
   const frameBase = state.gpr(EBP);
   stack.reserve(size, level + 1);
   stack.push(size, frameBase);

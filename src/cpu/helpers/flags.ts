@@ -2,13 +2,15 @@
 
 import {
   CPL, CR0, CR4, EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS, EFLAGS_SYSTEM, EFLAGS_TF,
-  EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, ESP, SHADOW,
+  EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, ESP, SHADOW, SS,
 } from "../../isa/state-layout.ts";
 import { getEflags, setEflags } from "../eflags.ts";
+import { load, store } from "../linear-memory.ts";
 import { updateMode } from "../mode.ts";
 import { CR0_PE, CR4_PVI, CR4_VME } from "../control-bits.ts";
 import { GP, type Processor } from "../processor.ts";
-import { currentStack } from "../stack.ts";
+import { segmentCheck } from "../segmentation.ts";
+import { stackMask } from "../stack.ts";
 import { virtualFlags } from "../v86.ts";
 
 type OperandSize = 2 | 4;
@@ -29,10 +31,10 @@ export function pushFlags(p: Processor, size: OperandSize): void {
     }
     image = virtualFlags(image);
   }
-  const stack = currentStack(p);
-  stack.reserve(size, 1);
-  stack.push(size, image & ~(EFLAGS_VM | EFLAGS_RF));
-  state.setGpr(ESP, stack.pointer);
+  const esp = state.gpr(ESP), mask = stackMask(context), offset = (esp - size) & mask;
+  if (!segmentCheck(p, SS, offset >>> 0, size, true)) return;
+  store(p, (context.segmentBase(SS) + offset) | 0, size, image & ~(EFLAGS_VM | EFLAGS_RF), p.user);
+  if (state.fault === 0) state.setGpr(ESP, (esp & ~mask) | offset);
 }
 
 export function popFlags(p: Processor, size: OperandSize): void {
@@ -43,24 +45,24 @@ export function popFlags(p: Processor, size: OperandSize): void {
     p.raise(GP, 0);
     return;
   }
-  const stack = currentStack(p);
-  stack.expect(size, 0, 1);
-  const image = stack.peek(size, 0) & ~EFLAGS_RF;
-  let mask = ANY_PRIVILEGE;
+  const esp = state.gpr(ESP), mask = stackMask(context), offset = esp & mask;
+  if (!segmentCheck(p, SS, offset >>> 0, size, false)) return;
+  const image = load(p, (context.segmentBase(SS) + offset) | 0, size, cpl === 3) & ~EFLAGS_RF;
+  if (state.fault !== 0) return;
+  let changed = ANY_PRIVILEGE;
   if (virtual) {
     if (image & EFLAGS_TF || (image & EFLAGS_IF && system & EFLAGS_VIP)) {
       p.raise(GP, 0);
       return;
     }
   } else {
-    if (cpl <= iopl(system)) mask |= EFLAGS_IF;
-    if (cpl === 0) mask |= EFLAGS_IOPL;
+    if (cpl <= iopl(system)) changed |= EFLAGS_IF;
+    if (cpl === 0) changed |= EFLAGS_IOPL;
   }
   const before = state.read(EFLAGS_SHARED);
-  setEflags(state, context, image, size === 2 ? mask & 0xffff : mask);
+  setEflags(state, context, image, size === 2 ? changed & 0xffff : changed);
   if (virtual) setEflags(state, context, image & EFLAGS_IF ? EFLAGS_VIF : 0, EFLAGS_VIF);
-  stack.skip(size);
-  state.setGpr(ESP, stack.pointer);
+  state.setGpr(ESP, (esp & ~mask) | ((esp + size) & mask));
   if ((before ^ state.read(EFLAGS_SHARED)) & (EFLAGS_TF | EFLAGS_AC)) updateMode(p);
 }
 

@@ -102,22 +102,8 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     loadSegment,
     loadFarPointerSegment: loadSegment,
 
-    pushFlags: (size) => {
-      try {
-        pushFlags(p, size as Size);
-        return 0;
-      } catch (signal) {
-        return end(signal);
-      }
-    },
-    popFlags: (size) => {
-      try {
-        popFlags(p, size as Size);
-        return 0;
-      } catch (signal) {
-        return end(signal);
-      }
-    },
+    pushFlags: (size) => (pushFlags(p, size as Size), 0),
+    popFlags: (size) => (popFlags(p, size as Size), 0),
     clearInterruptFlag: () => (clearInterruptFlag(p), 0),
     setInterruptFlag: () => (setInterruptFlag(p), 0),
     halt: () => (p.context.set(ACTIVITY, HALTED), 0),
