@@ -1,4 +1,4 @@
-// x87 opcode map (9B, D8-DF). SDM Vol. 2, Appendix A, Tables.
+// x87 opcode map (9B, D8-DF), and the instructions that save and restore it with the XMM registers (0FAE /0, /1). SDM Vol. 2, Appendix A, Tables.
 
 import { fpatan } from "../semantics/x87-arctangent.ts";
 import * as arithmetic from "../semantics/x87-arithmetic.ts";
@@ -6,6 +6,7 @@ import * as compare from "../semantics/x87-compare.ts";
 import * as control from "../semantics/x87-control.ts";
 import * as decimal from "../semantics/x87-decimal.ts";
 import * as environment from "../semantics/x87-environment.ts";
+import * as fast from "../semantics/x87-fast-save.ts";
 import * as transfer from "../semantics/x87-load-store.ts";
 import * as logarithm from "../semantics/x87-logarithm.ts";
 import * as remainder from "../semantics/x87-scale-remainder.ts";
@@ -38,6 +39,8 @@ const ARITHMETIC_ROWS: readonly UnnumberedRow[] = OPERATIONS.flatMap(([name, int
 });
 
 export const X87_ROWS: readonly UnnumberedRow[] = [
+  row("0FAE /0 mem", "FXSAVE", "M", fast.fxsave, { feature: "fxsr" }),
+  row("0FAE /1 mem", "FXRSTOR", "M", fast.fxrstor, { feature: "fxsr", readsOnly: true }),
   row("9B", "WAIT", "", control.wait),
   ...ARITHMETIC_ROWS,
   row("D8 /2 mem", "FCOM", "Md", compare.fcomReal, reads),
@@ -90,7 +93,6 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DA D8+", "FCMOVU", "ST STi", transfer.fcmovu, { feature: "cmov" }),
   row("DA E9", "FUCOMPP", "", compare.fucompp, fpu),
   row("DB /0 mem", "FILD", "Md", transfer.fild, reads),
-  row("DB /1 mem", "FISTTP", "Md", transfer.fisttp, { feature: "sse3" }),
   row("DB /2 mem", "FIST", "Md", transfer.fist, fpu),
   row("DB /3 mem", "FISTP", "Md", transfer.fistp, fpu),
   row("DB /5 mem", "FLD", "Mt", transfer.fldExtended, reads),
@@ -111,7 +113,6 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DC D0+", "FCOM", "STi", compare.fcom, reads),
   row("DC D8+", "FCOMP", "STi", compare.fcomp, reads),
   row("DD /0 mem", "FLD", "Mq", transfer.fldReal, reads),
-  row("DD /1 mem", "FISTTP", "Mq", transfer.fisttp, { feature: "sse3" }),
   row("DD /2 mem", "FST", "Mq", transfer.fstReal, fpu),
   row("DD /3 mem", "FSTP", "Mq", transfer.fstpReal, fpu),
   row("DD /4 mem", "FRSTOR", "M", environment.frstor, reads),
@@ -128,7 +129,6 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DE D0+", "FCOMP", "STi", compare.fcomp, reads),
   row("DE D9", "FCOMPP", "", compare.fcompp, fpu),
   row("DF /0 mem", "FILD", "Mw", transfer.fild, reads),
-  row("DF /1 mem", "FISTTP", "Mw", transfer.fisttp, { feature: "sse3" }),
   row("DF /2 mem", "FIST", "Mw", transfer.fist, fpu),
   row("DF /3 mem", "FISTP", "Mw", transfer.fistp, fpu),
   row("DF /4 mem", "FBLD", "Mt", decimal.fbld, reads),

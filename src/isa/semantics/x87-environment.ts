@@ -116,7 +116,7 @@ function loadEnvironment<V>(b: Builder<V>, i: Instance<V>, base: V): void {
 }
 
 /** First and last byte: no range here has a page between them. */
-function probeRead<V>(b: Builder<V>, base: V, bytes: number): void {
+export function probeRead<V>(b: Builder<V>, base: V, bytes: number): void {
   b.load("operand", base, 1);
   b.load("operand", b.add(base, b.imm(bytes - 1)), 1);
 }

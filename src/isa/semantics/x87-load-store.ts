@@ -100,8 +100,6 @@ export const fstReal = store(false, real, realIndefinite);
 export const fstpReal = store(true, real, realIndefinite);
 export const fist = store(false, integer, integerIndefinite);
 export const fistp = store(true, integer, integerIndefinite);
-/** SSE3: rounds toward zero whatever the control word says. */
-export const fisttp = store(true, (b, i, value, se) => b.call(narrowInteger, value, se, b.imm(3), b.imm(i.op[0].width * 8)), integerIndefinite);
 
 /** Stores 80 bits unless `flags` has an unmasked invalid operation. */
 export function store80<V>(b: Builder<V>, address: V, low: V, high: V, flags: V): void {
