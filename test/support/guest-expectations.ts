@@ -18,6 +18,8 @@ export interface PhaseExpectation {
 }
 export interface TechniqueExpectation {
   readonly end?: string;
+  /** In place of the guest's own. */
+  readonly script?: readonly string[];
   readonly serial?: string;
   readonly phases?: Readonly<Record<string, PhaseExpectation>>;
   readonly traps?: PhaseExpectation["traps"];

@@ -1,5 +1,8 @@
 // Runs bundled guests in a machine of our own and counts what trapped and leaked, in all and phase by phase.
+import { Director } from "../../src/cli/director.ts";
+import { parseScript } from "../../src/cli/script.ts";
 import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
+import { GuestScreen } from "../../src/machine/guest-screen.ts";
 import { Machine, type RunReason } from "../../src/machine/machine.ts";
 import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../../src/protocol/technique.ts";
@@ -74,8 +77,9 @@ export interface GuestRunOptions {
   readonly set: ProcessorSet;
   /** Instructions after which the run ends. */
   readonly limit?: number;
-  /** Called with each byte of COM1. */
-  readonly onSerial?: (byte: number, machine: Machine) => void;
+  /** For a guest that talks: lines as of the command line's --script; the run ends with them, or with `toEnd` when the guest does. */
+  readonly script?: readonly string[];
+  readonly toEnd?: boolean;
   readonly image?: Uint8Array;
 }
 
@@ -108,12 +112,15 @@ export function runGuest(id: string, options: GuestRunOptions): GuestRun {
   });
   let serial = "";
   machine.events.serial = (port, byte) => {
-    if (port !== 0) return;
-    serial += String.fromCharCode(byte);
-    options.onSerial?.(byte, machine);
+    director?.byte(port, byte);
+    if (port === 0) serial += String.fromCharCode(byte);
   };
+  const director = options.script ? new Director(machine, new GuestScreen(machine.pc), parseScript(options.script.join("\n"), id)) : null;
   const limit = options.limit ?? 400e6;
   let reason: RunReason = "budget";
-  while ((reason === "budget" || reason === "break") && machine.core.retired() < limit) reason = machine.run(Math.min(SLICE, limit - machine.core.retired()));
+  while ((reason === "budget" || reason === "break") && machine.core.retired() < limit && (options.toEnd === true || !director?.done)) {
+    reason = machine.run(Math.min(SLICE, limit - machine.core.retired()));
+    director?.proceed();
+  }
   return { end: outcomeOf(reason, machine.exitValue), serial, phases, machine, ...countsOf(machine) };
 }
