@@ -85,8 +85,11 @@ export class Pc {
   private readonly fdc: Fdc82077aa;
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
+  /** No firmware: the chips are there, and nothing is wired to them. */
+  private readonly bare: boolean;
 
   constructor(options: PcOptions) {
+    this.bare = !options.firmware;
     const { clock, pins, events, physical, mmio, drives } = options;
     const { io } = this;
     this.pic = this.add(
@@ -110,7 +113,7 @@ export class Pc {
     const a20 = new WiredOr({
       set: (open) => {
         const mask = open ? ~0 : ~MB;
-        if (physical.a20Mask === mask || physical.plain) return;
+        if (physical.a20Mask === mask || this.bare) return;
         physical.a20Mask = mask;
         pins.mappingChanged();
       },
@@ -228,9 +231,9 @@ export class Pc {
     return this.pic.acknowledge();
   }
 
-  /** FERR# of the processor. */
+  /** FERR# of the processor; on a bare one nothing hears it. */
   floatingPointError(): void {
-    this.pic.irq(13).set(true);
+    if (!this.bare) this.pic.irq(13).set(true);
   }
 
   reset(): void {
