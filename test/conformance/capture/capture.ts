@@ -3,7 +3,7 @@
 
 import { ROWS } from "../../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../../src/isa/row.ts";
-import { type Case, COMPLETED, difference, type Outcome } from "./case.ts";
+import { COMPLETED, difference, type Outcome } from "./case.ts";
 import { judge, predictIfSafe } from "./compare.ts";
 import { type GeneratedCase, generateCase } from "./generator.ts";
 import type { Silicon } from "./harness.ts";
@@ -61,18 +61,22 @@ async function select(silicon: Silicon, machine: SandboxMachine, row: Row, seed:
 
 /** Gives each register its usual value where nothing but the register itself is another one for it. */
 async function reduce(silicon: Silicon, machine: SandboxMachine, selected: readonly Selected[]): Promise<Vector[]> {
-  const best: { case: Case; outcome: Outcome }[] = [...selected];
+  const best = [...selected];
   for (let register = 0; register < 8; register++) {
     const usual = DEFAULT_REGISTERS[register] as number;
-    const tries = best.map(({ case: c }) => ({ ...c, registers: c.registers.map((value, n) => (n === register ? usual : value)) }));
-    const safe = tries.map((c, n) => ({ c, n })).filter(({ c }) => predictIfSafe(machine, c, silicon.occupied) !== null);
-    const outcomes = await silicon.run(safe.map(({ c }) => c));
-    safe.forEach(({ c, n }, at) => {
-      const before = best[n] as Vector, outcome = outcomes[at] as Outcome;
-      const untouched = outcome.registers[register] === usual && before.outcome.registers[register] === before.case.registers[register];
-      const comparable = untouched ? { ...outcome, registers: outcome.registers.map((value, m) => (m === register ? (before.outcome.registers[register] as number) : value)) } : outcome;
-      if (difference(before.outcome, comparable, 0) === "") best[n] = { case: c, outcome };
+    const tries = best.flatMap((before, n) => {
+      const c = { ...before.case, registers: before.case.registers.with(register, usual) };
+      const prediction = predictIfSafe(machine, c, silicon.occupied);
+      return prediction ? [{ before, n, case: c, prediction }] : [];
     });
+    const outcomes = await silicon.run(tries.map(({ case: c }) => c));
+    for (const [at, { before, n, case: c, prediction }] of tries.entries()) {
+      const outcome = outcomes[at] as Outcome;
+      const value = before.outcome.registers[register] as number;
+      const untouched = outcome.registers[register] === usual && value === before.case.registers[register];
+      const comparable = untouched ? { ...outcome, registers: outcome.registers.with(register, value) } : outcome;
+      if (difference(before.outcome, comparable, 0) === "" && judge(c.row, c, outcome, prediction).deviation === null) best[n] = { case: c, outcome };
+    }
   }
   return best;
 }

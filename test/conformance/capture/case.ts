@@ -1,6 +1,6 @@
 // One instruction in one state, what came of it, and how two outcomes are compared.
 
-import { CS, EFLAGS_RF } from "../../../src/isa/state-layout.ts";
+import { CS } from "../../../src/isa/state-layout.ts";
 import { descriptorOf } from "./sandbox.ts";
 
 /** Bytes in linear memory. */
@@ -35,6 +35,7 @@ export interface Outcome {
   readonly registers: readonly number[];
   /** Of the next instruction, or what the handler of the fault finds. */
   readonly eip: number;
+  /** Without RF: a handler finds it set, and the instruction after IRET drops it. */
   readonly eflags: number;
   readonly selectors: readonly number[];
   /** Bytes that changed, by address. */
@@ -64,7 +65,7 @@ function joined(changes: readonly Bytes[]): Bytes[] {
   return runs;
 }
 
-/** What differs in words, empty if nothing does. Bits of `undefinedFlags` do not count, nor does RF, which only a handler sees. */
+/** What differs in words, empty if nothing does. Bits of `undefinedFlags` do not count. */
 export function difference(expected: Outcome, actual: Outcome, undefinedFlags: number): string {
   const lines: string[] = [];
   const note = (what: string, left: string, right: string) => void (left !== right && lines.push(`${what}: silicon ${left}, ours ${right}`));
@@ -72,7 +73,7 @@ export function difference(expected: Outcome, actual: Outcome, undefinedFlags: n
   if (expected.vector !== actual.vector || expected.error !== actual.error) note("end", nameVector(expected), nameVector(actual));
   compare("CR2", expected.cr2, actual.cr2);
   compare("EIP", expected.eip, actual.eip);
-  const mask = ~(undefinedFlags | EFLAGS_RF);
+  const mask = ~undefinedFlags;
   compare("EFLAGS", expected.eflags & mask, actual.eflags & mask);
   for (let n = 0; n < 8; n++) compare(REGISTERS[n] as string, expected.registers[n] as number, actual.registers[n] as number);
   for (let n = 0; n < 6; n++) compare(SEGMENTS[n] as string, expected.selectors[n] as number, actual.selectors[n] as number);

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { CS, EFLAGS_FIXED } from "../../../src/isa/state-layout.ts";
+import { CS, EFLAGS_FIXED, EFLAGS_RF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
 import { descriptorOf, REGIONS, userDescriptors } from "./sandbox.ts";
 
@@ -138,7 +138,7 @@ export class Silicon {
 function readOutcome(c: Case, word: () => number, bytes: (count: number) => number[]): Outcome {
   const registers = Array.from({ length: 8 }, word);
   const eip = word() >>> 0;
-  const eflags = word() | EFLAGS_FIXED;
+  const eflags = (word() | EFLAGS_FIXED) & ~EFLAGS_RF;
   const selectors = Array.from({ length: 6 }, word);
   const vector = word(), error = word(), cr2 = word();
   const changes = Array.from({ length: word() }, () => {
