@@ -26,7 +26,7 @@ export const IMPORT_RULES: Readonly<Record<string, readonly string[]>> = {
 /** npm packages a folder may import. Everything below `client` is our own, but for decompression in `block`. */
 export const PACKAGES: Readonly<Record<string, RegExp>> = {
   block: /^(fflate|xz-decompress)$/,
-  ui: /^(react|react-dom|react\/.*|react-dom\/.*|@xterm\/.*|@tanstack\/react-virtual)$/,
+  ui: /^(react|react-dom|react\/.*|react-dom\/.*|@xterm\/.*)$/,
   store: /^react$/,
 };
 

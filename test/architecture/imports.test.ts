@@ -24,7 +24,7 @@ function ruleSet(root: string): IFlattenedRuleSet {
     forbidden.push({
       name: `${folder}-packages`, severity: "error",
       from: { path: here, pathNot: TESTS },
-      to: { path: "node_modules", ...(packages ? { pathNot: "node_modules/(react|react-dom|@xterm|@tanstack|fflate|xz-decompress|@types)/" } : {}) },
+      to: { path: "node_modules", ...(packages ? { pathNot: "node_modules/(react|react-dom|@xterm|fflate|xz-decompress|@types)/" } : {}) },
     });
     if (!NODE_FOLDERS.includes(folder)) {
       forbidden.push({ name: `${folder}-node`, severity: "error", from: { path: here, pathNot: TESTS }, to: { dependencyTypes: ["core"] } });

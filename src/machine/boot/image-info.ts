@@ -10,7 +10,8 @@ export function describeImage(source: ByteSource, name: string): ImageInfo {
 }
 
 function imageInfo(identity: ImageIdentity): ImageInfo {
-  const { refusal } = identity;
+  // An initial RAM disk boots nothing by itself, which is no fault of the file: the page asks for its kernel.
+  const refusal = identity.kind === "initrd" ? undefined : identity.refusal;
   return {
     title: identity.description,
     evidence: identity.detectedBy,
@@ -22,6 +23,7 @@ function imageInfo(identity: ImageIdentity): ImageInfo {
 
 /** A refused file that cannot be forced goes nowhere; a disk may go to either drive of its kind. */
 function targetsOf(identity: ImageIdentity): readonly MediaTarget[] {
+  if (identity.kind === "initrd") return ["initrd"];
   if (identity.refusal && !identity.refusal.force && identity.details.sectorCount === undefined) return [];
   switch (identity.suggestedDrive) {
     case "fda": return ["fda", "fdb"];
