@@ -155,18 +155,18 @@ export class Machine {
     this.supervisor.mappingChanged();
   }
 
-  private powerOn(): void {
+  private powerOn(forget = false): void {
     this.ended = null;
     this.exitValue = null;
     this.resetRequested = false;
     this.cpu.reset();
     this.pc.reset();
-    this.supervisor.reset();
+    this.supervisor.reset(forget);
   }
 
-  /** The reset button. RAM keeps its contents, as on hardware. */
+  /** The reset button. RAM keeps its contents, as on hardware; the log begins afresh. */
   reset(): void {
-    this.powerOn();
+    this.powerOn(true);
   }
 
   /** Guest time of the next timer in ns, for a host that sleeps while the guest is idle; Infinity: none. */

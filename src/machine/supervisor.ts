@@ -82,12 +82,17 @@ export class Supervisor {
     return this.emulatedBefore + (this.vmm?.emulatedInstructions ?? 0);
   }
 
-  /** Power-on: the log and its counts begin afresh, under the present technique. */
-  reset(): void {
+  /**
+   * The processor was reset. A guest that reboots itself is one run: the log goes on. With `forget` the log and its counts
+   * begin afresh.
+   */
+  reset(forget: boolean): void {
     this.leave();
-    this.emulatedBefore = 0;
-    this.log.clear();
-    this.parts.cpu.exitCount = 0;
+    if (forget) {
+      this.emulatedBefore = 0;
+      this.log.clear();
+      this.parts.cpu.exitCount = 0;
+    }
     this.enter();
   }
 
