@@ -1,7 +1,7 @@
 // Typed views of the processor state in the shared memory; the bytes are stated in isa/state-layout.ts.
 
 import {
-  CONTEXT_H, CONTEXT_V, CPL, CR0, CR4, EFLAGS_SYSTEM, EIP, FAULT, GPR_BASE, MODE, SEG_ACCESS, SEG_BASE, SEG_FAST, SEG_LIMIT, SEG_SELECTOR,
+  CONTEXT_H, type CONTEXT_V, CPL, CR0, CR4, EFLAGS_SYSTEM, EIP, FAULT, GPR_BASE, MODE, SEG_ACCESS, SEG_BASE, SEG_FAST, SEG_LIMIT, SEG_SELECTOR,
   SEGMENT_STRIDE, registerAddress, type Field,
 } from "../isa/state-layout.ts";
 

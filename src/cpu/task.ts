@@ -55,7 +55,7 @@ export function checkBackLink(p: Processor): number {
  * Returns the width in bytes of the new TSS's stack items (an error code is pushed in it).
  */
 export function switchTask(p: Processor, selector: number, source: TaskSwitchSource, flags: number): 2 | 4 {
-  const { context: c, state } = p;
+  const { context: c } = p;
   const low = p.descriptorLow, high = p.descriptorHigh;
   const base = baseOf(low, high), limit = limitOf(low, high);
   const is32 = (accessOf(high) & 8) !== 0;

@@ -204,7 +204,7 @@ export function checkReturnSelector(p: Processor, selector: number): boolean {
 
 /** The second half of a return to an outer ring, from the code descriptor read last. */
 export function returnOutward(p: Processor, selector: number, offset: number, newStack: number, pointer: number, popBytes: number): void {
-  const { context, state } = p;
+  const { state } = p;
   const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
   checkStackSelector(p, newStack, selector & 3, GP);
   if (offset >>> 0 > limitOf(codeLow, codeHigh)) p.fault(GP, 0);
