@@ -17,12 +17,14 @@ export const NOT_ON_SILICON: Readonly<Record<string, string>> = {
   SMSW: "answered by the host's kernel (UMIP)",
   SYSENTER: "leaves the process",
   SYSEXIT: "undefined under a 64-bit kernel on AMD processors",
-  WAIT: "waits for the x87",
 };
 
-/** Integer rows: x87, MMX and SSE have state of their own. */
+/** x87 instructions that have done nothing since the 80387. */
+const IDLE_X87: ReadonlySet<string> = new Set(["FNENI", "FNDISI", "FNSETPM"]);
+
+/** Integer rows and what does nothing: x87, MMX and SSE have state of their own. */
 export function runsOnSilicon(row: Row): boolean {
-  if (/^D[89A-F]/.test(row.opcode)) return false;
+  if (/^D[89A-F]/.test(row.opcode)) return IDLE_X87.has(row.mnemonic);
   switch (row.feature) {
     case "fpu": case "mmx": case "sse": case "sse2": case "sse3": case "fxsr": case "clflush": case "monitor": return false;
     default: return NOT_ON_SILICON[row.mnemonic] === undefined;
