@@ -27,7 +27,7 @@ export function setGuestRegisters(machine: Machine, part: RegisterPart): void {
     }
     writeRegisters(machine.cpu, whole as Partial<RegisterFile>);
   });
-  machine.supervisor.mappingChanged();
+  machine.supervisor.guestChanged();
 }
 
 /** The monitor's processor may be the active one. */

@@ -146,6 +146,12 @@ export class Supervisor {
     this.vmm?.mappingChanged();
   }
 
+  /** The guest's registers were set from outside: what they are now is right. */
+  guestChanged(): void {
+    this.vmm?.guestChanged();
+    this.probes.truth.adopt();
+  }
+
   /** Bytes of a watched page changed. */
   codeWritten(physical: number, length: number): void {
     this.vmm?.tracedWrite(physical, length);

@@ -132,6 +132,13 @@ export class Vmm {
     this.paged = this.stale = true;
   }
 
+  /** V is another one: its registers were set from outside. */
+  guestChanged(): void {
+    this.limboSince = -1;
+    this.projection.forgetSegments();
+    this.mappingChanged();
+  }
+
   /** Bytes of a watched page changed: by V, or by a bus master. */
   tracedWrite(physical: number, length: number): void {
     for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {

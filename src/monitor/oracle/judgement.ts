@@ -101,7 +101,7 @@ export class Judgement {
       case "LDS": case "LES": case "LSS": case "LFS": case "LGS": this.loadedSegment(SEGMENT_OF[mnemonic]!); break;
       case "JMP": this.jumpedFar(false); break;
       case "CALL": this.jumpedFar(true); break;
-      case "RETF": if (this.inProtectedMode) this.returned(RIGHT, false); break;
+      case "RETF": if (this.inProtectedMode) this.returned(2); break;
       case "IRET": this.returnedFromInterrupt(); break;
       case "INT": this.redirectedInterrupt(); break;
       case "CLI": if (!this.isV86Task) this.truth.flags &= ~EFLAGS_IF; break;
@@ -146,11 +146,10 @@ export class Judgement {
     this.read(image, (image & ~mask) | (this.truth.eflags() & mask));
   }
 
-  /** IF and IOPL as bare metal would have written them: IF by CPL <= IOPL, IOPL at CPL 0 (SDM Vol. 2, POPF "Operation"). */
-  private wantedFlags(): number {
+  /** Which of IF and IOPL bare metal writes: IF by CPL <= IOPL, IOPL at CPL 0 (SDM Vol. 2, POPF "Operation"). */
+  private writableFlags(): number {
     const { flags, cpl } = this.truth;
-    const mask = cpl === 0 ? PRIVILEGED_FLAGS : cpl <= (flags & EFLAGS_IOPL) >>> 12 ? EFLAGS_IF : 0;
-    return (flags & ~mask) | (this.image & mask);
+    return cpl === 0 ? PRIVILEGED_FLAGS : cpl <= (flags & EFLAGS_IOPL) >>> 12 ? EFLAGS_IF : 0;
   }
 
   /** What the guest has now: in real-mode code under VME the silicon's VIF is its IF. */
@@ -162,16 +161,17 @@ export class Judgement {
   }
 
   private poppedFlags(): void {
-    if (this.isV86Task) return this.right(this.image);
-    this.wroteFlags(this.wantedFlags());
+    if (this.isV86Task) this.right(this.image);
+    else this.wroteFlags(this.writableFlags());
   }
 
-  private wroteFlags(wanted: number): void {
-    const kept = this.keptFlags();
-    this.truth.flags = wanted;
-    if (kept === wanted) return this.right(this.image);
+  /** The bits of `mask` were to come from the image. */
+  private wroteFlags(mask: number): void {
+    const kept = this.keptFlags() & mask, wanted = this.image & mask;
+    this.truth.flags = (this.truth.flags & ~mask) | wanted;
     this.lostInterruptFlag = ((kept ^ wanted) & EFLAGS_IF) !== 0;
-    this.wrong(ACTIONS["lost-write"], kept, wanted);
+    if (kept === wanted) this.right(this.image);
+    else this.wrong(ACTIONS["lost-write"], kept, wanted);
   }
 
   /** INT n of real-mode code that VME led to its own handler: the frame's flags; then IF is 0. */
@@ -237,32 +237,22 @@ export class Judgement {
 
   private returnedFromInterrupt(): void {
     if (this.isV86Task) return;
-    if (!this.inProtectedMode) {
-      // Under VME the frame that INT n pushed shows IOPL 3: only IF comes back.
-      this.wroteFlags((this.truth.flags & ~EFLAGS_IF) | (this.image & EFLAGS_IF));
-      return;
-    }
-    const wanted = this.wantedFlags();
-    const kept = this.keptFlags();
+    // In real-mode code under VME the frame that INT n pushed shows IOPL 3: only IF comes back.
+    if (!this.inProtectedMode) return this.wroteFlags(EFLAGS_IF);
     const toV86 = this.insn.operandSize === 4 && this.image & EFLAGS_VM && this.truth.cpl === 0;
-    this.truth.flags = wanted;
-    this.lostInterruptFlag = ((kept ^ wanted) & EFLAGS_IF) !== 0;
+    this.wroteFlags(this.writableFlags());
     if (toV86) this.wrong(ACTIONS["wrong-frame"], 3 * 4, 9 * 4);
-    else this.returned(kept === wanted ? RIGHT : ACTIONS["lost-write"], true);
-    if (this.action === ACTIONS["lost-write"]) this.wrong(this.action, kept, wanted);
+    else this.returned(3);
   }
 
-  /** RETF, and IRET with what became of its flags: did ring and stack become what the image asked for? */
-  private returned(flagsVerdict: number, isInterruptReturn: boolean): void {
+  /** RETF, IRET: did ring and stack become what the image asked for? Of an IRET `wroteFlags` has judged the flags. */
+  private returned(words: number): void {
     const { cpu, guest, truth } = this;
     const from = truth.cpl, to = guest.rpl(this.imageSelector, from);
-    const size = this.insn.operandSize, words = isInterruptReturn ? 3 : 2;
+    const size = this.insn.operandSize;
     if (to < from) return this.wrong(ACTIONS["wrong-fault"], this.imageSelector, GENERAL_PROTECTION);
-    if (to > from) {
-      truth.returnedOutward(to, this.imageStack);
-      if (cpu.context.get(CPL) === this.cplBefore) return this.wrong(ACTIONS["wrong-frame"], words * size, (words + 2) * size);
-    }
-    if (flagsVerdict === RIGHT) this.right(this.image);
-    else this.action = flagsVerdict;
+    if (to === from) return;
+    truth.returnedOutward(to, this.imageStack);
+    if (cpu.context.get(CPL) === this.cplBefore) this.wrong(ACTIONS["wrong-frame"], words * size, (words + 2) * size);
   }
 }
