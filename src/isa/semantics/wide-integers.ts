@@ -4,19 +4,22 @@ import type { Builder, SharedFunction } from "../builder.ts";
 
 const LOW = 0xffff_ffffn;
 
+/** Unsigned 64 x 64 -> [high, low], in place. */
+export function product<V>(b: Builder<V>, x: V, y: V): readonly [V, V] {
+  const mask = b.imm64(LOW), half = b.imm64(32n);
+  const x0 = b.let64(b.and64(x, mask)), x1 = b.let64(b.shrU64(x, half));
+  const y0 = b.let64(b.and64(y, mask)), y1 = b.let64(b.shrU64(y, half));
+  const low = b.let64(b.mul64(x0, y0));
+  const middle = b.let64(b.add64(b.mul64(x1, y0), b.shrU64(low, half)));
+  const other = b.let64(b.add64(b.mul64(x0, y1), b.and64(middle, mask)));
+  const high = b.add64(b.add64(b.mul64(x1, y1), b.shrU64(middle, half)), b.shrU64(other, half));
+  return [b.let64(high), b.let64(b.or64(b.shl64(other, half), b.and64(low, mask)))];
+}
+
 /** Unsigned 64 x 64 -> (high, low). */
 export const multiplyWide: SharedFunction = {
   name: "multiplyWide", params: ["i64", "i64"], results: ["i64", "i64"],
-  body: (b, [x, y]) => {
-    const mask = b.imm64(LOW), half = b.imm64(32n);
-    const x0 = b.let64(b.and64(x, mask)), x1 = b.let64(b.shrU64(x, half));
-    const y0 = b.let64(b.and64(y, mask)), y1 = b.let64(b.shrU64(y, half));
-    const low = b.let64(b.mul64(x0, y0));
-    const middle = b.let64(b.add64(b.mul64(x1, y0), b.shrU64(low, half)));
-    const other = b.let64(b.add64(b.mul64(x0, y1), b.and64(middle, mask)));
-    const high = b.add64(b.add64(b.mul64(x1, y1), b.shrU64(middle, half)), b.shrU64(other, half));
-    return [high, b.or64(b.shl64(other, half), b.and64(low, mask))];
-  },
+  body: (b, [x, y]) => product(b, x, y),
 };
 
 /** One base-2^32 digit of (high, next 32 bits) / divisor: the digit and the remainder. */

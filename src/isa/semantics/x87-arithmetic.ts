@@ -1,18 +1,19 @@
 // x87 basic arithmetic: FADD FSUB FMUL FDIV and their reversed, popping and integer forms, FSQRT.
 // SDM Vol. 1, sections 8.3.5 "Basic Arithmetic Instructions" and 4.8.3.5 "Operating on SNaNs and QNaNs" (Table 4-7).
 
-import type { Builder, SharedFunction } from "../builder.ts";
+import type { Builder, SharedFunction, Variable } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import { FCW } from "../state-layout.ts";
-import { divideWide, multiplyWide, rootWide } from "./wide-integers.ts";
+import { divideWide, product, rootWide } from "./wide-integers.ts";
 import { type ExtendedOperand, memoryInteger, memoryReal } from "./x87-formats.ts";
 import {
-  BIAS, denormalFlag, EXPONENT, INTEGER_BIT, isInfinite, isNan, isSignalling, isSpecial, isUnsupported, normalize, QUIET_BIT, SIGN, signOf,
+  BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isInfinite, isNan, isSignalling, isSpecial, isUnsupported, normalize,
+  QUIET_BIT, SIGN, signOf,
 } from "./x87-number.ts";
 import {
-  begin, emptyFlags, finish, pop, remember, resultOf, setResult, signExponent, significand, stackRegister, unary, x87Settle, ZE,
+  begin, EMPTY_REGISTER, emptyFlags, finish, pop, remember, resultOf, setResult, settle, signExponent, significand, stackRegister, unary, ZE,
 } from "./x87-registers.ts";
-import { RC_DOWN, roundingMode, shiftRightSticky, x87Round } from "./x87-rounding.ts";
+import { RC_DOWN, roundingMode, roundInto, shiftRightSticky, x87Round } from "./x87-rounding.ts";
 
 /** (significand, sign-exponent, twice) -> result where at least one operand is a NaN or unsupported. */
 export const x87Nan: SharedFunction = {
@@ -34,34 +35,81 @@ export const x87Nan: SharedFunction = {
   },
 };
 
+/** Both operands of an operation as magnitudes with bit 63 set (or 0) and exponents without lower limit; DE of all. */
+interface Operands<V> {
+  readonly x: Variable<V>;
+  readonly xe: Variable<V>;
+  readonly y: Variable<V>;
+  readonly ye: Variable<V>;
+  readonly denormal: Variable<V>;
+}
+
+/**
+ * Runs `finite` with both operands prepared, or `special`, if one is no finite number. Normal numbers, the usual case, take no
+ * other way than one test.
+ */
+function classify<V>(
+  b: Builder<V>, x: V, xse: V, y: V, yse: V, raised: V, special: (denormal: V) => void, finite: (operands: Operands<V>) => void,
+): void {
+  const xExponent = b.let(exponentOf(b, xse)), yExponent = b.let(exponentOf(b, yse));
+  const operands: Operands<V> = {
+    x: b.variable64(x), xe: b.variable(xExponent), y: b.variable64(y), ye: b.variable(yExponent), denormal: b.variable(raised),
+  };
+  const isFinite = b.variable(b.imm(1));
+  const inRange = (exponent: V) => b.ltU(b.sub(exponent, b.imm(1)), b.imm(EXPONENT - 1));
+  const usual = b.and(b.and(inRange(xExponent), inRange(yExponent)), b.wrap(b.shrU64(b.and64(x, y), b.imm64(63n))));
+  b.when(b.eqz(usual), () => {
+    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
+    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
+      isFinite.set(b.imm(0));
+      special(denormal);
+    }, () => {
+      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
+      operands.x.set(xn.value);
+      operands.xe.set(xn.exponent);
+      operands.y.set(yn.value);
+      operands.ye.set(yn.exponent);
+      operands.denormal.set(denormal);
+    });
+  });
+  b.when(isFinite.get(), () => finite(operands));
+}
+
 /** (x, y, toggle, raised): x + y with y's sign turned over by `toggle` (0 or SIGN) unless it is a NaN. `raised`: DE of the operand's conversion. */
 export const x87Add: SharedFunction = {
   name: "x87Add", params: ["i64", "i32", "i64", "i32", "i32", "i32"], results: ["i64", "i32", "i32"],
   body: (b, [x, xse, y, yseGiven, toggle, raised]) => {
     const result = resultOf(b);
     const control = b.let(b.get(FCW));
-    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yseGiven)), raised));
-    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yseGiven)), () => {
+    const yse = b.let(b.xor(yseGiven, toggle));
+    classify(b, x, xse, y, yseGiven, raised, (denormal) => {
       b.when(b.or(isNan(b, x, xse), isNan(b, y, yseGiven)), () => setResult(result, b.call(x87Nan, x, xse, y, yseGiven)), () => {
-        const yse = b.let(b.xor(yseGiven, toggle));
         const first = b.let(isInfinite(b, xse));
         const opposed = b.and(b.and(first, isInfinite(b, yse)), b.ne(xse, yse));
         b.when(b.eqz(opposed), () => setResult(result, [b.imm64(INTEGER_BIT), b.select(first, xse, yse), denormal]));
       });
-    }, () => {
-      const yse = b.let(b.xor(yseGiven, toggle));
-      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
-      const swap = b.let(b.ltS(xn.exponent, yn.exponent));
-      const large = b.let64(b.select64(swap, yn.value, xn.value));
+    }, (operands) => {
+      const xv = operands.x.get(), xe = operands.xe.get(), yv = operands.y.get(), ye = operands.ye.get();
+      const swap = b.let(b.ltS(xe, ye));
+      const large = b.let64(b.select64(swap, yv, xv)), other = b.let64(b.select64(swap, xv, yv));
       const sign = b.let(signOf(b, b.select(swap, yse, xse)));
-      const distance = b.let(b.sub(xn.exponent, yn.exponent));
-      const [small, smallRest] = b.call(shiftRightSticky, b.select64(swap, xn.value, yn.value), b.imm64(0n), b.select(swap, b.sub(b.imm(0), distance), distance));
-      const exponent = b.variable(b.select(swap, yn.exponent, xn.exponent));
-      const high = b.variable64(b.imm64(0n)), low = b.variable64(smallRest);
+      const difference = b.let(b.sub(xe, ye));
+      const distance = b.let(b.select(swap, b.sub(b.imm(0), difference), difference));
+      const by = b.let64(b.extendU(distance));
+      const small = b.variable64(b.shrU64(other, by));
+      const low = b.variable64(b.select64(distance, b.shl64(other, b.sub64(b.imm64(64n), by)), b.imm64(0n)));
+      b.when(b.gtU(distance, b.imm(63)), () => {
+        const [, rest] = b.call(shiftRightSticky, other, b.imm64(0n), distance);
+        small.set(b.imm64(0n));
+        low.set(rest);
+      });
+      const smallHigh = small.get(), smallRest = low.get();
+      const exponent = b.variable(b.select(swap, ye, xe));
+      const high = b.variable64(b.imm64(0n));
       const negative = b.variable(sign);
       const zeroSign = b.variable(sign);
-      b.when(b.eq(signOf(b, xse), signOf(b, yse)), () => {
-        const sum = b.let64(b.add64(large, small));
+      b.when(b.eqz(b.and(b.xor(xse, yse), b.imm(SIGN))), () => {
+        const sum = b.let64(b.add64(large, smallHigh));
         high.set(sum);
         b.when(b.ltU64(sum, large), () => {
           high.set(b.or64(b.shrU64(sum, b.imm64(1n)), b.imm64(INTEGER_BIT)));
@@ -72,10 +120,10 @@ export const x87Add: SharedFunction = {
       }, () => {
         zeroSign.set(b.eq(roundingMode(b, control), b.imm(RC_DOWN)));
         const borrow = b.extendU(b.ne64(smallRest, b.imm64(0n)));
-        const below = b.let(b.ltU64(large, small));
-        const difference = b.let64(b.sub64(b.sub64(large, small), borrow));
+        const below = b.let(b.ltU64(large, smallHigh));
+        const remaining = b.let64(b.sub64(b.sub64(large, smallHigh), borrow));
         // Below only with equal exponents, and then there is no rest.
-        high.set(b.select64(below, b.sub64(b.imm64(0n), difference), difference));
+        high.set(b.select64(below, b.sub64(b.imm64(0n), remaining), remaining));
         low.set(b.sub64(b.imm64(0n), smallRest));
         negative.set(b.xor(sign, below));
         b.when(b.eqz64(high.get()), () => {
@@ -91,10 +139,10 @@ export const x87Add: SharedFunction = {
           exponent.set(b.sub(exponent.get(), b.wrap(shift)));
         });
       });
-      b.when(b.eqz64(high.get()), () => setResult(result, [b.imm64(0n), b.shl(zeroSign.get(), b.imm(15)), denormal]), () => {
-        setResult(result, b.call(x87Round, negative.get(), exponent.get(), high.get(), low.get(), control));
-        result.flags.set(b.or(result.flags.get(), denormal));
+      b.when(b.eqz64(high.get()), () => setResult(result, [b.imm64(0n), b.shl(zeroSign.get(), b.imm(15)), b.imm(0)]), () => {
+        roundInto(b, result, negative.get(), exponent.get(), high.get(), low.get(), control);
       });
+      result.flags.set(b.or(result.flags.get(), operands.denormal.get()));
     });
     return finish(result);
   },
@@ -105,23 +153,23 @@ export const x87Multiply: SharedFunction = {
   name: "x87Multiply", params: ["i64", "i32", "i64", "i32", "i32"], results: ["i64", "i32", "i32"],
   body: (b, [x, xse, y, yse, raised]) => {
     const result = resultOf(b);
-    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
     const sign = b.let(b.and(b.xor(xse, yse), b.imm(SIGN)));
-    const zero = b.let(b.or(b.eqz64(x), b.eqz64(y)));
-    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
+    classify(b, x, xse, y, yse, raised, (denormal) => {
       b.when(b.or(isNan(b, x, xse), isNan(b, y, yse)), () => setResult(result, b.call(x87Nan, x, xse, y, yse)), () => {
+        const zero = b.or(b.eqz64(x), b.eqz64(y));
         b.when(b.eqz(zero), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), denormal]));
       });
-    }, () => b.when(zero, () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
-      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
-      const [high, low] = b.call(multiplyWide, xn.value, yn.value);
-      const full = b.let64(b.shrU64(high, b.imm64(63n)));
-      const shift = b.let64(b.xor64(full, b.imm64(1n)));
-      const top = b.or64(b.shl64(high, shift), b.and64(b.shrU64(low, b.imm64(63n)), shift));
-      const exponent = b.add(b.sub(b.add(xn.exponent, yn.exponent), b.imm(BIAS)), b.wrap(full));
-      setResult(result, b.call(x87Round, signOf(b, sign), exponent, top, b.shl64(low, shift), b.get(FCW)));
-      result.flags.set(b.or(result.flags.get(), denormal));
-    }));
+    }, (operands) => {
+      const [high, low] = product(b, operands.x.get(), operands.y.get());
+      b.when(b.eqz64(high), () => setResult(result, [b.imm64(0n), sign, b.imm(0)]), () => {
+        const full = b.let64(b.shrU64(high, b.imm64(63n)));
+        const shift = b.let64(b.xor64(full, b.imm64(1n)));
+        const top = b.let64(b.or64(b.shl64(high, shift), b.and64(b.shrU64(low, b.imm64(63n)), shift)));
+        const exponent = b.let(b.add(b.sub(b.add(operands.xe.get(), operands.ye.get()), b.imm(BIAS)), b.wrap(full)));
+        roundInto(b, result, signOf(b, sign), exponent, top, b.let64(b.shl64(low, shift)), b.let(b.get(FCW)));
+      });
+      result.flags.set(b.or(result.flags.get(), operands.denormal.get()));
+    });
     return finish(result);
   },
 };
@@ -131,27 +179,28 @@ export const x87Divide: SharedFunction = {
   name: "x87Divide", params: ["i64", "i32", "i64", "i32", "i32"], results: ["i64", "i32", "i32"],
   body: (b, [x, xse, y, yse, raised]) => {
     const result = resultOf(b);
-    const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
     const sign = b.let(b.and(b.xor(xse, yse), b.imm(SIGN)));
-    b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
+    classify(b, x, xse, y, yse, raised, (denormal) => {
       b.when(b.or(isNan(b, x, xse), isNan(b, y, yse)), () => setResult(result, b.call(x87Nan, x, xse, y, yse)), () => {
         b.when(isInfinite(b, xse), () => {
           b.when(b.eqz(isInfinite(b, yse)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), denormal]));
         }, () => setResult(result, [b.imm64(0n), sign, denormal]));
       });
-    }, () => b.when(b.eqz64(y), () => {
-      b.when(b.ne64(x, b.imm64(0n)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), b.imm(ZE)]));
-    }, () => b.when(b.eqz64(x), () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
-      const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
-      const atLeastOne = b.let64(b.extendU(b.eqz(b.ltU64(xn.value, yn.value))));
-      const [quotient, rest] = b.call(divideWide, b.shrU64(xn.value, atLeastOne), b.shl64(b.and64(xn.value, atLeastOne), b.imm64(63n)), yn.value);
-      // Never one half: a quotient of 65 bits, the last one set, times y has more bits than x.
-      const aboveHalf = b.ltU64(b.sub64(yn.value, rest), rest);
-      const low = b.select64(aboveHalf, b.imm64(INTEGER_BIT | 1n), b.extendU(b.ne64(rest, b.imm64(0n))));
-      const exponent = b.add(b.sub(xn.exponent, yn.exponent), b.add(b.imm(BIAS - 1), b.wrap(atLeastOne)));
-      setResult(result, b.call(x87Round, signOf(b, sign), exponent, quotient, low, b.get(FCW)));
-      result.flags.set(b.or(result.flags.get(), denormal));
-    })));
+    }, (operands) => {
+      const xv = operands.x.get(), yv = operands.y.get(), denormal = operands.denormal.get();
+      b.when(b.eqz64(yv), () => {
+        b.when(b.ne64(xv, b.imm64(0n)), () => setResult(result, [b.imm64(INTEGER_BIT), b.or(sign, b.imm(EXPONENT)), b.imm(ZE)]));
+      }, () => b.when(b.eqz64(xv), () => setResult(result, [b.imm64(0n), sign, denormal]), () => {
+        const atLeastOne = b.let64(b.extendU(b.eqz(b.ltU64(xv, yv))));
+        const [quotient, rest] = b.call(divideWide, b.shrU64(xv, atLeastOne), b.shl64(b.and64(xv, atLeastOne), b.imm64(63n)), yv);
+        // Never one half: a quotient of 65 bits, the last one set, times y has more bits than x.
+        const aboveHalf = b.ltU64(b.sub64(yv, rest), rest);
+        const low = b.let64(b.select64(aboveHalf, b.imm64(INTEGER_BIT | 1n), b.extendU(b.ne64(rest, b.imm64(0n)))));
+        const exponent = b.let(b.add(b.sub(operands.xe.get(), operands.ye.get()), b.add(b.imm(BIAS - 1), b.wrap(atLeastOne))));
+        roundInto(b, result, signOf(b, sign), exponent, quotient, low, b.let(b.get(FCW)));
+        result.flags.set(b.or(result.flags.get(), denormal));
+      }));
+    });
     return finish(result);
   },
 };
@@ -188,11 +237,15 @@ function operation(name: string, calculate: <V>(b: Builder<V>, x: V, xse: V, y: 
     name, params: ["i32", "i64", "i32", "i32"], results: ["i32"],
     body: (b, [index, source, sourceSe, raised]) => {
       const destination = stackRegister(b, index);
-      const stackFault = b.let(b.or(emptyFlags(b, destination), b.and(raised, b.imm(~2))));
-      const result = resultOf(b);
-      result.flags.set(stackFault);
-      b.when(b.eqz(stackFault), () => setResult(result, calculate(b, significand(b, destination), signExponent(b, destination), source, sourceSe, raised)));
-      return b.call(x87Settle, index, result.value.get(), result.se.get(), result.flags.get());
+      const stackFault = b.let(b.or(emptyFlags(b, destination), b.and(raised, b.imm(EMPTY_REGISTER))));
+      const done = b.variable(b.imm(1));
+      b.when(stackFault, () => {
+        done.set(settle(b, destination, b.imm64(INDEFINITE), b.imm(INDEFINITE_SE), stackFault));
+      }, () => {
+        const [value, se, flags] = calculate(b, significand(b, destination), signExponent(b, destination), source, sourceSe, raised);
+        done.set(settle(b, destination, value, se, flags));
+      });
+      return [done.get()];
     },
   };
 }

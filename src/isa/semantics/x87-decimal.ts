@@ -5,7 +5,7 @@ import type { Semantics } from "../row.ts";
 import { FCW } from "../state-layout.ts";
 import { roundToInteger, widenInteger } from "./x87-formats.ts";
 import { BIAS, exponentOf, isUnsupported, SIGN } from "./x87-number.ts";
-import { begin, EMPTY_REGISTER, emptyFlags, IE, pop, raise, remember, signExponent, significand, stackRegister, x87Push } from "./x87-registers.ts";
+import { begin, EMPTY_REGISTER, emptyFlags, IE, pop, push, raise, remember, signExponent, significand, stackRegister } from "./x87-registers.ts";
 import { store80 } from "./x87-load-store.ts";
 import { roundingMode } from "./x87-rounding.ts";
 
@@ -58,7 +58,7 @@ export const fbld: Semantics = (b, i) => {
   const high = b.load("operand", b.add(address, b.imm(8)), 2);
   remember(b, i);
   const [value, se] = b.call(widenInteger, b.call(decimalToInteger, low, high)[0]);
-  b.call(x87Push, value, b.or(se, b.and(high, b.imm(SIGN))), b.imm(0));
+  push(b, value, b.or(se, b.and(high, b.imm(SIGN))), b.imm(0));
 };
 
 /** (significand, sign-exponent) -> (digits 0-15, digits 16-17 and sign, flags) */

@@ -4,7 +4,7 @@
 import type { Builder, Instance, SharedFunction } from "../builder.ts";
 import { BIAS, EXPONENT, exponentOf, INTEGER_BIT, isSignalling, isUnsupported, normalize, QUIET_BIT, SIGN, signOf } from "./x87-number.ts";
 import { DE, finish, IE, PE, resultOf, setResult } from "./x87-registers.ts";
-import { roundsUp, roundTo, shiftRightSticky } from "./x87-rounding.ts";
+import { roundingMode, roundsUp, roundsUpToNearest, roundTo, shiftRightSticky } from "./x87-rounding.ts";
 
 /** An interchange format: bits of the stored fraction, and the exponent of infinities and NaNs. */
 interface RealFormat {
@@ -60,7 +60,17 @@ function narrowing(name: string, format: RealFormat): SharedFunction {
         bits.set(b.or64(b.shl64(high, b.imm64(BigInt(fractionBits))), b.and64(b.shrU64(fraction, b.imm64(BigInt(drop))), fractionMask)));
         flags.set(raised);
       };
-      b.when(b.eqz(isUnsupported(b, value, se)), () => {
+      const rebiased = b.let(b.sub(exponentOf(b, se), b.imm(rebias(format))));
+      const inRange = b.and(b.ltU(b.sub(rebiased, b.imm(1)), b.imm(infinity - 2)), b.wrap(b.shrU64(value, b.imm64(63n))));
+      // The usual case: a normal number, to the nearest.
+      b.when(b.and(inRange, b.eqz(roundingMode(b, control))), () => {
+        const kept = b.let64(b.shrU64(value, b.imm64(BigInt(drop))));
+        const rest = b.let64(b.shl64(value, b.imm64(BigInt(64 - drop))));
+        const up = b.let(roundsUpToNearest(b, b.wrap(b.and64(kept, b.imm64(1n))), rest));
+        pack(value, rebiased, b.select(b.ne64(rest, b.imm64(0n)), b.or(b.imm(PE), b.shl(up, b.imm(9))), b.imm(0)));
+        // A carry goes on into the exponent.
+        bits.set(b.add64(bits.get(), b.extendU(up)));
+      }, () => b.when(b.eqz(isUnsupported(b, value, se)), () => {
         b.when(b.eq(exponentOf(b, se), b.imm(EXPONENT)), () => {
           const nan = b.ne64(value, b.imm64(INTEGER_BIT));
           pack(b.or64(value, b.select64(nan, b.imm64(QUIET_BIT), b.imm64(0n))), b.imm(infinity), isSignalling(b, value, se));
@@ -70,7 +80,7 @@ function narrowing(name: string, format: RealFormat): SharedFunction {
           const rounded = roundTo(b, { drop: b.imm64(BigInt(drop)), infinity, wraps: false }, negative, exponent, number.value, b.imm64(0n), control);
           pack(rounded.value, rounded.exponent, rounded.flags);
         }));
-      });
+      }));
       return [bits.get(), flags.get()];
     },
   };

@@ -7,8 +7,8 @@ import { x87Nan } from "./x87-arithmetic.ts";
 import { type ExtendedOperand, memoryInteger, memoryReal, narrowDouble, narrowInteger, narrowSingle, roundToInteger } from "./x87-formats.ts";
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, isNan, isSignalling, QUIET_BIT, SIGN } from "./x87-number.ts";
 import {
-  begin, C1, EMPTY_REGISTER, emptyFlags, IE, isEmpty, pop, raise, remember, resultOf, setResult, signExponent, significand, type StackRegister, stackRegister,
-  unary, writeRegister, x87Push, x87Settle,
+  begin, C1, EMPTY_REGISTER, emptyFlags, IE, isEmpty, pop, push, raise, remember, resultOf, setResult, settle, signExponent, significand, stackRegister,
+  type StackRegister, unary, writeRegister,
 } from "./x87-registers.ts";
 import { roundingMode } from "./x87-rounding.ts";
 
@@ -19,7 +19,7 @@ function load(read: ExtendedOperand): Semantics {
     remember(b, i);
     // A signalling NaN becomes quiet; an integer is none.
     const signals = b.let(isSignalling(b, value, se));
-    b.call(x87Push, b.or64(value, b.select64(signals, b.imm64(QUIET_BIT), b.imm64(0n))), se, b.or(raised, signals));
+    push(b, b.or64(value, b.select64(signals, b.imm64(QUIET_BIT), b.imm64(0n))), se, b.or(raised, signals));
   };
 }
 
@@ -33,7 +33,7 @@ export const fldExtended: Semantics = (b, i) => {
   const value = b.load64("operand", address);
   const se = b.load("operand", b.add(address, b.imm(8)), 2);
   remember(b, i);
-  b.call(x87Push, value, se, b.imm(0));
+  push(b, value, se, b.imm(0));
 };
 
 export const fldStack: Semantics = (b, i) => {
@@ -42,7 +42,7 @@ export const fldStack: Semantics = (b, i) => {
   const source = stackRegister(b, i.op[0].number(b));
   const empty = b.let(emptyFlags(b, source));
   const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, source));
-  b.call(x87Push, value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), empty);
+  push(b, value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), empty);
 };
 
 /** FLD1 FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLDZ; `down`: the significand that rounding down or toward zero gives, `up`: rounding up. */
@@ -52,7 +52,7 @@ function constant(exponent: number, nearest: bigint, down = nearest, up = neares
     remember(b, i);
     const mode = b.let(roundingMode(b, b.get(FCW)));
     const directed = b.select64(b.eq(mode, b.imm(2)), b.imm64(up), b.imm64(down));
-    b.call(x87Push, nearest === down && nearest === up ? b.imm64(nearest) : b.select64(mode, directed, b.imm64(nearest)), b.imm(exponent), b.imm(0));
+    push(b, nearest === down && nearest === up ? b.imm64(nearest) : b.select64(mode, directed, b.imm64(nearest)), b.imm(exponent), b.imm(0));
   };
 }
 
@@ -130,7 +130,7 @@ function storeStack(pops: boolean): Semantics {
     const top = stackRegister(b, b.imm(0));
     const empty = b.let(emptyFlags(b, top));
     const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, top));
-    const done = b.call(x87Settle, i.op[0].number(b), value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, top)), empty)[0];
+    const done = settle(b, stackRegister(b, i.op[0].number(b)), value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, top)), empty);
     if (pops) b.when(done, () => pop(b));
   };
 }
@@ -139,7 +139,7 @@ export const fstpNoException: Semantics = (b, i) => {
   begin(b);
   remember(b, i);
   const top = stackRegister(b, b.imm(0));
-  b.when(b.eqz(isEmpty(b, top)), () => void b.call(x87Settle, i.op[0].number(b), significand(b, top), signExponent(b, top), b.imm(0)), () => void raise(b, b.imm(0)));
+  b.when(b.eqz(isEmpty(b, top)), () => void settle(b, stackRegister(b, i.op[0].number(b)), significand(b, top), signExponent(b, top), b.imm(0)), () => void raise(b, b.imm(0)));
   pop(b);
 };
 export const fstStack = storeStack(false);
@@ -176,7 +176,7 @@ function fcmov(condition: ConditionCode): Semantics {
     b.when(b.or(empty, taken), () => {
       const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, source));
       const rounding = b.let(b.select(empty, b.imm(0), b.and(b.get(FSW), b.imm(C1))));
-      b.call(x87Settle, b.imm(0), value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), b.or(empty, rounding));
+      settle(b, top, value, b.select(empty, b.imm(INDEFINITE_SE), signExponent(b, source)), b.or(empty, rounding));
     });
   };
 }
@@ -192,7 +192,7 @@ function signChange(change: <V>(b: Builder<V>, se: V) => V): Semantics {
     const top = stackRegister(b, b.imm(0));
     const empty = b.let(emptyFlags(b, top));
     const value = b.select64(empty, b.imm64(INDEFINITE), significand(b, top));
-    b.call(x87Settle, b.imm(0), value, b.select(empty, b.imm(INDEFINITE_SE), change(b, signExponent(b, top))), empty);
+    settle(b, top, value, b.select(empty, b.imm(INDEFINITE_SE), change(b, signExponent(b, top))), empty);
   };
 }
 export const fabs = signChange((b, se) => b.and(se, b.imm(EXPONENT)));

@@ -7,7 +7,7 @@ import {
 } from "./wide-reals.ts";
 import { x87Nan } from "./x87-arithmetic.ts";
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INTEGER_BIT, isInfinite, isNan, normalize, SIGN, signOf } from "./x87-number.ts";
-import { binaryPop, finish, resultOf, PE, setResult, UE, unary, ZE } from "./x87-registers.ts";
+import { binaryPop, finish, PE, resultOf, setResult, UE, unary, ZE } from "./x87-registers.ts";
 import { PRECISION_64, roundIrrational, shiftRightSticky, x87Round } from "./x87-rounding.ts";
 
 /** Wide numbers: ln 2, and 2 log2 e. */

@@ -101,19 +101,21 @@ export const x87Raise: SharedFunction = {
   },
 };
 
+/** As x87Raise, in place where no unmasked exception is raised. */
 export function raise<V>(b: Builder<V>, flags: V): V {
-  return b.call(x87Raise, flags)[0];
+  const raised = b.let(flags);
+  const done = b.variable(b.imm(1));
+  const unmasked = b.and(b.and(raised, b.imm(EXCEPTIONS)), b.xor(b.get(FCW), b.imm(-1)));
+  b.when(unmasked, () => done.set(b.call(x87Raise, raised)[0]), () => b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~C1)), raised)));
+  return done.get();
 }
 
-/** (ST index, significand, sign-exponent, flags) -> whether the stack is to be popped: the end of an instruction that writes a register. */
-export const x87Settle: SharedFunction = {
-  name: "x87Settle", params: ["i32", "i64", "i32", "i32"], results: ["i32"],
-  body: (b, [index, value, se, flags]) => {
-    const done = raise(b, flags);
-    b.when(done, () => writeRegister(b, stackRegister(b, index), value, se));
-    return [done];
-  },
-};
+/** The end of an instruction that writes a register: whether the stack is to be popped. */
+export function settle<V>(b: Builder<V>, register: StackRegister<V>, value: V, se: V, flags: V): V {
+  const done = raise(b, flags);
+  b.when(done, () => writeRegister(b, register, value, se));
+  return done;
+}
 
 /**
  * (significand, sign-exponent, flags): pushes; the real indefinite where the stack is full. A denormal operand that memory held
@@ -133,6 +135,17 @@ export const x87Push: SharedFunction = {
     return [];
   },
 };
+
+/** As x87Push, in place where there is nothing to raise. */
+export function push<V>(b: Builder<V>, value: V, se: V, flags: V): void {
+  const register = stackRegister(b, b.imm(-1));
+  const raised = b.let(flags), exponent = b.let(se), bits = b.let64(value);
+  b.when(b.or(raised, b.eqz(isEmpty(b, register))), () => void b.call(x87Push, bits, exponent, raised), () => {
+    b.set(FSW, b.and(b.get(FSW), b.imm(~C1)));
+    b.set(FTOP, register.physical);
+    writeRegister(b, register, bits, exponent);
+  });
+}
 
 /** A result in the making, defined on every path of a shared function. */
 export interface Result<V> {
@@ -166,7 +179,7 @@ export function unary(calculate: SharedFunction): Semantics {
     const result = resultOf(b);
     result.flags.set(empty);
     b.when(b.eqz(empty), () => setResult(result, b.call(calculate, significand(b, top), signExponent(b, top))));
-    b.call(x87Settle, b.imm(0), result.value.get(), result.se.get(), result.flags.get());
+    settle(b, top, result.value.get(), result.se.get(), result.flags.get());
   };
 }
 
@@ -182,7 +195,7 @@ export function binaryPop(calculate: SharedFunction): Semantics {
     b.when(b.eqz(empty), () => {
       setResult(result, b.call(calculate, significand(b, other), signExponent(b, other), significand(b, top), signExponent(b, top)));
     });
-    const done = b.call(x87Settle, b.imm(1), result.value.get(), result.se.get(), result.flags.get())[0];
+    const done = settle(b, other, result.value.get(), result.se.get(), result.flags.get());
     b.when(done, () => pop(b));
   };
 }

@@ -4,7 +4,7 @@
 import type { Builder, SharedFunction } from "../builder.ts";
 import { FCW } from "../state-layout.ts";
 import { EXPONENT, INTEGER_BIT } from "./x87-number.ts";
-import { C1, OE, PE, UE } from "./x87-registers.ts";
+import { C1, OE, PE, type Result, setResult, UE } from "./x87-registers.ts";
 
 /** Rounding-control field: to nearest (even), down, up, toward zero. */
 export const RC_DOWN = 1, RC_UP = 2;
@@ -18,11 +18,13 @@ export function roundingMode<V>(b: Builder<V>, control: V): V {
 }
 
 /** 1 if the magnitude is to be incremented. `rest`: the part below the last bit, as a 64-bit fraction; `odd`: the last bit. */
-export function roundsUp<V>(b: Builder<V>, negative: V, odd: V, rest: V, mode: V): V {
+export function roundsUpToNearest<V>(b: Builder<V>, odd: V, rest: V): V {
   const beyondHalf = b.or(odd, b.ne64(b.shl64(rest, b.imm64(1n)), b.imm64(0n)));
-  const nearest = b.and(b.wrap(b.shrU64(rest, b.imm64(63n))), beyondHalf);
+  return b.and(b.wrap(b.shrU64(rest, b.imm64(63n))), beyondHalf);
+}
+export function roundsUp<V>(b: Builder<V>, negative: V, odd: V, rest: V, mode: V): V {
   const away = b.and(b.eq(mode, b.sub(b.imm(RC_UP), negative)), b.ne64(rest, b.imm64(0n)));
-  return b.select(mode, away, nearest);
+  return b.select(mode, away, roundsUpToNearest(b, odd, rest));
 }
 
 /** Shifts (high, low) right by `count` >= 0; ones that fall out stay visible in the lowest bit. */
@@ -141,6 +143,22 @@ export const x87Round: SharedFunction = {
     return [rounded.value, b.or(b.shl(negative, b.imm(15)), rounded.exponent), rounded.flags];
   },
 };
+
+/** The control word's rounding and precision fields, and their value for nearest and 64 bits. */
+const RC_AND_PC = 0xf00;
+
+/** As x87Round into `result`: the usual case, a normal number rounded to the nearest of 64 bits, in place. */
+export function roundInto<V>(b: Builder<V>, result: Result<V>, negative: V, exponent: V, high: V, low: V, control: V): void {
+  const usual = b.and(b.eq(b.and(control, b.imm(RC_AND_PC)), b.imm(PRECISION_64)), b.ltU(b.sub(exponent, b.imm(1)), b.imm(EXPONENT - 2)));
+  b.when(usual, () => {
+    const up = b.let(roundsUpToNearest(b, b.wrap(b.and64(high, b.imm64(1n))), low));
+    const sum = b.let64(b.add64(high, b.extendU(up)));
+    const carry = b.let(b.eqz64(sum));
+    result.value.set(b.or64(sum, b.shl64(b.extendU(carry), b.imm64(63n))));
+    result.se.set(b.or(b.shl(negative, b.imm(15)), b.add(exponent, carry)));
+    result.flags.set(b.or(b.shl(b.ne64(low, b.imm64(0n)), b.imm(5)), b.shl(up, b.imm(9))));
+  }, () => setResult(result, b.call(x87Round, negative, exponent, high, low, control)));
+}
 
 /** Rounds an irrational number (high, low, exponent), which is never exact. Precision control does not count. */
 export function roundIrrational<V>(b: Builder<V>, negative: V, [high, low, exponent]: readonly V[]): readonly V[] {

@@ -8,8 +8,8 @@ import { x87Nan } from "./x87-arithmetic.ts";
 import { widenInteger } from "./x87-formats.ts";
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INTEGER_BIT, isInfinite, isNan, normalize, SIGN, signOf } from "./x87-number.ts";
 import {
-  begin, C0, C1, C2, C3, DE, emptyFlags, EXCEPTIONS, finish, FULL_STACK, isEmpty, OE, PE, raise, remember, resultOf, setResult, signExponent, significand, STACK_FAULT, stackRegister,
-  writeRegister, UE, x87Push, x87Settle, ZE,
+  begin, C0, C1, C2, C3, DE, emptyFlags, EXCEPTIONS, finish, FULL_STACK, isEmpty, OE, PE, push, raise, remember, resultOf, setResult, settle, signExponent,
+  significand, STACK_FAULT, stackRegister, UE, writeRegister, ZE,
 } from "./x87-registers.ts";
 import { PRECISION_64, WRAP, x87Round } from "./x87-rounding.ts";
 
@@ -69,7 +69,7 @@ export const fscale: Semantics = (b, i) => {
   b.when(b.eqz(empty), () => {
     setResult(result, b.call(x87Scale, significand(b, top), signExponent(b, top), significand(b, other), signExponent(b, other)));
   });
-  b.call(x87Settle, b.imm(0), result.value.get(), result.se.get(), result.flags.get());
+  settle(b, top, result.value.get(), result.se.get(), result.flags.get());
 };
 
 /** ST(0) becomes the exponent, and the significand is pushed. */
@@ -102,7 +102,7 @@ export const fxtract: Semantics = (b, i) => {
   });
   b.when(raise(b, part.flags.get()), () => {
     writeRegister(b, top, exponent.value.get(), exponent.se.get());
-    b.call(x87Push, part.value.get(), part.se.get(), b.imm(0));
+    push(b, part.value.get(), part.se.get(), b.imm(0));
     // The push has set C1 as for itself.
     b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~C1)), b.and(part.flags.get(), b.imm(C1))));
   });
@@ -185,7 +185,7 @@ function remainder(nearest: 0 | 1): Semantics {
     const stopped = b.and(b.and(flags, b.imm(DE)), b.xor(b.get(FCW), b.imm(-1)));
     const coded = b.let(b.and(b.ne(b.and(flags, b.imm(CODED)), b.imm(0)), b.eqz(stopped)));
     b.set(FSW, b.and(b.get(FSW), b.select(coded, b.imm(~(C0 | C2 | C3)), b.imm(~C2))));
-    b.call(x87Settle, b.imm(0), result.value.get(), result.se.get(), b.and(flags, b.select(coded, b.imm(~CODED), b.imm(EXCEPTIONS | STACK_FAULT))));
+    settle(b, top, result.value.get(), result.se.get(), b.and(flags, b.select(coded, b.imm(~CODED), b.imm(EXCEPTIONS | STACK_FAULT))));
   };
 }
 export const fprem = remainder(0);

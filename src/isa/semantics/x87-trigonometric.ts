@@ -12,8 +12,8 @@ import { divideWide, multiplyWide } from "./wide-integers.ts";
 import { x87Nan } from "./x87-arithmetic.ts";
 import { BIAS, denormalFlag, exponentOf, INTEGER_BIT, isInfinite, isNan, normalize, signOf } from "./x87-number.ts";
 import {
-  begin, C1, C2, emptyFlags, finish, FULL_STACK, IE, isEmpty, raise, remember, resultOf, setResult, signExponent, significand, stackRegister, writeRegister,
-  x87Push, x87Settle,
+  begin, C1, C2, emptyFlags, finish, FULL_STACK, IE, isEmpty, push, raise, remember, resultOf, setResult, settle, signExponent, significand, stackRegister,
+  writeRegister,
 } from "./x87-registers.ts";
 import { roundIrrational } from "./x87-rounding.ts";
 
@@ -158,12 +158,12 @@ function circular(first: number, pushed: "cosine" | "one" | null): Semantics {
     })));
     const flags = b.let(x.flags.get());
     if (!pushed) {
-      b.call(x87Settle, b.imm(0), x.value.get(), x.se.get(), flags);
+      settle(b, top, x.value.get(), x.se.get(), flags);
       return;
     }
     b.when(b.and(raise(b, flags), b.eqz(b.and(flags, b.imm(C2)))), () => {
       writeRegister(b, top, x.value.get(), x.se.get());
-      b.call(x87Push, y.value.get(), y.se.get(), b.imm(0));
+      push(b, y.value.get(), y.se.get(), b.imm(0));
       // The push has set C1 as for itself.
       b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~C1)), b.and(flags, b.imm(C1))));
     });
