@@ -8,7 +8,7 @@ import type { HelperName } from "../isa/builder.ts";
 import { createDecoder } from "../isa/decoder.ts";
 import { R_OFFSET, R_REMAINING } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
-import { ACTIVITY, BUDGET, CS, EFLAGS_SHARED, EFLAGS_TF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -221,9 +221,10 @@ export class Core {
     if (this.cpu.afterInstruction(this.deliverExceptions)) this.note(DB, null);
   }
 
-  /** TF, instruction breakpoints. */
+  /** TF, instruction breakpoints, and RF, which the next instruction clears. */
   private needsSingle(): boolean {
-    return this.cpu.singleInstruction || (this.cpu.state.read(EFLAGS_SHARED) & EFLAGS_TF) !== 0;
+    const { context } = this.cpu;
+    return (context.mode & MODE_SINGLE) !== 0 || (context.systemFlags & EFLAGS_RF) !== 0;
   }
 
   private takeInterrupt(): boolean {
@@ -245,8 +246,10 @@ export class Core {
   private stepOne(): void {
     const { cpu } = this;
     const { state, context } = cpu;
+    // The shadow of MOV SS covers breakpoints on this instruction, too.
+    const mayRun = cpu.beforeInstruction((context.segmentBase(CS) + state.eip) | 0);
     context.set(SHADOW, 0);
-    if (!cpu.beforeInstruction((context.segmentBase(CS) + state.eip) | 0)) {
+    if (!mayRun) {
       this.deliver();
       return;
     }

@@ -14,6 +14,11 @@ export interface EncodingOptions {
   readonly immediate?: (random: Prng, bytes: number) => number;
 }
 
+/** Instructions of these extensions are others, or none, with a 66, F2 or F3 that their row does not name. */
+const NO_OTHER_PREFIX: ReadonlySet<string> = new Set(["mmx", "sse", "sse2", "sse3", "fxsr", "clflush", "monitor"]);
+/** MOV CR1 and CR5-CR7 are no instructions. */
+const CONTROL_REGISTERS = [0, 2, 3, 4];
+
 /** A memory operand as encoded; `base` and `index` are register numbers or -1. */
 export interface EncodedMemory {
   readonly addressSize: 2 | 4;
@@ -63,7 +68,7 @@ export function encodeRow(row: Row, random: Prng, options: EncodingOptions): Enc
   let operandSize: 2 | 4 = options.code32 ? 4 : 2;
   let addressSize = operandSize;
   let segmentOverride = -1;
-  if (pattern.prefix === 0 && sometimes()) {
+  if (pattern.prefix === 0 && !(row.feature && NO_OTHER_PREFIX.has(row.feature)) && sometimes()) {
     bytes.push(0x66);
     operandSize = operandSize === 4 ? 2 : 4;
   }
@@ -90,7 +95,7 @@ export function encodeRow(row: Row, random: Prng, options: EncodingOptions): Enc
   let memory: EncodedMemory | null = null;
   let registerOperand = -1;
   if (hasModrm) {
-    const reg = pattern.reg >= 0 ? pattern.reg : random.below(8);
+    const reg = pattern.reg >= 0 ? pattern.reg : row.operands.includes("Cd") ? CONTROL_REGISTERS[random.below(CONTROL_REGISTERS.length)]! : random.below(8);
     if (pattern.second >= 0) bytes.push(pattern.second + (pattern.secondRange ? random.below(8) : 0));
     else if (!inMemory) {
       registerOperand = random.below(8);
