@@ -254,6 +254,11 @@ export class BlockCache {
   private decodeCrossing(eip: number, linear: number, physicalPage: number, mode: number): number {
     const { cpu, decoded } = this;
     const firstBytes = PAGE - (linear & (PAGE - 1));
+    // The limit is checked before the page (SDM Vol. 3, "Priority Among Simultaneous Exceptions and Interrupts").
+    if ((eip >>> 0) + firstBytes > cpu.context.segmentLimit(CS)) {
+      cpu.raise(GP, 0);
+      return FETCH_FAULT;
+    }
     const second = cpu.translateCode((linear | (PAGE - 1)) + 1);
     if (second === 0) return FETCH_FAULT;
     for (let i = 0; i < 16; i++) this.bytes[i] = i < firstBytes ? this.codeByte(physicalPage, PAGE - firstBytes + i) : this.codeByte(second >>> 12, i - firstBytes);
