@@ -1,10 +1,10 @@
 // A case on both back-ends, judged by what silicon did; and whether a case may be run natively at all.
 
 import type { Row } from "../../../src/isa/row.ts";
-import { CS } from "../../../src/isa/state-layout.ts";
+import { CS, EFLAGS_TF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
 import { deviationOf } from "./deviations.ts";
-import { descriptorOf } from "./sandbox.ts";
+import { CODE, CODE_BYTES, descriptorOf } from "./sandbox.ts";
 import { LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
 import { undefinedFlags } from "./silicon-rows.ts";
 
@@ -15,8 +15,14 @@ export interface Prediction {
   readonly interpreter: Outcome;
 }
 
+/** Single-step traps, and the fetch of what may be cut off at the end of the code, are the run loop's: the evaluating back-end has none. */
+export function needsRunLoop(c: Case): boolean {
+  return (c.eflags & EFLAGS_TF) !== 0 || linearEip(c) + c.code.length === CODE + CODE_BYTES;
+}
+
 export function predict(machine: SandboxMachine, c: Case): Prediction {
-  return { evaluator: machine.runEvaluator(c), interpreter: machine.runInterpreter(c) };
+  const interpreter = machine.runInterpreter(c);
+  return { evaluator: needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter };
 }
 
 export interface Verdict {

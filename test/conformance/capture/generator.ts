@@ -2,7 +2,7 @@
 
 import type { Row } from "../../../src/isa/row.ts";
 import {
-  CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_DF, EFLAGS_ID, EFLAGS_NT, EFLAGS_STATUS, ES, ESI, ESP, SS,
+  CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_DF, EFLAGS_ID, EFLAGS_NT, EFLAGS_STATUS, EFLAGS_TF, ES, ESI, ESP, SS,
 } from "../../../src/isa/state-layout.ts";
 import { createPrng, type Prng } from "../../support/prng.ts";
 import { type Encoding, encodeRow, littleEndian } from "../../support/row-encoder.ts";
@@ -62,8 +62,10 @@ class Draft {
     this.eflags = EFLAGS_FIXED_AND_IF | (random.next() & (EFLAGS_STATUS | EFLAGS_DF));
     if (random.oneIn(16)) this.eflags |= EFLAGS_AC;
     if (random.oneIn(16)) this.eflags |= EFLAGS_ID;
+    if (random.oneIn(24)) this.eflags |= EFLAGS_TF;
     if (random.oneIn(16) && encoding.row.mnemonic !== "IRET") this.eflags |= EFLAGS_NT;
-    this.eip = this.codeTarget();
+    // Now and then at the end of the code, which may cut it off.
+    this.eip = random.oneIn(48) ? this.codeBase() + CODE_BYTES - 1 - random.below(encoding.bytes.length + 1) : this.codeTarget();
   }
 
   private base(segment: number): number {
@@ -72,8 +74,12 @@ class Draft {
 
   /** An offset in CS within the code page, far enough from its end. */
   codeTarget(selector = this.selectors[CS] as number): number {
-    const base = selector === USER_CODE ? 0 : CODE;
-    return CODE - base + 0x400 + this.random.below(CODE_BYTES - 0x800);
+    return this.codeBase(selector) + 0x400 + this.random.below(CODE_BYTES - 0x800);
+  }
+
+  /** Offset of the code page in CS. */
+  codeBase(selector = this.selectors[CS] as number): number {
+    return selector === USER_CODE ? CODE : 0;
   }
 
   /** An offset in a segment, often beside a page boundary or the limit. */
@@ -190,7 +196,8 @@ export function generateCase(row: Row, seed: number): GeneratedCase {
   prepare(draft);
   if (random.oneIn(64) && encoding.bytes.length < 15 && !encoding.bytes.includes(0xf0) && !(row.lock && encoding.memory)) encoding.bytes.unshift(0xf0);
   const { registers, selectors, eip, eflags, memory } = draft;
-  return { row, form: formOf(encoding, code32), registers, eip, eflags, selectors, code: encoding.bytes, memory };
+  const code = encoding.bytes.slice(0, draft.codeBase() + CODE_BYTES - eip);
+  return { row, form: formOf(encoding, code32), registers, eip, eflags, selectors, code, memory };
 }
 
 function formOf(encoding: Encoding, code32: boolean): string {
@@ -292,10 +299,9 @@ function prepare(d: Draft): void {
   }
 }
 
-const TF = 0x100;
-/** Any flags; TF and what makes the host's signal handling uneasy are left out. */
+/** Any flags, but TF less often. */
 function flagsImage(random: Prng): number {
-  return random.next() & 0x3f_ffff & ~TF;
+  return random.next() & 0x3f_ffff & ~(random.oneIn(4) ? 0 : EFLAGS_TF);
 }
 
 function prepareString(d: Draft): void {

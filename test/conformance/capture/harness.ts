@@ -7,12 +7,12 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { CS, EFLAGS_FIXED, EFLAGS_RF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
-import { descriptorOf, REGIONS, userDescriptors } from "./sandbox.ts";
+import { CODE_BYTES, descriptorOf, REGIONS, userDescriptors } from "./sandbox.ts";
 
 const FLAGS = "-m32 -O2 -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static -no-pie".split(" ");
 /** The kernel extends the process's stack downwards when something below it is touched. */
 const STACK_GROWTH = 16 << 20;
-const BREAKPOINT = 3, PAGE_FAULT = 14, FETCH = 0x10;
+const BREAKPOINT = 3, PROTECTION = 13, PAGE_FAULT = 14, FETCH = 0x10;
 /** `vector` of an instruction that did not end within a second. */
 export const STILL_RUNNING = 255;
 
@@ -149,19 +149,18 @@ function readOutcome(c: Case, word: () => number, bytes: (count: number) => numb
   return withoutEnd(c, outcome);
 }
 
-/** The end of the case, the INT3 behind the instruction or a target that cannot be fetched, is no part of the outcome. */
+/**
+ * The end of the case, the INT3 behind the instruction or a target that cannot be fetched, is no part of the outcome; nor is the
+ * bit of a page fault's error code that tells a fetch, which processors without execute-disable do not have.
+ */
 function withoutEnd(c: Case, o: Outcome): Outcome {
   const completed = (eip: number) => ({ ...o, vector: COMPLETED, error: 0, cr2: 0, eip });
-  const begin = linearEip(c), base = descriptorOfEnd(o);
+  const begin = linearEip(c), base = descriptorOf((o.selectors[CS] as number) | 3)?.base ?? 0;
   if (o.vector === BREAKPOINT) {
     const at = (base + o.eip - 1) >>> 0;
     return at >= begin && at < begin + c.code.length ? o : completed((o.eip - 1) >>> 0);
   }
-  const isTarget = (base + o.eip) >>> 0 !== begin && o.cr2 >>> 0 === (base + o.eip) >>> 0;
-  return o.vector === PAGE_FAULT && o.error & FETCH && isTarget ? completed(o.eip) : o;
-}
-
-function descriptorOfEnd(o: Outcome): number {
-  const selector = o.selectors[CS] as number;
-  return descriptorOf(selector | 3)?.base ?? 0;
+  const moved = (base + o.eip) >>> 0 !== begin;
+  if (o.vector === PAGE_FAULT && o.error & FETCH) return moved && o.cr2 >>> 0 === (base + o.eip) >>> 0 ? completed(o.eip) : { ...o, error: o.error & ~FETCH };
+  return o.vector === PROTECTION && moved && o.eip === CODE_BYTES ? completed(o.eip) : o;
 }

@@ -53,6 +53,8 @@ export class SandboxMachine {
   /** The regions as they are before a case. */
   private readonly before: Uint8Array;
   private readonly pristine: Uint8Array;
+  /** Where a case differs from the usual contents: offset and length. */
+  private readonly patched: [number, number][] = [];
   private readonly pages = new Map<number, { readonly physical: number; readonly writable: boolean; readonly user: boolean }>();
 
   constructor() {
@@ -178,6 +180,7 @@ export class SandboxMachine {
     const physical = this.physicalOf(address);
     this.ram.set(bytes, physical);
     this.before.set(bytes, physical);
+    this.patched.push([physical, bytes.length]);
   }
 
   private prepare(c: Case): void {
@@ -231,10 +234,11 @@ export class SandboxMachine {
         }
         ram.set(before.subarray(from, to), from);
       }
-      if (Buffer.compare(before.subarray(from, to), pristine.subarray(from, to)) !== 0) {
-        ram.set(pristine.subarray(from, to), from);
-        before.set(pristine.subarray(from, to), from);
-      }
+    }
+    for (const [at, length] of this.patched.splice(0)) {
+      const usual = pristine.subarray(at, at + length);
+      ram.set(usual, at);
+      before.set(usual, at);
     }
     return changes;
   }
@@ -244,21 +248,21 @@ export class SandboxMachine {
     return this.outcome(exit.vector, exit.hasErrorCode ? exit.errorCode : 0, exit.returnEip);
   }
 
-  /** Decodes the case's instruction into `decoded`; the case is prepared. */
-  private decode(c: Case): void {
+  /** Decodes the case's instruction into `decoded`; the case is prepared. False: it is only the beginning of one. */
+  private decode(c: Case): boolean {
     const bytes = Uint8Array.from(c.code);
     const code32 = (this.cpu.context.mode & MODE_CODE32) !== 0;
-    if (this.decoder.decodeBytes(bytes, 0, bytes.length, code32, this.decoded) !== bytes.length) throw new Error("the case is not one instruction");
+    return this.decoder.decodeBytes(bytes, 0, bytes.length, code32, this.decoded) === bytes.length;
   }
 
-  /** The row of the case's instruction. Has the interpreter generate its code with the other cases' at the next run, which is quicker than one by one. */
+  /** The row of the case's instruction, or null. Has the interpreter generate its code with the other cases' at the next run, which is quicker than one by one. */
   announce(c: Case): Row | null {
     const { core, cpu, decoded } = this;
     this.prepare(c);
-    this.decode(c);
-    if (decoded.row) core.interpreter.handlerFor(decoded.row, decoded, cpu.context.mode);
+    const row = this.decode(c) ? decoded.row : null;
+    if (row) core.interpreter.handlerFor(row, decoded, cpu.context.mode);
     this.takeBack();
-    return decoded.row;
+    return row;
   }
 
   runInterpreter(c: Case): Outcome {
@@ -272,7 +276,7 @@ export class SandboxMachine {
   runEvaluator(c: Case): Outcome {
     const { cpu, decoded, evaluator } = this;
     this.prepare(c);
-    this.decode(c);
+    if (!this.decode(c)) throw new Error("the case is not one instruction");
     let step = evaluator.step(decoded, c.eip);
     while (step.suspended) step = evaluator.step(decoded, c.eip);
     if (cpu.exit.pending) return this.exitOutcome();
