@@ -1,12 +1,10 @@
-// Bundles the command line and the library for Node (which runs no TypeScript) into dist/. Run by `npm ci` through `prepare`.
-import { existsSync } from "node:fs";
+// Bundles the command line and the library for Node (which runs no TypeScript) into dist/, or the folder that is named.
+// Run by `npm ci` through `prepare`.
 import { build } from "esbuild";
 
-const entries = { cli: "src/cli/main.ts", index: "src/index.ts" };
-const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)));
 await build({
-  entryPoints: present,
-  outdir: "dist",
+  entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
+  outdir: process.argv[2] ?? "dist",
   bundle: true,
   platform: "node",
   format: "esm",

@@ -203,6 +203,8 @@ export class Machine {
       if (this.ended) return this.ended;
       if (clock instanceof RealClock && this.supervisor.guestContext.get(ACTIVITY) !== 0) clock.catchUp();
       clock.expire();
+      // A halted processor would not answer before it wakes.
+      if (this.takeStop()) return "break";
       const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : this.realSlice;
       const before = core.retired();
       const began = this.wallNs();
@@ -220,14 +222,16 @@ export class Machine {
       if (reason === "halted") {
         const waiting = this.wait();
         if (waiting) return waiting;
-      } else if (reason === "break" && this.stopping) {
-        this.stopping = false;
-        return "break";
-      }
+      } else if (reason === "break" && this.takeStop()) return "break";
     }
     return "budget";
   }
   private stopping = false;
+  private takeStop(): boolean {
+    const { stopping } = this;
+    this.stopping = false;
+    return stopping;
+  }
   /** When the present wait began, by the instructions that had retired then. */
   private waiting = { retired: -1, sinceNs: 0 };
 

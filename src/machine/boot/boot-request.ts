@@ -74,7 +74,10 @@ export function configureBoot(given: BootRequest): BootConfiguration {
   const direct = request.kernel ?? request.multiboot;
   if (direct) return { machine, bootsFrom: direct };
   const first = bootDrive(request, identities);
-  if (first) return { machine, bootsFrom: request.drives![first]! };
+  if (first) {
+    if (!identities.get(first)!.bootable) drives[first] = signed(drives[first]!);
+    return { machine, bootsFrom: request.drives![first]! };
+  }
   if (!request.bios) throw new UsageError("There is nothing to boot: give an image, a drive (--hda FILE ...) or a kernel (--kernel FILE).");
   return { machine, bootsFrom: null };
 }
@@ -152,6 +155,23 @@ function medium(source: ByteSource, { details }: ImageIdentity): ByteSource {
       const held = Math.max(0, Math.min(into.length, source.size - offset));
       if (held > 0) source.read(offset, into.subarray(0, held));
       into.fill(0, held);
+    },
+  };
+}
+
+const SIGNATURE_OFFSET = 510;
+const SIGNATURE = [0x55, 0xaa];
+
+/** A BIOS starts no boot sector without a signature: a forced one is shown with it. */
+function signed(source: ByteSource): ByteSource {
+  return {
+    size: source.size,
+    read(offset, into) {
+      source.read(offset, into);
+      SIGNATURE.forEach((byte, index) => {
+        const at = SIGNATURE_OFFSET + index - offset;
+        if (at >= 0 && at < into.length) into[at] = byte;
+      });
     },
   };
 }
