@@ -1,4 +1,6 @@
 // Whether an x87, MMX or SSE instruction may run. SDM Vol. 3A, "Interrupt 7—Device Not Available", "Interrupt 16—x87 FPU Floating-Point Error".
+//
+// Not implemented: with CR0.NE clear the processor does not stand still until the interrupt of FERR# comes, and IGNNE# is always asserted.
 
 import { CR0, CR4, FSW } from "../../isa/state-layout.ts";
 import { CR0_EM, CR0_MP, CR0_NE, CR0_TS, CR4_OSFXSR } from "../control-bits.ts";
