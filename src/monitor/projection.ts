@@ -91,7 +91,7 @@ export class Projection {
     cpu.switchContext("H");
   }
 
-  /** H's segments do not follow from V's any more: the guest changed its ring by itself, or the tables moved. */
+  /** H's segments do not follow from V's any more. */
   forgetSegments(): void {
     this.segmentsStale = true;
   }
@@ -167,6 +167,8 @@ export class Projection {
     const { descriptors, policy } = this;
     const before = v.get(CPL);
     const v86 = runsInV86(v);
+    // V may come back to what it was when it was projected, and H would not.
+    this.segmentsStale = true;
     // At ring 1 the silicon's CPL says where the guest is; at ring 3 it says nothing.
     if (!v86 && policy.ring === 1) v.set(CPL, h.get(CPL) === 3 ? 3 : 0);
     const cpl = v.get(CPL);

@@ -189,10 +189,7 @@ export class Vmm {
       core.stopAtException = false;
       const reason = core.run(end - core.retired());
       core.stopAtException = stopsAtException;
-      if (this.projection.absorb()) {
-        this.stale = true;
-        this.projection.forgetSegments();
-      }
+      if (this.projection.absorb()) this.stale = true;
       if (reason !== "exit") return reason;
       if (this.handle() && stopsAtException) return "exception";
       if (core.takeStop()) return "break";

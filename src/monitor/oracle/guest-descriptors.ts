@@ -87,6 +87,11 @@ export class GuestDescriptors {
     return this.isVisible(selector, cpl) && (this.high & 0x1a00) === 0x1200;
   }
 
+  /** A segment that a return to ring `cpl` takes away. */
+  isInside(selector: number, cpl: number): boolean {
+    return this.find(selector) && !this.isConforming && this.dpl < cpl;
+  }
+
   /** Vector that loading a data or stack segment register raises, or 0. */
   faultOfLoad(index: number, selector: number, cpl: number): number {
     const rpl = this.rpl(selector, cpl);

@@ -252,7 +252,7 @@ export class Judgement {
     const size = this.insn.operandSize;
     if (to < from) return this.wrong(ACTIONS["wrong-fault"], this.imageSelector, GENERAL_PROTECTION);
     if (to === from) return;
-    truth.returnedOutward(to, this.imageStack);
+    truth.returnedOutward(to, this.imageStack, (selector) => guest.isInside(selector, to));
     if (cpu.context.get(CPL) === this.cplBefore) this.wrong(ACTIONS["wrong-frame"], words * size, (words + 2) * size);
   }
 }

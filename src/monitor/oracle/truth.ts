@@ -62,16 +62,11 @@ export class Truth {
     this.look();
   }
 
-  /** Bare metal would have returned to an outer ring here, with another stack and without the data segments of the inner ring. */
-  returnedOutward(cpl: number, stackSelector: number): void {
-    const v = this.cpu.v.context;
+  /** Bare metal would have returned to an outer ring here, with another stack and without the inner ring's data segments. */
+  returnedOutward(cpl: number, stackSelector: number, belongsInside: (selector: number) => boolean): void {
     this.cpl = cpl;
     this.selectors[SS] = stackSelector;
-    for (const index of DATA_SEGMENTS) {
-      const access = v.segmentAccess(index);
-      const conforming = (access & 0x1c) === 0x1c;
-      if (!conforming && (access >> 5 & 3) < cpl) this.selectors[index] = 0;
-    }
+    for (const index of DATA_SEGMENTS) if (belongsInside(this.cpu.context.selector(index))) this.selectors[index] = 0;
   }
 
   /** The guest loaded a segment register by itself. */
