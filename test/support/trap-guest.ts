@@ -1,7 +1,7 @@
 // Small random guests of sensitive instructions, for the model in trap-model.ts: how each step is encoded in real mode, 16-bit
 // and 32-bit protected mode, the memory around it (tables, handlers), and what the model says about it.
 import { USER_CODE, USER_DATA, BEYOND, KERNEL_CODE, KERNEL_DATA, LDT, SMALL_DATA, SMALL_LIMIT, TSS, type Mode, type ModelOptions, type Segment, type TrapModel } from "./trap-model.ts";
-import type { Prng } from "./prng.ts";
+import { createPrng, type Prng } from "./prng.ts";
 
 /** Places below 64 KB, the same in every mode. */
 export const GDT_AT = 0x1000, IDT_AT = 0x1400, TSS_AT = 0x1c00, LDT_AT = 0x1d00, HANDLERS_AT = 0x2000, DATA_AT = 0x3000, CODE_AT = 0x4000;
@@ -229,12 +229,14 @@ const userMakers: readonly Maker[] = [...privilegedMakers, ...portMakers, ...fau
 /** Where an unseen return has confused monitor and guest, a fault would find the wrong stack. */
 const confusedMakers: readonly Maker[] = [...silentMakers, (random, options) => loadMaker(random, options, false)];
 
-/** IRET to ring 3, some steps there, INT 81h back. */
-function userPart(random: Prng, options: ModelOptions): Step[] {
-  const image = randomImage(random);
+function randomUserPart(random: Prng, options: ModelOptions): Step {
   const makers = options.ring === 3 && !options.tricks ? confusedMakers : userMakers;
-  const steps = Array.from({ length: random.below(6) }, () => random.pick(makers)(random, options));
-  return [{
+  return userPart(randomImage(random), Array.from({ length: random.below(6) }, () => random.pick(makers)(random, options)));
+}
+
+/** IRET to ring 3, some steps there, INT 81h back. */
+function userPart(image: { if: boolean; iopl: number }, steps: readonly Step[]): Step {
+  return {
     name: `user ${show(image)} { ${steps.map((s) => s.name).join("; ")} }`,
     emit(a) {
       let after = 0;
@@ -260,7 +262,7 @@ function userPart(random: Prng, options: ModelOptions): Step[] {
       m.loadData("MOV", "ES", KERNEL_DATA);
       m.loadStack("MOV", KERNEL_DATA);
     },
-  }];
+  };
 }
 
 /** A random program for a kernel. */
@@ -268,10 +270,22 @@ export function randomSteps(random: Prng, options: ModelOptions, count: number):
   const makers = [...privilegedMakers, ...portMakers, ...portMakers, ...faultMakers, ...silentMakers, ...silentMakers, ...kernelMakers, ...kernelMakers];
   const steps: Step[] = [];
   while (steps.length < count) {
-    if (options.mode !== "real" && random.oneIn(8)) steps.push(...userPart(random, options));
+    if (options.mode !== "real" && random.oneIn(8)) steps.push(randomUserPart(random, options));
     else steps.push(random.pick(makers)(random, options));
   }
   return steps;
+}
+
+/** Steps by name, for programs that are not random: a name that a maker gives, or "user", with "CLI IOPL n" behind. */
+export function makeSteps(name: string, options: ModelOptions): Step[] {
+  const user = /^user(?: CLI IOPL ([0-3]))?$/.exec(name);
+  if (user) return [userPart({ if: true, iopl: Number(user[1] ?? 0) }, user[1] === undefined ? [] : makeSteps("CLI", options))];
+  const makers = [...privilegedMakers, ...portMakers, ...faultMakers, ...silentMakers, ...kernelMakers];
+  for (let seed = 1; seed < 100; seed++) {
+    const found = makers.map((maker) => maker(createPrng(seed), options)).find((each) => each.name === name);
+    if (found) return [found];
+  }
+  throw new Error(`no step is called ${name}`);
 }
 
 /** The program's code, with the OUT that ends it. */
