@@ -17,8 +17,10 @@ import { parseScript, plainText, type ScriptStep } from "./script.ts";
 import { SerialInput, SerialOutput } from "./serial-console.ts";
 import { TrapLogFile } from "./trap-log-file.ts";
 
-/** Instructions between two looks at wall time and input: some 20 ms. */
-const SLICE_INSTRUCTIONS = 2_000_000;
+/** Wall time between two looks at the clock and at input. */
+const SLICE_MS = 20;
+/** Bounds of the instructions that take so long: a guest that traps all the time is a thousand times slower than one that does not. */
+const SMALLEST_SLICE = 1_000, LARGEST_SLICE = 10_000_000;
 /** Longest sleep of an idle guest, so that `--timeout` is kept. */
 const LONGEST_SLEEP_MS = 50;
 /** Below this, timers of the host are too coarse: the thread itself waits. */
@@ -34,6 +36,7 @@ export class Run {
   private readonly trapLog: TrapLogFile | null;
   private readonly notices: string[] = [];
   private quit: Outcome | null = null;
+  private slice = 100_000;
 
   /** Throws UsageError and ImageError before anything has begun. */
   constructor(options: RunOptions) {
@@ -115,13 +118,23 @@ export class Run {
       const left = limit - machine.core.retired();
       if (left <= 0) return { outcome: "instruction-limit", reason: `${limit} instructions have run${this.missing()}.` };
       if (performance.now() >= deadline) return { outcome: "timeout", reason: `${options.timeoutSeconds} s have passed${this.missing()}.` };
-      const reason = machine.run(Math.min(SLICE_INSTRUCTIONS, left));
+      const reason = this.runSlice(left);
       this.output.flush();
       const end = this.endOf(reason);
       if (end) return end;
       if (reason === "idle") await this.sleep(deadline);
       else if (this.input) await this.input.wait(0);
     }
+  }
+
+  /** How much is run at once changes nothing for the guest. */
+  private runSlice(left: number): RunReason {
+    const { machine, slice } = this;
+    const began = performance.now(), before = machine.core.retired();
+    const reason = machine.run(Math.min(slice, left));
+    const fitting = ((machine.core.retired() - before) * SLICE_MS) / Math.max(performance.now() - began, 0.01);
+    if (reason === "budget") this.slice = Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, (slice + fitting) / 2)));
+    return reason;
   }
 
   private endOf(reason: RunReason): Outcome | null {
