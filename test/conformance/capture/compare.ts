@@ -1,5 +1,6 @@
 // A case on both back-ends, judged by what silicon did; and whether a case may be run natively at all.
 
+import { MAX_LENGTH } from "../../../src/isa/decoder.ts";
 import type { Row } from "../../../src/isa/row.ts";
 import { CS, EFLAGS_TF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
@@ -15,9 +16,9 @@ export interface Prediction {
   readonly interpreter: Outcome;
 }
 
-/** Single-step traps, and the fetch of what may be cut off at the end of the code, are the run loop's: the evaluating back-end has none. */
+/** Single-step traps, and the fetch of what may be cut off at the end of the code or is too long, are the run loop's: the evaluating back-end has none. */
 export function needsRunLoop(c: Case): boolean {
-  return (c.eflags & EFLAGS_TF) !== 0 || linearEip(c) + c.code.length === CODE + CODE_BYTES;
+  return (c.eflags & EFLAGS_TF) !== 0 || c.code.length > MAX_LENGTH || linearEip(c) + c.code.length === CODE + CODE_BYTES;
 }
 
 export function predict(machine: SandboxMachine, c: Case): Prediction {

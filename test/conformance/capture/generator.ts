@@ -1,5 +1,6 @@
 // Random cases of a given row: an encoding, a state in which it does something, and memory for its operands.
 
+import { MAX_LENGTH } from "../../../src/isa/decoder.ts";
 import type { Row } from "../../../src/isa/row.ts";
 import {
   CS, DS, EAX, EBP, EBX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_DF, EFLAGS_ID, EFLAGS_NT, EFLAGS_STATUS, EFLAGS_TF, ES, ESI, ESP, SS,
@@ -194,10 +195,25 @@ export function generateCase(row: Row, seed: number): GeneratedCase {
   draft.aimStack();
   draft.aimMemory();
   prepare(draft);
-  if (random.oneIn(64) && encoding.bytes.length < 15 && !encoding.bytes.includes(0xf0) && !(row.lock && encoding.memory)) encoding.bytes.unshift(0xf0);
+  addPrefixes(random, encoding);
   const { registers, selectors, eip, eflags, memory } = draft;
   const code = encoding.bytes.slice(0, draft.codeBase() + CODE_BYTES - eip);
   return { row, form: formOf(encoding, code32), registers, eip, eflags, selectors, code, memory };
+}
+
+const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+const LOCK = 0xf0, REPNE = 0xf2, REP = 0xf3, PAUSE = 0x90;
+
+/** LOCK where it is refused, REP where it is ignored, the same prefix twice or up to and beyond the longest instruction. */
+function addPrefixes(random: Prng, { row, memory, bytes }: Encoding): void {
+  const own = bytes.slice(0, bytes.findIndex((byte) => !PREFIXES.includes(byte)));
+  const first = own[0];
+  if (random.oneIn(64) && !own.includes(LOCK) && !(row.lock && memory)) bytes.unshift(LOCK);
+  // Two-byte opcodes and, with LOCK, some others are different instructions to later processors.
+  if (random.oneIn(48) && row.opcode.length === 2 && !row.string && bytes[0] !== PAUSE && !own.includes(LOCK)) bytes.unshift(random.oneIn(2) ? REP : REPNE);
+  if (first === undefined || !random.oneIn(24)) return;
+  const count = random.oneIn(4) ? MAX_LENGTH + random.below(2) - bytes.length : 1;
+  for (let i = 0; i < count; i++) bytes.unshift(first);
 }
 
 function formOf(encoding: Encoding, code32: boolean): string {
