@@ -21,23 +21,28 @@ export interface FloppyGeometry {
   readonly sectors: number;
   /** Data rates that read it. A double-density 5.25" disk turns faster in a high-density drive. */
   readonly rates: readonly number[];
+  /** The drive it was made for, as CMOS RAM numbers them. */
+  readonly driveType: number;
 }
+
+/** CMOS RAM's numbers of drives: 5.25" of 360 KB and 1.2 MB, 3.5" of 720 KB, 1.44 MB and 2.88 MB. */
+const DRIVE_360K = 1, DRIVE_1200K = 2, DRIVE_720K = 3, DRIVE_1440K = 4, DRIVE_2880K = 5;
 
 const DOUBLE_DENSITY = [RATE_250K, RATE_300K];
 
 /** The PC's formats, in order of size; the last three exceed the standard. */
 const FORMATS: readonly FloppyGeometry[] = [
-  { cylinders: 40, heads: 1, sectors: 8, rates: DOUBLE_DENSITY },
-  { cylinders: 40, heads: 1, sectors: 9, rates: DOUBLE_DENSITY },
-  { cylinders: 40, heads: 2, sectors: 8, rates: DOUBLE_DENSITY },
-  { cylinders: 40, heads: 2, sectors: 9, rates: DOUBLE_DENSITY },
-  { cylinders: 80, heads: 2, sectors: 9, rates: DOUBLE_DENSITY },
-  { cylinders: 80, heads: 2, sectors: 15, rates: [RATE_500K] },
-  { cylinders: 80, heads: 2, sectors: 18, rates: [RATE_500K] },
-  { cylinders: 80, heads: 2, sectors: 36, rates: [RATE_1M] },
-  { cylinders: 80, heads: 2, sectors: 20, rates: [RATE_500K] },
-  { cylinders: 80, heads: 2, sectors: 21, rates: [RATE_500K] },
-  { cylinders: 82, heads: 2, sectors: 21, rates: [RATE_500K] },
+  { cylinders: 40, heads: 1, sectors: 8, rates: DOUBLE_DENSITY, driveType: DRIVE_360K },
+  { cylinders: 40, heads: 1, sectors: 9, rates: DOUBLE_DENSITY, driveType: DRIVE_360K },
+  { cylinders: 40, heads: 2, sectors: 8, rates: DOUBLE_DENSITY, driveType: DRIVE_360K },
+  { cylinders: 40, heads: 2, sectors: 9, rates: DOUBLE_DENSITY, driveType: DRIVE_360K },
+  { cylinders: 80, heads: 2, sectors: 9, rates: DOUBLE_DENSITY, driveType: DRIVE_720K },
+  { cylinders: 80, heads: 2, sectors: 15, rates: [RATE_500K], driveType: DRIVE_1200K },
+  { cylinders: 80, heads: 2, sectors: 18, rates: [RATE_500K], driveType: DRIVE_1440K },
+  { cylinders: 80, heads: 2, sectors: 36, rates: [RATE_1M], driveType: DRIVE_2880K },
+  { cylinders: 80, heads: 2, sectors: 20, rates: [RATE_500K], driveType: DRIVE_1440K },
+  { cylinders: 80, heads: 2, sectors: 21, rates: [RATE_500K], driveType: DRIVE_1440K },
+  { cylinders: 82, heads: 2, sectors: 21, rates: [RATE_500K], driveType: DRIVE_1440K },
 ];
 const FORMAT_1440K = FORMATS[6] as FloppyGeometry;
 const FORMAT_2880K = FORMATS[7] as FloppyGeometry;

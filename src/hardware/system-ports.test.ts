@@ -18,7 +18,7 @@ beforeEach(() => {
     clock,
     pit,
     a20,
-    resetPulse: (hard) => events.push(hard ? "hard" : "soft"),
+    resetPulse: () => events.push("reset"),
     debug: { byte: (value) => events.push(`e9 ${value}`) },
     exit: (value) => events.push(`exit ${value}`),
     post: { byte: (value) => events.push(`post ${value}`) },
@@ -66,22 +66,10 @@ describe("reset and A20", () => {
     expect([a20.level, ports.port92.read(0, 1)]).toEqual([true, 0x02]);
     ports.port92.write(0, 1, 0x01);
     ports.port92.write(0, 1, 0x01);
-    expect([a20.level, events]).toEqual([false, ["soft"]]);
+    expect([a20.level, events]).toEqual([false, ["reset"]]);
     ports.port92.write(0, 1, 0x00);
     ports.port92.write(0, 1, 0x03);
-    expect(events).toEqual(["soft", "soft"]);
-  });
-
-  it("resets by CF9h when bit 2 rises: 02h then 06h is a hard reset", () => {
-    ports.portCf9.write(0, 1, 0x02);
-    expect(events).toEqual([]);
-    ports.portCf9.write(0, 1, 0x06);
-    ports.portCf9.write(0, 1, 0x06);
-    expect(events).toEqual(["hard"]);
-    ports.portCf9.write(0, 1, 0x00);
-    ports.portCf9.write(0, 1, 0x04);
-    expect(events).toEqual(["hard", "soft"]);
-    expect(ports.portCf9.read(0, 1)).toBe(0x04);
+    expect(events).toEqual(["reset", "reset"]);
   });
 
   it("keeps A20 high while any source does", () => {
@@ -115,6 +103,6 @@ describeDevice("system ports", () => {
   const pit = new Pit8254({ clock, irq0: new Probe() });
   const a20 = new Probe();
   const device = new SystemPorts({ clock, pit, a20, resetPulse: () => {}, debug: { byte: () => {} }, exit: () => {} });
-  const regions = [device.port61, device.port80, device.port92, device.portCf9, device.portE9, device.portF4].map((region) => ({ region, size: 1 }));
-  return { device, clock, regions, afterReset: [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0xe9]], lines: [a20] };
+  const regions = [device.port61, device.port80, device.port92, device.portE9, device.portF4].map((region) => ({ region, size: 1 }));
+  return { device, clock, regions, afterReset: [[1, 0, 0], [2, 0, 0], [3, 0, 0xe9]], lines: [a20] };
 });

@@ -1,8 +1,7 @@
 // Single ports of the PC's system board.
 //
 // Manuals: IBM PC/AT Technical Reference (port 61h, 80h); IBM PS/2 Hardware Interface Technical Reference, "System Control
-// Port A" (92h); 82371AB (PIIX4), "Reset Control Register" (CF9h). Port E9h is the debug console of Bochs and QEMU,
-// F4h ends the run with a value, as QEMU's isa-debug-exit does.
+// Port A" (92h). Port E9h is the debug console of Bochs and QEMU, F4h ends the run with a value, as QEMU's isa-debug-exit does.
 //
 // Not implemented: parity and I/O channel check (port 61h bits 7 and 6 stay 0, bits 3 and 2 are only kept),
 // the security lock and lamps of port 92h (only kept).
@@ -23,11 +22,8 @@ const REFRESH_CYCLES = 18;
 const PORT92_RESET = 0x01;
 const PORT92_A20 = 0x02;
 
-const CF9_HARD = 0x02;
-const CF9_RESET = 0x04;
-
 function powerOn() {
-  return { port61: 0, port92: 0, cf9: 0, post: 0 };
+  return { port61: 0, port92: 0, post: 0 };
 }
 
 /** Several outputs on one wire: it is high while any of them is (A20 from the 8042 and from port 92h). */
@@ -54,8 +50,7 @@ export interface SystemPortsWiring {
   readonly clock: Clock;
   readonly pit: Pit8254;
   readonly a20: Line;
-  /** `hard`: the whole board (CF9h), else only the processor (port 92h, CF9h without SRST). */
-  readonly resetPulse: (hard: boolean) => void;
+  readonly resetPulse: () => void;
   /** Port E9h. */
   readonly debug: ByteSink;
   /** Port F4h: the guest ends the run. */
@@ -69,7 +64,6 @@ export class SystemPorts implements Device {
   readonly port61: Region;
   readonly port80: Region;
   readonly port92: Region;
-  readonly portCf9: Region;
   readonly portE9: Region;
   readonly portF4: Region;
   private r = powerOn();
@@ -81,7 +75,6 @@ export class SystemPorts implements Device {
     this.port61 = byteRegion({ read: () => this.read61(), write: (_offset, value) => this.write61(value) });
     this.port80 = byteRegion({ read: () => this.r.post, write: (_offset, value) => this.write80(value) });
     this.port92 = byteRegion({ read: () => this.r.port92, write: (_offset, value) => this.write92(value) });
-    this.portCf9 = byteRegion({ read: () => this.r.cf9, write: (_offset, value) => this.writeCf9(value) });
     this.portE9 = byteRegion({ read: () => 0xe9, write: (_offset, value) => wiring.debug.byte(value) });
     this.portF4 = byteRegion({ read: () => 0xff, write: (_offset, value) => wiring.exit(value) });
     this.reset();
@@ -130,13 +123,6 @@ export class SystemPorts implements Device {
     const rising = (value & ~this.r.port92 & PORT92_RESET) !== 0;
     this.r.port92 = value;
     this.drive();
-    if (rising) this.wiring.resetPulse(false);
-  }
-
-  /** The reset happens when bit 2 rises; bit 1, written before or with it, says how far it reaches. */
-  private writeCf9(value: number): void {
-    const rising = (value & ~this.r.cf9 & CF9_RESET) !== 0;
-    this.r.cf9 = value & (CF9_HARD | CF9_RESET);
-    if (rising) this.wiring.resetPulse((value & CF9_HARD) !== 0);
+    if (rising) this.wiring.resetPulse();
   }
 }

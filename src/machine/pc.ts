@@ -27,6 +27,7 @@ import { SystemPorts, WiredOr } from "../hardware/system-ports.ts";
 import { Uart16550a } from "../hardware/uart-16550a.ts";
 import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
+import { setUpCmos } from "./cmos-setup.ts";
 import type { GuestPhysical } from "./physical.ts";
 
 export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
@@ -64,15 +65,11 @@ export interface PcOptions {
 }
 
 const MB = 1 << 20;
-/** CMOS bytes of a PC: floppy types, memory sizes, boot order (the numbering that Bochs and QEMU use). */
-const CMOS_FLOPPY_TYPES = 0x10, CMOS_BASE_KB = 0x15, CMOS_EXTENDED_KB = 0x17, CMOS_EXTENDED_KB_POST = 0x30, CMOS_ABOVE_16M = 0x34;
-const CMOS_BOOT_THIRD = 0x38, CMOS_BOOT_FIRST_SECOND = 0x3d, CMOS_EQUIPMENT = 0x14;
 /** Sectors of the floppy formats from 160 KB to 2.88 MB. */
 const FLOPPY_SECTORS: readonly number[] = [320, 360, 640, 720, 1440, 2400, 2880, 3360, 3444, 5760];
 const HIGH_DENSITY = 2880;
 /** SLP_TYP of soft off, as the firmware's _S5 would name it. */
 const SOFT_OFF_TYPE = 0;
-const BOOT_CODES = { a: 1, c: 2, d: 3 } as const;
 
 export class Pc {
   readonly io = new IoBus();
@@ -208,9 +205,9 @@ export class Pc {
     io.attach(0x3f8, 0x3ff, this.serial[0].region);
     io.attach(0x4d0, 0x4d1, this.pic.elcrRegion);
     io.attach(0x510, 0x511, fwCfg.region);
-    io.attach(0xcf8, 0xcff, withResetControl(pci.ports, system.portCf9));
+    io.attach(0xcf8, 0xcff, withResetControl(pci.ports, isaBridge.resetControl));
     mmio.attach(0xa_0000, 0xb_ffff, this.vga.window);
-    describe(rtc, options);
+    setUpCmos(rtc, options);
   }
 
   /** Another medium in a drive, or none. Hard disks cannot be changed while the machine runs. */
@@ -258,26 +255,4 @@ function withResetControl(pci: Region, cf9: Region): Region {
     read: (offset, width) => (offset === 1 && width === 1 ? cf9.read(0, 1) : pci.read(offset, width)),
     write: (offset, width, value) => (offset === 1 && width === 1 ? cf9.write(0, 1, value) : pci.write(offset, width, value)),
   };
-}
-
-/** What the set-up program of this PC has left in CMOS RAM. */
-function describe(rtc: RtcMc146818a, options: PcOptions): void {
-  const { memoryBytes: bytes, drives, bootOrder } = options;
-  const word = (index: number, value: number) => {
-    rtc.setCmos(index, value & 0xff);
-    rtc.setCmos(index + 1, (value >>> 8) & 0xff);
-  };
-  const extendedKb = Math.min(0xffff, (bytes - MB) >>> 10);
-  word(CMOS_BASE_KB, 640);
-  word(CMOS_EXTENDED_KB, extendedKb);
-  word(CMOS_EXTENDED_KB_POST, extendedKb);
-  word(CMOS_ABOVE_16M, bytes > 16 * MB ? (bytes - 16 * MB) >>> 16 : 0);
-  const floppies = (drives.fda ? 1 : 0) + (drives.fdb ? 1 : 0);
-  rtc.setCmos(CMOS_FLOPPY_TYPES, 0x40 | (drives.fdb ? 4 : 0));
-  rtc.setCmos(CMOS_EQUIPMENT, 0x07 | (floppies > 1 ? 0x40 : 0));
-  const order: BootOrder[] = bootOrder ? [bootOrder] : drives.fda ? ["a", "c", "d"] : ["c", "d", "a"];
-  const rest = (["a", "c", "d"] as const).filter((drive) => !order.includes(drive));
-  const [first, second, third] = [...order, ...rest].map((drive) => BOOT_CODES[drive]);
-  rtc.setCmos(CMOS_BOOT_FIRST_SECOND, first! | (second! << 4));
-  rtc.setCmos(CMOS_BOOT_THIRD, third! << 4);
 }
