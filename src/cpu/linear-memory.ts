@@ -12,6 +12,9 @@ import { PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
 export type Width = 1 | 2 | 4;
 
+/** Number of the last linear page: page 0 follows it. */
+const LAST_PAGE = 0xf_ffff;
+
 /** Physical address (after A20) of a linear one; fills the TLB where the page may enter it. -1: #PF raised. */
 export function translate(p: Processor, linear: number, write: boolean, user: boolean): number {
   const page = linear >>> 12;
@@ -64,6 +67,14 @@ function loadUncached(p: Processor, linear: number, width: Width, user: boolean)
 
 function loadAcross(p: Processor, linear: number, width: Width, user: boolean): number {
   const inFirst = 4096 - (linear & 0xfff);
+  const { i32, u8 } = p.state, table = (user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2;
+  const low = i32[table + (linear >>> 12)], high = i32[table + ((linear + inFirst) >>> 12 & LAST_PAGE)];
+  if (((low | high) & 0xfff) === 0) {
+    const begin = (linear + low) >>> 0, rest = (linear + high) >>> 0;
+    let value = 0;
+    for (let i = 0; i < width; i++) value |= u8[(i < inFirst ? begin : rest) + i] << (8 * i);
+    return value;
+  }
   const first = translate(p, linear, false, user);
   if (first < 0) return 0;
   const second = translate(p, (linear + inFirst) | 0, false, user);
@@ -94,6 +105,13 @@ function storeUncached(p: Processor, linear: number, width: Width, value: number
 /** Both pages are proved before the first byte is written. */
 function storeAcross(p: Processor, linear: number, width: Width, value: number, user: boolean): void {
   const inFirst = 4096 - (linear & 0xfff);
+  const { i32, u8 } = p.state, table = (user ? p.tlb.tables.writeUser : p.tlb.tables.writeSupervisor) >> 2;
+  const low = i32[table + (linear >>> 12)], high = i32[table + ((linear + inFirst) >>> 12 & LAST_PAGE)];
+  if (((low | high) & 0xfff) === 0) {
+    const begin = (linear + low) >>> 0, rest = (linear + high) >>> 0;
+    for (let i = 0; i < width; i++) u8[(i < inFirst ? begin : rest) + i] = value >>> (8 * i);
+    return;
+  }
   const first = translate(p, linear, true, user);
   if (first < 0) return;
   const second = translate(p, (linear + inFirst) | 0, true, user);

@@ -164,6 +164,16 @@ describe("32-bit paging", () => {
     expect(b.r16(FRAME + 0x5000)).toBe(0x4433);
     expect(load(b.cpu, 0x1ffd, 4, false) >>> 0).toBe(0x3322_1100);
     expect(load(b.cpu, 0x1fff, 2, false)).toBe(0x3322);
+    // Both pages are in the TLB now: the same again without a walk.
+    b.w32(TABLE + 4, 0, 0);
+    for (const from of [0x1ffd, 0x1ffe, 0x1fff]) {
+      store(b.cpu, from, 4, 0x8877_6655, false);
+      expect(load(b.cpu, from, 4, false) >>> 0).toBe(0x8877_6655);
+      const left = 0x2000 - from;
+      expect([b.r8(FRAME + from - 0x1000), b.r8(FRAME + 0x5000), b.r8(FRAME + 0x5003 - left)]).toEqual([0x55, 0x55 + 0x11 * left, 0x88]);
+    }
+    b.w32(TABLE + 4, FRAME | P | W, (FRAME + 0x5000) | P | W);
+    store(b.cpu, 0x1ffe, 4, 0x4433_2211, false);
     b.w32(TABLE + 8, (FRAME + 0x5000) | P);
     b.call("invalidatePage", 0x2000);
     b.cpu.context.set(CR0, PG_PE | WP);
