@@ -265,7 +265,7 @@ export class Core {
     state.write(BUDGET, this.reserve + state.read(BUDGET));
     this.reserve = 0;
     // A repetition that paused has done an element: TF traps after each.
-    if (retired || state.read(SUSPENDED) !== 0) cpu.afterInstruction();
+    if (retired || state.read(SUSPENDED) !== 0) this.endInstruction();
   }
 
   /** Blocks until something needs a look, or the budget is shorter than the next block. */
