@@ -174,7 +174,7 @@ async function traps() {
   for (const ring of [1, 3]) {
     const results = (await inTurn({ [`ring ${ring}`]: () => onMachine({ ...task, ring }) }))[`ring ${ring}`];
     const rate = (field) => Math.round(median(results.map((result) => result.traps / result[field])));
-    report[`ring ${ring}`] = { trapsPerRun: results[0].traps / results[0].runs, trapsPerSecond: rate("seconds"), trapsPerCpuSecond: rate("cpuSeconds") };
+    report[`ring ${ring}`] = { trapsPerRun: Math.round(results[0].traps / results[0].runs), trapsPerSecond: rate("seconds"), trapsPerCpuSecond: rate("cpuSeconds") };
   }
   print("Traps a second under `trap`: irqsave from reset to its end, firmware included");
   table(["kernel in", "traps a run", "traps/s", "(CPU)"], Object.entries(report).map(([name, r]) => [name, r.trapsPerRun, r.trapsPerSecond, `(${r.trapsPerCpuSecond})`]));
