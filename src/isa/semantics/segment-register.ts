@@ -25,7 +25,7 @@ export const moveToStackSegment: Semantics = (b, i) => {
   shadowNext(b);
 };
 
-/** With a 32-bit operand size the upper half is zero. */
+/** With a 32-bit operand size the upper half is zero: the manual allows this and a 16-bit move, measured processors do this. */
 export const pushSegment: Semantics = (b, i) => stack.push(b, i, i.operandSize, i.op[0].read(b));
 
 /** Pops by the old stack: loading SS must not move or resize the access that brought its selector. */

@@ -93,9 +93,11 @@ describe("descriptor tables", () => {
     const idt = run({ code: "0F 01 0B", ebx: 0x3000, fields });
     expect([idt.word(0x3000), idt.dword(0x3002)]).toEqual([0x7ff, 0x11223344]);
   });
-  it("SGDT stores nothing when the base would fault", () => {
+  it("SGDT stores the limit before the base, and the fault of the first of two pages comes first", () => {
     const got = run({ code: "0F 01 03", ebx: 0x3ffe, fields, faultAt: (linear) => (linear >= 0x4000 ? PAGE_FAULT : null) });
-    expect(got).toMatchObject({ fault: PAGE_FAULT, writes: [] });
+    expect(got).toMatchObject({ fault: PAGE_FAULT, writes: [0x3ffe, 0x3fff], eip: 0x1000 });
+    const first = { vector: 14, errorCode: 3 };
+    expect(run({ code: "0F 01 03", ebx: 0x3ffe, fields, faultAt: (linear) => (linear >= 0x4000 ? PAGE_FAULT : first) }).fault).toEqual(first);
   });
   it("LGDT and LIDT take 24 bits of the base with a 16-bit operand size", () => {
     const memory = { 0x3000: [0xff, 0x07, 0x44, 0x33, 0x22, 0x11] };

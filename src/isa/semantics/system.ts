@@ -36,10 +36,8 @@ export const sysexit = whole("sysexit");
 function storeTableRegister<V>(b: Builder<V>, i: Instance<V>, limit: Field, base: Field): void {
   b.helper("checkUmip");
   const address = b.let(i.op[0].address(b));
-  const second = behind(b, i, address, 2);
-  b.probeWrite("operand", second, 4);
   b.store("operand", address, 2, b.get(limit));
-  b.store("operand", second, 4, b.get(base));
+  b.store("operand", behind(b, i, address, 2), 4, b.get(base));
 }
 
 export const sgdt: Semantics = (b, i) => storeTableRegister(b, i, GDTR_LIMIT, GDTR_BASE);
