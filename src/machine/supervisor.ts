@@ -8,6 +8,8 @@ import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { Counters } from "../monitor/counters.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
+import { TECHNIQUE_LIST } from "../monitor/techniques/list.ts";
+import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import { TrapLog } from "../monitor/trap-log.ts";
 import { type Refusal, Vmm } from "../monitor/vmm.ts";
 import { writeTruth } from "../protocol/register-view.ts";
@@ -26,13 +28,14 @@ export interface Parts {
   readonly clock: GuestClock;
   readonly pc: Pc;
   readonly notice: (text: string) => void;
+  /** Absent: those that are built. */
+  readonly techniques?: readonly TechniqueDefinition[];
 }
 
 /** A fault into ring 0 and the IRET back, as on a Pentium 4 (Adams and Agesen, 2006, order of magnitude). */
 const TICKS_PER_EXIT = 1500;
 
-/** Techniques that are built, in the order of their numbers. */
-export const BUILT_TECHNIQUES: readonly TechniqueId[] = ["emulate", "trap"];
+export { BUILT_TECHNIQUES } from "../monitor/techniques/list.ts";
 
 export class Supervisor {
   readonly counters: Counters;
@@ -109,8 +112,10 @@ export class Supervisor {
     const { counters } = this;
     counters.set("technique", TECHNIQUES.indexOf(this.technique));
     counters.set("ring", this.ring);
-    counters.set("attached", this.technique === "emulate" ? 0 : 1);
-    if (this.technique === "emulate") return;
+    const definition = (this.parts.techniques ?? TECHNIQUE_LIST).find(({ id }) => id === this.technique);
+    if (!definition) throw new Error(`${this.technique} is not built`);
+    counters.set("attached", definition.create ? 1 : 0);
+    if (!definition.create) return;
     const { cpu, core, map, pc, clock, notice } = this.parts;
     this.probes.attach(this.ring);
     this.exitsBefore = cpu.exitCount;
@@ -126,6 +131,7 @@ export class Supervisor {
         nowNs: () => clock.nowNs(),
         notice,
       },
+      definition,
       this.ring,
       this.set,
     );

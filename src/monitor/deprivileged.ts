@@ -1,0 +1,254 @@
+// What the techniques that take ring 0 away from the guest share: its kernel runs in ring 1 or 3 of H, over shadow page tables
+// and shadow descriptor tables; what H cannot hold at all runs on V until it can.
+
+import type { StopReason } from "../cpu/core.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import { deliverEvent, EVENT_TRAP } from "../cpu/exceptions.ts";
+import type { CpuExit } from "../cpu/exit.ts";
+import { walk } from "../cpu/paging.ts";
+import { DB, PF } from "../cpu/processor.ts";
+import { PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
+import { ACTIVITY, CPL, CR0, IDTR_BASE, IDTR_LIMIT } from "../isa/state-layout.ts";
+import type { Ring } from "../protocol/technique.ts";
+import type { ActionName } from "../protocol/trap-record.ts";
+import { HardwareTables, TSS_LIMIT } from "./hardware-tables.ts";
+import { LeakedSelectors } from "./leaked-selectors.ts";
+import { inRealMode, LimboCheck, roleOf } from "./limbo.ts";
+import { MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
+import { Projection } from "./projection.ts";
+import { ShadowDescriptors } from "./shadow/descriptors.ts";
+import { KERNEL, ShadowPaging } from "./shadow/paging.ts";
+import type { Monitor, Technique } from "./techniques/technique.ts";
+
+const ERROR_WRITE = 2;
+const CR0_PG = 0x8000_0000 | 0;
+
+export class Deprivileged implements Technique {
+  protected readonly monitor: Monitor;
+  protected readonly cpu: Cpu;
+  protected readonly ring: Ring;
+  protected readonly pool: MonitorPool;
+  protected readonly paging: ShadowPaging;
+  protected readonly descriptors: ShadowDescriptors;
+  protected readonly projection: Projection;
+  private readonly tables: HardwareTables;
+  private readonly limbo: LimboCheck;
+  private readonly leaked: LeakedSelectors;
+  /** The guest's paging has changed: its tables may lie elsewhere. */
+  private paged = true;
+
+  constructor(monitor: Monitor, ring: Ring) {
+    const { cpu, set } = monitor;
+    const { base, bytes, firstPage } = monitor.parts.pool;
+    this.monitor = monitor;
+    this.cpu = cpu;
+    this.ring = ring;
+    this.pool = new MonitorPool(cpu.state, base, bytes, firstPage);
+    this.paging = new ShadowPaging(
+      this.pool,
+      { resolve: (page) => this.resolve(page), isWritable: (page) => this.isWritable(page) },
+      ring,
+      (linear) => (linear === null ? cpu.h.tlb.flushAll() : cpu.h.tlb.flushPage(linear)),
+    );
+    this.descriptors = new ShadowDescriptors(cpu, this.pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
+    this.tables = new HardwareTables(this.pool);
+    this.limbo = new LimboCheck(cpu.state, this.descriptors);
+    this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
+      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true,
+    });
+    this.leaked = new LeakedSelectors(cpu, this.descriptors, ring);
+  }
+
+  attach(): void {
+    const { cpu } = this;
+    cpu.hostAttached = true;
+    cpu.h.tlb.prepare();
+    cpu.h.tlb.flushAll();
+  }
+
+  detach(): void {
+    this.descriptors.release();
+    this.cpu.hostAttached = false;
+  }
+
+  flushed(linear: number | null): void {
+    this.paged = this.monitor.stale = true;
+    if (linear === null) this.paging.dropAll();
+    else this.paging.drop(linear);
+  }
+
+  mappingChanged(): void {
+    this.paging.dropEverything();
+    this.paged = this.monitor.stale = true;
+  }
+
+  guestChanged(): void {
+    this.projection.forgetSegments();
+    this.mappingChanged();
+  }
+
+  written(physical: number, length: number): void {
+    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
+      const start = page * PAGE_BYTES;
+      const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
+      if (this.descriptors.watched.has(page)) {
+        if (!this.descriptors.written(page, from, to)) this.refuseCrowdedTable();
+        this.monitor.stale = true;
+      }
+    }
+  }
+
+  private watch(page: number, watched: boolean): void {
+    if (watched) {
+      this.cpu.markTraced(page);
+      this.paging.protect(page);
+    } else if (!this.isTraced(page)) {
+      this.cpu.unmarkTraced(page);
+    }
+  }
+
+  /** A page whose stores the technique itself wants to see. */
+  protected isTraced(_physicalPage: number): boolean {
+    return false;
+  }
+
+  /** Physical page behind A20 that `page` reaches, -1 where there is a device or nothing. */
+  protected resolve(page: number): number {
+    const { physical } = this.cpu.v;
+    const behindA20 = page & (physical.a20Mask >>> 12);
+    return physical.hostPage(behindA20) === 0 ? -1 : behindA20;
+  }
+
+  protected isWritable(physicalPage: number): boolean {
+    return !this.cpu.v.physical.isReadOnly(physicalPage) && !this.descriptors.watched.has(physicalPage) && !this.isTraced(physicalPage);
+  }
+
+  // --- towards H
+
+  enter(left: number): StopReason | null {
+    const { monitor } = this;
+    if (monitor.emulating) return monitor.emulate(left, this.isHeld);
+    if (!this.refresh()) return "break";
+    const v = this.cpu.v.context;
+    if (this.limbo.reason(v) !== null) {
+      // A table page may have become present without a flush.
+      this.paged = true;
+      if (!this.refresh()) return "break";
+      if (this.limbo.reason(v) !== null) return monitor.emulate(left, this.isHeld);
+    }
+    this.projection.interruptWaits = monitor.interrupts.parked;
+    this.projection.project();
+    monitor.stale = false;
+    return null;
+  }
+
+  absorb(): boolean {
+    return this.projection.absorb();
+  }
+
+  /** H can hold V again, or never will. */
+  private readonly isHeld = (): boolean => !this.refresh() || this.limbo.reason(this.cpu.v.context) === null;
+
+  get emulatesNext(): boolean {
+    const v = this.cpu.v.context;
+    return this.monitor.stale && !this.paged && v.get(ACTIVITY) === 0 && this.limbo.reason(v) !== null;
+  }
+
+  /** Follows the guest's descriptor tables. False: refused. */
+  protected refresh(): boolean {
+    const { cpu, descriptors, paging, tables } = this;
+    const v = cpu.v.context;
+    cpu.switchContext("V");
+    const window = paging.windowBase;
+    descriptors.setWindow(window, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT);
+    if (this.paged || descriptors.moved(v, !inRealMode(v))) {
+      this.paged = false;
+      if (!descriptors.follow(v, !inRealMode(v))) {
+        this.refuseCrowdedTable();
+        return false;
+      }
+    }
+    tables.setGates(descriptors.codeSlot * 8, window);
+    tables.setTaskState(inRealMode(v) && v.get(IDTR_BASE) === 0 && (v.get(IDTR_LIMIT) & 0xffff) >= 0x3ff);
+    return true;
+  }
+
+  // --- exits
+
+  react(exit: CpuExit): ActionName {
+    if (exit.kind === "exception" && exit.vector === PF) return this.pageFault(exit.cr2, exit.errorCode);
+    // INT1 leaves with EIP on itself; a trap of the debug registers or of TF leaves between two instructions.
+    if (exit.kind === "exception" && exit.vector === DB && exit.returnEip === this.cpu.state.eip) return this.debugTrap();
+    return this.monitor.step();
+  }
+
+  around(step: () => void): void {
+    this.leaked.around(this.monitor.recorder.instruction, step);
+  }
+
+  protected debugTrap(): ActionName {
+    deliverEvent(this.cpu, DB, EVENT_TRAP);
+    this.monitor.stale = true;
+    return "inject";
+  }
+
+  /** The silicon's page fault: the guest's own, a miss of the shadow, a device, or a watched page. */
+  protected pageFault(linear: number, error: number): ActionName {
+    const { cpu, paging, monitor } = this;
+    const v = cpu.v.context;
+    const write = (error & ERROR_WRITE) !== 0, user = v.get(CPL) === 3;
+    const page = walk(cpu, linear, write, user);
+    if (page < 0) {
+      // The guest's tables do not allow it either. The walk has left the guest's own fault.
+      cpu.deliverFault();
+      monitor.stale = true;
+      return "inject";
+    }
+    const physicalPage = this.resolve(page);
+    if (physicalPage < 0) {
+      monitor.step();
+      return "mmio";
+    }
+    if (paging.inWindow(linear)) {
+      if (this.ring === 1) return monitor.step();
+      if (!paging.moveWindow()) {
+        monitor.refuse("the guest uses all of its linear space: there is no room for the monitor's window");
+        return "refuse";
+      }
+      this.projection.forgetSegments();
+      monitor.stale = true;
+    }
+    const flags = cpu.walkFlags, paged = (v.get(CR0) & CR0_PG) !== 0;
+    const userPage = (flags & PAGE_USER) !== 0;
+    let writable = (flags & PAGE_WRITABLE) !== 0 && this.isWritable(physicalPage);
+    // Where the kernel writes for CR0.WP = 0 alone, an entry that user code shares must not allow it.
+    if (this.ring === 1 && userPage && (flags & PAGE_RIGHTS_W) === 0) writable = false;
+    if (write && !writable) {
+      monitor.step();
+      return "traced-write";
+    }
+    const reachable = this.ring === 3 || userPage || !paged;
+    this.fill(linear, physicalPage, { paged, writable, reachable, large: (flags & (PAGE_LARGE_2M | PAGE_LARGE_4M)) !== 0, write });
+    return "shadow-fill";
+  }
+
+  /** Lets the guest reach a page that its own tables allow. */
+  protected fill(linear: number, physicalPage: number, as: FillRights): void {
+    const role = as.paged ? roleOf(this.cpu.v.context) : KERNEL;
+    this.paging.fill(role, as.paged, linear, physicalPage, as.writable, as.reachable, as.large);
+  }
+
+  private refuseCrowdedTable(): void {
+    this.monitor.refuse("the guest's GDT uses every slot: there is none for the monitor's own descriptors");
+  }
+}
+
+export interface FillRights {
+  readonly paged: boolean;
+  readonly writable: boolean;
+  /** At CPL 3 of the silicon. */
+  readonly reachable: boolean;
+  readonly large: boolean;
+  /** The access that missed was a store. */
+  readonly write: boolean;
+}

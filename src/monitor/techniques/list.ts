@@ -1,0 +1,13 @@
+// The techniques that are built, in the order of their numbers (T0 ...). A further one is its own file and a line here.
+
+import type { TechniqueId } from "../../protocol/technique.ts";
+import { emulate } from "./emulate.ts";
+import type { TechniqueDefinition } from "./technique.ts";
+import { trap } from "./trap.ts";
+
+export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
+  emulate,
+  trap,
+];
+
+export const BUILT_TECHNIQUES: readonly TechniqueId[] = TECHNIQUE_LIST.map(({ id }) => id);
