@@ -6,7 +6,7 @@ import { isKeyName, textToKeys } from "./machine/guest-input.ts";
 import { guestRegisters, type RegisterFile, type RegisterPart, setGuestRegisters } from "./machine/guest-registers.ts";
 import { GuestScreen } from "./machine/guest-screen.ts";
 import { Machine, type RunReason } from "./machine/machine.ts";
-import { type BootOrder, DRIVE_NAMES, type DriveName } from "./machine/pc.ts";
+import { type BootOrder, DRIVE_NAMES, type DriveName } from "./machine/drives.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "./machine/shared-memory.ts";
 import { BUILT_TECHNIQUES } from "./machine/supervisor.ts";
 import { StatsReader } from "./protocol/stats-view.ts";

@@ -3,7 +3,7 @@
 import { UsageError } from "../base/errors.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
-import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/pc.ts";
+import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
 import { type ClockKind, PROCESSOR_SWITCHES, type ProcessorSet, type ProcessorSwitch, type Ring, type TechniqueId } from "../protocol/technique.ts";
 import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";

@@ -5,7 +5,7 @@ import { UsageError } from "../base/errors.ts";
 import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
-import { DRIVE_NAMES, type DriveName } from "../machine/pc.ts";
+import { DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { Director } from "./director.ts";
 import { openFile, openImage, readText, sha256 } from "./files.ts";

@@ -3,7 +3,7 @@
 
 import { floppyGeometry } from "../hardware/floppy-drive.ts";
 import type { RtcMc146818a } from "../hardware/rtc-mc146818a.ts";
-import type { BootOrder, Drives } from "./pc.ts";
+import type { BootOrder, Drives } from "./drives.ts";
 
 const FLOPPY_TYPES = 0x10, EQUIPMENT = 0x14, BASE_KB = 0x15, EXTENDED_KB = 0x17, EXTENDED_KB_POST = 0x30, ABOVE_16M = 0x34;
 const BOOT_THIRD = 0x38, BOOT_FIRST_SECOND = 0x3d;

@@ -28,12 +28,8 @@ import { Uart16550a } from "../hardware/uart-16550a.ts";
 import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
 import { setUpCmos } from "./cmos-setup.ts";
+import type { BootOrder, DriveName, Drives } from "./drives.ts";
 import type { GuestPhysical } from "./physical.ts";
-
-export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
-export type DriveName = (typeof DRIVE_NAMES)[number];
-export type Drives = Readonly<Partial<Record<DriveName, ByteSource>>>;
-export type BootOrder = "a" | "c" | "d";
 
 /** What the machine says to the outside. */
 export interface PcEvents {

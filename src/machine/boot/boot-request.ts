@@ -8,7 +8,7 @@ import { builtinBios, builtinVgaBios } from "../../firmware/bios.ts";
 import { linuxBootPlan, multibootBootPlan } from "../../firmware/boot-plan.ts";
 import type { ByteSource } from "../../hardware/device.ts";
 import type { MachineOptions } from "../machine.ts";
-import { type BootOrder, DRIVE_NAMES, type DriveName } from "../pc.ts";
+import { type BootOrder, DRIVE_NAMES, type DriveName } from "../drives.ts";
 import { checkBios, checkVgaBios } from "./rom-images.ts";
 
 export type { ByteSource } from "../../hardware/device.ts";
