@@ -19,8 +19,8 @@ import { load, load64, probeWrite, store, store64, type Width } from "./linear-m
 import { DB } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 
-/** "exception": see `stopAtException`. */
-export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception";
+/** "exception": see `stopAtException`; "breakpoint": see `watch` and `breakAfter`. */
+export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception" | "breakpoint";
 
 /** What the board wires to the processor's pins. */
 export interface InterruptPins {
@@ -32,6 +32,14 @@ export interface InterruptPins {
 export interface SensitiveProbe {
   before(row: number): void;
   after(row: number): void;
+}
+
+/** A debugger or a tracer that looks at single instructions. The guest has no way to see it: nothing in its memory or its registers changes. */
+export interface InstructionWatch {
+  /** Whether code of this linear page runs an instruction at a time. */
+  covers(page: number): boolean;
+  /** Before the instruction at `linear`, once more where it is resumed. True: `run` returns "breakpoint" in its place. */
+  before(linear: number): boolean;
 }
 
 /** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
@@ -71,6 +79,8 @@ export class Core {
   private intr = false;
   /** The monitor steps one instruction of the guest: an interrupt waits until the guest runs by itself again. */
   holdInterrupts = false;
+  private watch: InstructionWatch | null = null;
+  private breakPending = false;
 
   constructor(cpu: Cpu, rows: readonly Row[], areas: CoreAreas, pins: InterruptPins, helpers: Readonly<Record<HelperName, (...args: number[]) => number>>) {
     this.cpu = cpu;
@@ -127,6 +137,19 @@ export class Core {
   /** `run` returns "break" at the next instruction boundary. */
   stop(): void {
     this.stopRequested = true;
+    this.requestBreak();
+  }
+
+  /** Sets the watch, or takes it away. Also to be called when what it covers has changed. */
+  setWatch(watch: InstructionWatch | null): void {
+    this.watch = watch;
+    this.forgetJumps();
+    this.requestBreak();
+  }
+
+  /** For the watch: `run` returns "breakpoint" after the instruction that runs, if its page is covered. */
+  breakAfter(): void {
+    this.breakPending = true;
     this.requestBreak();
   }
 
@@ -193,12 +216,18 @@ export class Core {
       this.unbias();
       if (cpu.exit.pending) return "exit";
       if (this.atException) return "exception";
+      if (this.breakPending && !this.holdInterrupts) {
+        this.breakPending = false;
+        return "breakpoint";
+      }
       if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) continue;
       const activity = cpu.context.get(ACTIVITY);
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
       if (state.read(BUDGET) <= 0) return "budget";
-      if (cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
+      const watched = this.isWatched();
+      if (watched && !this.holdInterrupts && this.watch?.before(this.linearEip()) === true) return "breakpoint";
+      if (watched || cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
       else this.runBlocks();
     }
   }
@@ -219,6 +248,15 @@ export class Core {
   /** #DB traps of the instruction that has retired. */
   private endInstruction(): void {
     if (this.cpu.afterInstruction(this.deliverExceptions)) this.note(DB, null);
+  }
+
+  private linearEip(): number {
+    return (this.cpu.context.segmentBase(CS) + this.cpu.state.eip) >>> 0;
+  }
+
+  /** The watch wants each instruction at EIP by itself. Links join code of one page only, so that no other page leads into it unseen. */
+  private isWatched(): boolean {
+    return this.watch !== null && this.watch.covers(this.linearEip() >>> 12);
   }
 
   /** TF, instruction breakpoints, and RF, which the next instruction clears. */
@@ -333,7 +371,7 @@ export class Core {
         case LEAVE_LINK:
         case LEAVE_LOOKUP: {
           state.write(RECORD, 0);
-          const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle();
+          const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
           if (single || state.read(BUDGET) <= 0) return true;
           const epoch = this.epoch;
           const found = this.recordAt(0);

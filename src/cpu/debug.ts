@@ -47,18 +47,17 @@ function hits(p: Processor, address: number, width: number, conditions: number):
 /** Takes the pages of data breakpoints out of the TLB, and keeps them out. */
 export function watchBreakpoints(p: Processor): void {
   const dr7 = p.context.get(DR7);
-  const pages: number[] = [];
+  const pages: number[] = [...(p.dataWatch?.pages ?? NO_PAGES)];
   for (let n = 0; n < 4; n++) {
-    if (!enabled(dr7, n) || (condition(dr7, n) & ON_WRITE) === 0) continue;
-    const linear = p.context.getAt(DR0, n);
-    p.tlb.dropData(linear);
-    pages.push(linear >>> 12);
+    if (enabled(dr7, n) && (condition(dr7, n) & ON_WRITE) !== 0) pages.push(p.context.getAt(DR0, n) >>> 12);
   }
+  for (const page of pages) p.tlb.dropData(page << 12);
   p.watchedPages = pages.length === 0 ? NO_PAGES : pages;
 }
 
 /** A data access that touched a watched page; matches trap after the instruction. */
 export function noteDataBreakpoint(p: Processor, linear: number, width: number, write: boolean): void {
+  p.dataWatch?.note(linear >>> 0, width, write);
   p.pendingDebug |= hits(p, linear >>> 0, width, write ? (1 << ON_WRITE) | (1 << ON_ACCESS) : 1 << ON_ACCESS);
 }
 

@@ -36,5 +36,5 @@ export function updateMode(p: Processor): void {
   // Filled user entries would let aligned and unaligned accesses pass alike.
   p.alignmentCheck = cpl === 3 && (flags & EFLAGS_AC) !== 0 && (cr0 & CR0_AM) !== 0;
   if (p.alignmentCheck) p.tlb.flushUserData();
-  if (breakpoints || p.watchedPages.length !== 0) watchBreakpoints(p);
+  if (breakpoints || p.watchedPages.length !== 0 || p.dataWatch !== null) watchBreakpoints(p);
 }

@@ -22,6 +22,14 @@ export interface PortSpace {
   writeBlock?(port: number, width: 1 | 2 | 4, from: Uint8Array): number;
 }
 
+/** A debugger's watch on data, beside the guest's own debug registers. */
+export interface DataWatch {
+  /** Linear pages that stay out of the TLB. */
+  readonly pages: readonly number[];
+  /** An access to one of the watched pages. */
+  note(linear: number, width: number, write: boolean): void;
+}
+
 export interface CpuHooks {
   ports: PortSpace;
   /** Bytes of a page that was marked by `markCode` changed. */
@@ -82,8 +90,10 @@ export class Processor {
   /** Blocks of one instruction, besides what TF and breakpoints ask for. */
   singleInstruction = false;
 
-  /** Linear addresses of enabled data breakpoints' pages: these pages stay out of the TLB. */
+  /** Linear pages of enabled data breakpoints and of `dataWatch`: these pages stay out of the TLB. */
   watchedPages: readonly number[] = [];
+  /** To be followed by `updateMode`. */
+  dataWatch: DataWatch | null = null;
   /** DR6 bits of #DB traps that wait for the end of the instruction. */
   pendingDebug = 0;
   /** TF was set when the instruction began. */

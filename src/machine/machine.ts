@@ -11,9 +11,11 @@ import { ACCESS_DB } from "../cpu/protection.ts";
 import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import { Breakpoints } from "./breakpoints.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
 import type { BootOrder, Drives } from "./drives.ts";
 import { Pc, type PcEvents } from "./pc.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import { GuestPhysical, HardwarePhysical } from "./physical.ts";
 import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -43,7 +45,7 @@ export interface MachineOptions {
 }
 
 /** "exception": only from `step`, and with `core.deliverExceptions` off. */
-export type RunReason = "budget" | "exception" | "break" | "idle" | "halted" | "triple-fault" | "power-off" | "exit-port" | "refused";
+export type RunReason = "budget" | "exception" | "breakpoint" | "break" | "idle" | "halted" | "triple-fault" | "power-off" | "exit-port" | "refused";
 
 export class Machine {
   readonly map: MemoryMap;
@@ -53,6 +55,9 @@ export class Machine {
   readonly physical: GuestPhysical;
   readonly pc: Pc;
   readonly supervisor: Supervisor;
+  readonly breakpoints: Breakpoints;
+  /** As a debugger sees it. */
+  readonly memory: GuestMemory;
   /** Outputs of the machine: set what is wanted. */
   readonly events: PcEvents = { serial: () => {}, debugConsole: () => {}, notice: () => {} };
   exitValue: number | null = null;
@@ -95,6 +100,8 @@ export class Machine {
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
     this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
+    this.breakpoints = new Breakpoints(this.cpu, this.core);
+    this.memory = new GuestMemory(this.cpu, physical);
     this.clock.onDue = () => this.core.stop();
     this.pc = new Pc({
       clock: this.clock,
@@ -219,7 +226,7 @@ export class Machine {
       }
       if (this.ended) return this.ended;
       if (reason === "shutdown") return "triple-fault";
-      if (reason === "refused" || reason === "exception") return reason;
+      if (reason === "refused" || reason === "exception" || reason === "breakpoint") return reason;
       if (reason === "halted") {
         const waiting = this.wait();
         if (waiting) return waiting;

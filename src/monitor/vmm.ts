@@ -108,7 +108,8 @@ export class Vmm implements Monitor {
       if (end - core.retired() <= 0) return "budget";
       const emulated = this.enter(end - core.retired());
       if (emulated !== null) {
-        if (emulated === "exception" || core.takeStop()) return emulated === "exception" ? emulated : "break";
+        if (emulated === "exception" || emulated === "breakpoint") return emulated;
+        if (core.takeStop()) return "break";
         continue;
       }
       core.stopAtException = stopsAtException && technique.deliversNatively === true;
