@@ -1,6 +1,7 @@
 // The library: the machine of the page and the command line, for programs. docs/library.md has examples.
 
 import { ImageError, RefusedError, UsageError } from "./base/errors.ts";
+import { CPU_MODELS, type CpuModelName } from "./machine/cpu-model.ts";
 import { type ByteSource, configureBoot, type NamedSource } from "./machine/boot/boot-request.ts";
 import { isKeyName, textToKeys } from "./machine/guest-input.ts";
 import { guestRegisters, type RegisterFile, type RegisterPart, setGuestRegisters } from "./machine/guest-registers.ts";
@@ -18,7 +19,7 @@ import type { TrapFields } from "./trace/trap-fields.ts";
 import { copyFields, TrapRow } from "./trace/trap-row.ts";
 
 export { ImageError, RefusedError, UsageError };
-export type { ByteSource, ClockKind, DriveName, ProcessorSet, RegisterFile, RegisterPart, Ring, TechniqueId, TrapCounts, TrapFields };
+export type { ByteSource, ClockKind, CpuModelName, DriveName, ProcessorSet, RegisterFile, RegisterPart, Ring, TechniqueId, TrapCounts, TrapFields };
 export type { SegmentState, TableState, X87State } from "./machine/guest-registers.ts";
 
 /** Bytes in memory, or anything that can be read in parts. */
@@ -27,6 +28,8 @@ export type Bytes = Uint8Array | ByteSource;
 export interface CreateOptions {
   /** 1 MB to 1 GB, in steps of 64 KB; 128 MB by default. */
   readonly memoryBytes?: number;
+  /** "pentium4" by default; older processors lack what they do not report. */
+  readonly cpu?: CpuModelName;
   readonly technique?: TechniqueId;
   readonly ring?: Ring;
   readonly set?: ProcessorSet;
@@ -100,9 +103,11 @@ export class TrapscopeMachine {
     if (!(memoryBytes >= MINIMUM_RAM && memoryBytes <= MAXIMUM_RAM) || memoryBytes % RAM_UNIT !== 0) {
       throw new UsageError(`memoryBytes ${memoryBytes}: from ${MINIMUM_RAM} to ${MAXIMUM_RAM}, in steps of ${RAM_UNIT}.`);
     }
+    if (options.cpu !== undefined && !CPU_MODELS.includes(options.cpu)) throw new UsageError(`cpu ${options.cpu}: ${CPU_MODELS.join(", ")} can be chosen.`);
     const boot = options.firmware === "none" ? { drives: {} } : bootOf(options, memoryBytes);
     this.machine = new Machine({
       memoryBytes, technique: built(options.technique ?? "emulate"), ring: options.ring ?? 1, set: options.set ?? {}, clock: options.clock ?? "virtual",
+      ...(options.cpu ? { cpu: options.cpu } : {}),
       wallNs: () => performance.now() * 1e6,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       ...boot,

@@ -9,7 +9,7 @@ const options = (...argv: string[]) => runOptions(parseArguments("run", argv, RU
 
 it("has the defaults that are documented", () => {
   expect(options("popf")).toMatchObject({
-    image: "popf", drives: {}, memoryBytes: 128 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", timeoutSeconds: Infinity,
+    image: "popf", drives: {}, memoryBytes: 128 << 20, cpu: "pentium4", technique: "emulate", ring: 1, set: {}, clock: "virtual", timeoutSeconds: Infinity,
     maxInstructions: Infinity, force: false, serial: "-", screenText: false, logKinds: ["exit", "leak"], json: false,
   });
   expect(options("popf", "--json").serial).toBe("none");
@@ -41,6 +41,7 @@ it.each([
   [["--set", "smep=on"], "umip, tsd, vme, tricks"],
   [["--set", "umip=yes"], "umip=on or umip=off"],
   [["--set", "umip"], "umip=on or umip=off"],
+  [["--cpu", "386"], "486, pentium, pentium3, pentium4"],
   [["--memory", "2G"], "1M to 1G"],
   [["--memory", "512K"], "1M to 1G"],
   [["--memory", "12X"], "K, M and G"],

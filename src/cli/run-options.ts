@@ -1,6 +1,7 @@
 // The options of `trapscope run`, their defaults, and what each of them means.
 
 import { UsageError } from "../base/errors.ts";
+import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "../machine/cpu-model.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
@@ -24,6 +25,7 @@ export const RUN_OPTIONS = {
   bios: { value: "FILE", help: "this BIOS ROM instead of the one built in" },
   vgabios: { value: "FILE", help: "this VGA BIOS ROM instead of the one built in" },
   memory: { value: "SIZE", help: "guest memory, 1M to 1G (default: 128M)" },
+  cpu: { value: "NAME", help: `processor of the guest: ${CPU_MODELS.join(", ")} (default: ${DEFAULT_CPU_MODEL})` },
   technique: { value: "NAME", help: `how the guest is run: ${BUILT_TECHNIQUES.join(", ")} (default: emulate)` },
   ring: { value: "1|3", help: "ring that the guest's kernel really runs in under a monitor (default: 1)" },
   set: { value: "NAME=on|off", repeats: true, help: "switch of the processor that the monitor runs on, see below" },
@@ -64,6 +66,7 @@ export interface RunOptions {
   readonly bios?: string;
   readonly vgabios?: string;
   readonly memoryBytes: number;
+  readonly cpu: CpuModelName;
   readonly technique: TechniqueId;
   readonly ring: Ring;
   readonly set: ProcessorSet;
@@ -102,6 +105,7 @@ export function runOptions(args: Arguments): RunOptions {
     ...optional("bios", args.get("bios")),
     ...optional("vgabios", args.get("vgabios")),
     memoryBytes: memorySize(args.get("memory") ?? "128M"),
+    cpu: parseChoice("cpu", args.get("cpu") ?? DEFAULT_CPU_MODEL, CPU_MODELS),
     technique: parseChoice("technique", args.get("technique") ?? "emulate", BUILT_TECHNIQUES),
     ring: Number(parseChoice("ring", args.get("ring") ?? "1", ["1", "3"])) as Ring,
     set: processorSet(args.all("set")),

@@ -6,10 +6,12 @@ import { type BootRequest, configureBoot, type NamedSource } from "../machine/bo
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
 import { DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
+import { StatsReader } from "../protocol/stats-view.ts";
 import { KINDS } from "../protocol/trap-record.ts";
+import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { Director } from "./director.ts";
 import { openFile, openImage, readText, sha256 } from "./files.ts";
-import { endOf, type Outcome } from "./outcome.ts";
+import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
 import { encodePng } from "./png.ts";
 import type { RunResult } from "./report.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -45,7 +47,7 @@ export class Run {
     const boot = configureBoot(bootRequest(options));
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
-      memoryBytes: options.memoryBytes, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
+      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
       ...boot.machine,
@@ -91,7 +93,7 @@ export class Run {
   async toOutcome(): Promise<Outcome> {
     this.input?.open();
     try {
-      return await this.loop();
+      return this.explained(await this.loop());
     } finally {
       this.input?.close();
       this.output.close();
@@ -106,6 +108,15 @@ export class Run {
     const rows = screen.rows();
     if (options.screen !== undefined) writeFileSync(options.screen, encodePng(screen.image()));
     return { machine: this.machine, notices: this.notices, serialTail: this.output.tailText, screenText: rows && rows.join("\n") };
+  }
+
+  /** A guest that came to no good end: what leaked may be why. */
+  private explained(end: Outcome): Outcome {
+    const { supervisor, map } = this.machine;
+    if (EXIT_CODES[end.outcome] === 0 || supervisor.technique === "emulate") return end;
+    supervisor.publish();
+    const leak = leakSentence(trapCounts(new StatsReader(map.buffer, map.view.stats)));
+    return leak === "" ? end : { ...end, reason: `${end.reason} ${leak}` };
   }
 
   private async loop(): Promise<Outcome> {

@@ -16,6 +16,7 @@ import {
   LEAVE_SUSPENDED,
 } from "./interpreter.ts";
 import { load, load64, probeWrite, store, store64, type Width } from "./linear-memory.ts";
+import { offeredRows } from "./models.ts";
 import { DB } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 
@@ -87,7 +88,7 @@ export class Core {
     this.pins = pins;
     this.jumpCacheWord = areas.jumpCache >> 2;
     this.epochWord = areas.epochWord >> 2;
-    const decoder = createDecoder(rows);
+    const decoder = createDecoder(offeredRows(rows, cpu.model));
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
     for (const name of OPENS_WINDOW) {
       const body = helpers[name];

@@ -1,42 +1,16 @@
-// What CPUID tells: a P6-class processor that reports what works and nothing else.
-// SDM Vol. 2, CPUID, "Information Returned by CPUID Instruction".
+// CPUID: who the processor is and what it has. SDM Vol. 2, CPUID, "Information Returned by CPUID Instruction".
 
 import { EAX, EBX, ECX, EDX } from "../isa/state-layout.ts";
-import { CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_PVI, CR4_TSD, CR4_VME } from "./control-bits.ts";
-import type { CpuState } from "./state.ts";
+import { type CpuidAnswer, type CpuModel, featureWord } from "./models.ts";
+import { MISC_LIMIT_CPUID, MSR_MISC_ENABLE } from "./msr-file.ts";
+import type { Processor } from "./processor.ts";
 
-/** Family 6, model 5, stepping 2. */
-export const SIGNATURE = 0x652;
-const BRAND = "trapscope P6-class virtual processor";
-const MAX_LEAF = 2, MAX_EXTENDED = 0x8000_0008;
-
-/** Bits of leaf 1 EDX. */
-export const FEATURE_BITS = {
-  fpu: 0, vme: 1, de: 2, pse: 3, tsc: 4, msr: 5, pae: 6, cx8: 8, sep: 11, pge: 13, cmov: 15, clflush: 19, mmx: 23, fxsr: 24, sse: 25, sse2: 26,
-} as const;
-export type Feature = keyof typeof FEATURE_BITS;
-
-export const DEFAULT_FEATURES: readonly Feature[] = ["fpu", "vme", "de", "pse", "tsc", "msr", "pae", "cx8", "sep", "pge", "cmov"];
-
-/** CR4 bits that come with the features. */
-export function cr4Offered(features: ReadonlySet<Feature>): number {
-  let mask = CR4_PCE;
-  if (features.has("vme")) mask |= CR4_VME | CR4_PVI;
-  if (features.has("tsc")) mask |= CR4_TSD;
-  if (features.has("de")) mask |= CR4_DE;
-  if (features.has("pse")) mask |= CR4_PSE;
-  if (features.has("pae")) mask |= CR4_PAE;
-  if (features.has("pge")) mask |= CR4_PGE;
-  if (features.has("fxsr")) mask |= CR4_OSFXSR;
-  if (features.has("sse")) mask |= CR4_OSXMMEXCPT;
-  return mask;
-}
-
-export function featureBits(features: ReadonlySet<Feature>): number {
-  let bits = 0;
-  for (const feature of features) bits |= 1 << FEATURE_BITS[feature];
-  return bits;
-}
+const EXTENDED = 0x8000_0000, MAXIMUM_EXTENDED = 0x8000_0008;
+/** Line of CLFLUSH and of MONITOR, in bytes. */
+const CACHE_LINE = 64;
+/** Largest leaf with MISC_ENABLE's limit. */
+const LIMITED_LEAF = 3;
+const NOTHING: CpuidAnswer = [0, 0, 0, 0];
 
 /** Four characters as a register holds them. */
 function text(s: string, at: number): number {
@@ -45,45 +19,56 @@ function text(s: string, at: number): number {
   return word;
 }
 
-/** CPUID: EAX selects, EAX EBX ECX EDX answer. */
-export function executeCpuid(state: CpuState, features: ReadonlySet<Feature>): void {
-  const answer = (eax: number, ebx: number, ecx: number, edx: number): void => {
-    state.setGpr(EAX, eax);
-    state.setGpr(EBX, ebx);
-    state.setGpr(ECX, ecx);
-    state.setGpr(EDX, edx);
-  };
-  const asked = state.gpr(EAX) >>> 0;
-  // Beyond the last leaf the processor answers as for the last basic one.
-  const known = asked <= MAX_LEAF || (asked >= 0x8000_0000 && asked <= MAX_EXTENDED);
-  const leaf = known ? asked : MAX_LEAF;
+function basicLeaf(model: CpuModel, maximum: number, leaf: number, subLeaf: number, apic: boolean): CpuidAnswer {
   switch (leaf) {
     case 0:
-      answer(MAX_LEAF, text("Genu", 0), text("ntel", 0), text("ineI", 0));
-      return;
-    case 1:
-      // EBX: CLFLUSH line of 8 x 8 bytes, where CLFLUSH exists.
-      answer(SIGNATURE, features.has("clflush") ? 8 << 8 : 0, 0, featureBits(features));
-      return;
+      return [maximum, text("Genu", 0), text("ntel", 0), text("ineI", 0)];
+    case 1: {
+      const flushes = model.features.has("clflush") ? (CACHE_LINE / 8) << 8 : 0;
+      return [model.signature, model.brandIndex | flushes, featureWord(model, "ecx", apic), featureWord(model, "edx", apic)];
+    }
     case 2:
-      // Descriptors of a P6: 4 KB and 4 MB TLBs, 16 KB L1 caches, 512 KB L2.
-      answer(0x0302_0101, 0, 0, 0x0c04_0843);
-      return;
-    case 0x8000_0000:
-      answer(MAX_EXTENDED | 0, 0, 0, 0);
-      return;
+      return model.descriptors;
+    case 4:
+      return model.caches[subLeaf] ?? NOTHING;
+    case 5:
+      return [CACHE_LINE, CACHE_LINE, 0, 0];
+    default:
+      return NOTHING;
+  }
+}
+
+function extendedLeaf(model: CpuModel, leaf: number, brand: string): CpuidAnswer {
+  switch (leaf) {
+    case EXTENDED:
+      return [MAXIMUM_EXTENDED | 0, 0, 0, 0];
+    case 0x8000_0001:
+      return [0, 0, 0, featureWord(model, "extended", false)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {
       const at = (leaf - 0x8000_0002) * 16;
-      answer(text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12));
-      return;
+      return [text(brand, at), text(brand, at + 4), text(brand, at + 8), text(brand, at + 12)];
     }
+    case 0x8000_0006:
+      // 1 MB of 8 ways, lines of 64 bytes.
+      return [0, 0, 0x0400_6040, 0];
     case 0x8000_0008:
-      // 32 physical and 32 linear address bits.
-      answer(0x2020, 0, 0, 0);
-      return;
+      return [model.physicalAddressBits | (32 << 8), 0, 0, 0];
     default:
-      answer(0, 0, 0, 0);
+      return NOTHING;
   }
+}
+
+/** EAX selects (and ECX in leaf 4); EAX EBX ECX EDX answer. Beyond its last leaf the processor answers as for the last basic one. */
+export function executeCpuid(p: Processor): void {
+  const { state, model } = p;
+  const asked = state.gpr(EAX) >>> 0, subLeaf = state.gpr(ECX) >>> 0;
+  // For operating systems that cannot bear more leaves than the first processors had.
+  const limited = ((p.msrs.get(MSR_MISC_ENABLE)?.[0] ?? 0) & MISC_LIMIT_CPUID) !== 0;
+  const maximum = limited ? Math.min(LIMITED_LEAF, model.maximumLeaf) : model.maximumLeaf;
+  const answer = model.brand !== null && asked >= EXTENDED && asked <= MAXIMUM_EXTENDED
+    ? extendedLeaf(model, asked, model.brand)
+    : basicLeaf(model, maximum, Math.min(asked, maximum), subLeaf, p.localApicEnabled);
+  [EAX, EBX, ECX, EDX].forEach((register, i) => state.setGpr(register, answer[i]!));
 }

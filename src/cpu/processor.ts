@@ -3,8 +3,9 @@
 
 import { CONTEXT_H, CONTEXT_V, CPL, CR2, FAULT, FAULT_ERROR, FAULT_HAS_ERROR } from "../isa/state-layout.ts";
 import { CR4_UMIP } from "./control-bits.ts";
-import { DEFAULT_FEATURES, cr4Offered, type Feature } from "./cpuid.ts";
 import { CpuExit } from "./exit.ts";
+import { type CpuModel, type CpuModelName, DEFAULT_CPU_MODEL, cpuModel, cr4Offered } from "./models.ts";
+import { MsrFile } from "./msr-file.ts";
 import type { PhysicalSpace } from "./physical-space.ts";
 import { Context, CpuState } from "./state.ts";
 import { Tlb, type TlbTables } from "./tlb.ts";
@@ -38,6 +39,8 @@ export interface CpuHooks {
   readTimestamp(hardware: boolean): number;
   /** An unmasked x87 error while CR0.NE = 0: the FERR# pin, IRQ 13 of a PC. */
   floatingPointError(): void;
+  /** IA32_APIC_BASE of the local APIC, its low half; null: the board has no such register. `write`: false where a reserved bit is set. */
+  readonly apicBase?: { read(): number | null; write(value: number): boolean };
   /** Something that a person should know; once per text. */
   notice(text: string): void;
 }
@@ -56,9 +59,10 @@ export interface ProcessorOptions {
   readonly tables: { readonly v: TlbTables; readonly h: TlbTables };
   readonly physical: { readonly v: PhysicalSpace; readonly h: PhysicalSpace };
   readonly hooks: CpuHooks;
-  /** What CPUID reports and opcode rows ask for. */
-  readonly features?: readonly Feature[];
+  readonly model?: CpuModelName;
 }
+
+const APIC_BASE_ENABLE = 0x800;
 
 /** Unwinds a helper body after `raise`; caught at the helper's boundary. Never an Error: no stack is captured. */
 export const GUEST_FAULT = Object.freeze({ signal: "guest fault" });
@@ -68,7 +72,8 @@ export class Processor {
   readonly v: ContextUnit;
   readonly h: ContextUnit;
   readonly hooks: CpuHooks;
-  readonly features: ReadonlySet<Feature>;
+  readonly model: CpuModel;
+  readonly msrs: MsrFile;
   readonly exit = new CpuExit();
   /** Exits since the start: the number that the trap log must match. */
   exitCount = 0;
@@ -121,18 +126,24 @@ export class Processor {
   /** Properties (PAGE_*) of the last page walk. */
   walkFlags = 0;
   /** Ticks that WRMSR to the time-stamp counter added. */
-  timestampOffset = 0;
+  timestampOffset = 0n;
 
   constructor(options: ProcessorOptions) {
     this.state = new CpuState(options.memory);
     this.hooks = options.hooks;
-    this.features = new Set(options.features ?? DEFAULT_FEATURES);
-    this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v, cr4Mask: cr4Offered(this.features) };
-    this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h, cr4Mask: cr4Offered(this.features) | CR4_UMIP };
+    this.model = cpuModel(options.model ?? DEFAULT_CPU_MODEL);
+    this.msrs = new MsrFile(this.model);
+    this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v, cr4Mask: cr4Offered(this.model) };
+    this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h, cr4Mask: cr4Offered(this.model) | CR4_UMIP };
     this.context = this.v.context;
     this.tlb = this.v.tlb;
     this.physical = this.v.physical;
     this.tlb.prepare();
+  }
+
+  /** The local APIC exists and IA32_APIC_BASE has it on. */
+  get localApicEnabled(): boolean {
+    return ((this.hooks.apicBase?.read() ?? 0) & APIC_BASE_ENABLE) !== 0;
   }
 
   /** Explicit accesses are user accesses at CPL 3. */

@@ -21,7 +21,7 @@ it("reads what it wrote, every register", () => {
     gdtr: { base: 0xfff0_0000, limit: 0x77 }, idtr: { base: 0x100, limit: 0x7ff },
     cr0: 0x11, cr2: 0xdead_0000, cr3: 0x5000, cr4: 0x10, dr0: 1, dr1: 2, dr2: 3, dr3: 0xffff_ffff, dr6: 0xffff_0ff1, dr7: 0x400,
     cpl: 0, activity: 1, interruptShadow: 2, nmiBlocked: 1,
-    msr: { 0x10: 2 ** 40 + 5, 0x174: 8, 0x175: 0xc000_0000, 0x176: 0xc100_0000 },
+    msr: { 0x10: 2 ** 40 + 5, 0x174: 8, 0x175: 0xc000_0000, 0x176: 0xc100_0000, 0xc000_0080: 0x800 },
     x87: {
       control: 0x37f, status: 0x3801, tag: 0x1234, opcode: 0x7ff, instructionOffset: 0x8000_0000, instructionSelector: 8, operandOffset: 9,
       operandSelector: 16, registers: Uint8Array.from({ length: 80 }, (_, i) => i),

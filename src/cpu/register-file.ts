@@ -1,14 +1,15 @@
 // All registers of the active context as plain values, to read and to set: for the library, debuggers and snapshots.
 
 import {
-  ACTIVITY, CPL, CR0, CR2, CR3, CR4, CS, DR0, DR6, DR7, DS, EFLAGS_VM, EIP, ES, FCS, FCW, FDP, FDS, FIP, FOP, FS, FSW, FTOP, FTW, GDTR_BASE,
+  ACTIVITY, CPL, CR0, CR2, CR3, CR4, CS, DR0, DR6, DR7, DS, EFER, EFLAGS_VM, EIP, ES, FCS, FCW, FDP, FDS, FIP, FOP, FS, FSW, FTOP, FTW, GDTR_BASE,
   GDTR_LIMIT, GS, IDTR_BASE, IDTR_LIMIT, LDTR, MXCSR, NMI_BLOCKED, SHADOW, SS, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TR, X87_BASE, XMM_BASE,
   type Field,
 } from "../isa/state-layout.ts";
 import { CR0_PE, CR0_PG, CR4_PAE } from "./control-bits.ts";
 import { EFLAGS_ALL, getEflags, setEflags } from "./eflags.ts";
 import { updateMode } from "./mode.ts";
-import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC, timestamp } from "./msr.ts";
+import { timestamp } from "./msr.ts";
+import { MSR_EFER, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC } from "./msr-file.ts";
 import { latchPdptes } from "./paging.ts";
 import type { Processor } from "./processor.ts";
 import { setSegment } from "./segmentation.ts";
@@ -72,7 +73,7 @@ const WORDS: readonly (readonly ["cr0" | "cr2" | "cr3" | "cr4" | "dr6" | "dr7" |
   ["nmiBlocked", NMI_BLOCKED],
 ];
 const BREAKPOINTS = ["dr0", "dr1", "dr2", "dr3"] as const;
-const SYSENTER_MSRS = [[MSR_SYSENTER_CS, SYSENTER_CS], [MSR_SYSENTER_ESP, SYSENTER_ESP], [MSR_SYSENTER_EIP, SYSENTER_EIP]] as const;
+const CONTEXT_MSRS = [[MSR_EFER >>> 0, EFER], [MSR_SYSENTER_CS, SYSENTER_CS], [MSR_SYSENTER_ESP, SYSENTER_ESP], [MSR_SYSENTER_EIP, SYSENTER_EIP]] as const;
 const X87_WORDS = [
   ["control", FCW], ["tag", FTW], ["opcode", FOP], ["instructionOffset", FIP], ["instructionSelector", FCS], ["operandOffset", FDP],
   ["operandSelector", FDS],
@@ -96,7 +97,7 @@ export function readRegisters(p: Processor): RegisterFile {
     file[name] = c.getAt(DR0, i) >>> 0;
   });
   file.msr = { [MSR_TSC]: timestamp(p) };
-  for (const [number, field] of SYSENTER_MSRS) file.msr[number] = c.get(field) >>> 0;
+  for (const [number, field] of CONTEXT_MSRS) file.msr[number] = c.get(field) >>> 0;
   file.x87 = readX87(p);
   file.mxcsr = state.read(MXCSR);
   file.xmm = state.u8.slice(XMM_BASE, XMM_BASE + 128);
@@ -148,12 +149,12 @@ export function writeRegisters(p: Processor, part: Partial<RegisterFile>): void 
 }
 
 function writeMsrs(p: Processor, msr: Record<number, number>): void {
-  for (const [number, field] of SYSENTER_MSRS) {
+  for (const [number, field] of CONTEXT_MSRS) {
     const value = msr[number];
     if (value !== undefined) p.context.set(field, value);
   }
   const ticks = msr[MSR_TSC];
-  if (ticks !== undefined) p.timestampOffset += ticks - timestamp(p);
+  if (ticks !== undefined) p.timestampOffset += BigInt(ticks) - BigInt(timestamp(p));
 }
 
 /** Address of ST(i). */

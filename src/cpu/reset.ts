@@ -4,7 +4,6 @@ import {
   CR0, CS, CONTEXT_BYTES, DR6, DR7, DS, EDX, EFLAGS_SHARED, EIP, ES, FCW, FLAG_CARRIES, FLAG_RESULT, FS, FTW, GDTR_LIMIT, GS, IDTR_LIMIT,
   LDTR, MXCSR, SS, STATE_BASE, STATE_BYTES, TR,
 } from "../isa/state-layout.ts";
-import { SIGNATURE } from "./cpuid.ts";
 import { DR6_FIXED, DR7_FIXED } from "./debug.ts";
 import { setEflags, EFLAGS_ALL } from "./eflags.ts";
 import { updateMode } from "./mode.ts";
@@ -17,7 +16,7 @@ import { setSegment } from "./segmentation.ts";
 export function resetProcessor(p: Processor): void {
   const { state } = p;
   state.u8.fill(0, STATE_BASE, STATE_BASE + STATE_BYTES);
-  state.setGpr(EDX, SIGNATURE);
+  state.setGpr(EDX, p.model.signature);
   state.write(EIP, 0xfff0);
   state.write(EFLAGS_SHARED, 0);
   state.write(FLAG_RESULT, 1);
@@ -27,7 +26,8 @@ export function resetProcessor(p: Processor): void {
   state.write(MXCSR, 0x1f80);
   for (const unit of [p.h, p.v]) resetContext(p, unit);
   setEflags(state, p.v.context, 0, EFLAGS_ALL);
-  p.timestampOffset = 0;
+  p.timestampOffset = 0n;
+  p.msrs.reset();
   p.pendingDebug = 0;
   p.stepping = false;
   p.keepResumeFlag = false;

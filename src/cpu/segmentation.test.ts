@@ -312,6 +312,6 @@ it("starts at the reset vector", () => {
   b.cpu.reset();
   const c = b.cpu.context, { state } = b.cpu;
   expect([c.selector(CS), c.segmentBase(CS) >>> 0, c.segmentLimit(CS), state.eip]).toEqual([0xf000, 0xffff_0000, 0xffff, 0xfff0]);
-  expect([c.cr0 >>> 0, c.cr4, c.cpl, state.gpr(2)]).toEqual([0x6000_0010, 0, 0, 0x652]);
+  expect([c.cr0 >>> 0, c.cr4, c.cpl, state.gpr(2)]).toEqual([0x6000_0010, 0, 0, 0xf41]);
   expect(c.mode).toBe(0);
 });

@@ -25,8 +25,8 @@ export interface RowOptions {
   readonly ends?: boolean;
   /** Operand size is 32 bits whatever the prefix (MOV CRn) or at least defaults to the stack's. */
   readonly fixedOperandSize?: 1 | 2 | 4 | 8 | 10 | 16;
-  /** Only if the CPU model reports this CPUID feature; else #UD. */
-  readonly feature?: "fpu" | "cmov" | "cx8" | "tsc" | "msr" | "sep" | "mmx" | "sse" | "sse2" | "sse3" | "fxsr" | "clflush" | "monitor";
+  /** Only if the CPU model has this CPUID feature (or, where CPUID has no bit for it, is of that age); else #UD. */
+  readonly feature?: "fpu" | "cmov" | "cx8" | "tsc" | "msr" | "sep" | "mmx" | "sse" | "sse2" | "sse3" | "fxsr" | "clflush" | "monitor" | "rdpmc" | "hints";
   /** How REP/REPE/REPNE prefixes act: a string instruction without or with a zero-flag test. */
   readonly string?: "rep" | "repe";
   /** First operand is only read (CMP TEST BT ...). Default: written. */

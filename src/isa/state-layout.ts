@@ -120,6 +120,8 @@ export const MODE = inContext("mode", 0x178);
 export const ACTIVITY = inContext("activity", 0x17c);
 /** NMI blocked until IRET. */
 export const NMI_BLOCKED = inContext("nmiBlocked", 0x180);
+/** IA32_EFER: NXE. */
+export const EFER = inContext("efer", 0x184);
 
 /** Bits of MODE. A block is decoded for one value of it. */
 export const MODE_CODE32 = 1; // CS.D

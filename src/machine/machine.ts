@@ -4,6 +4,7 @@
 import { Core } from "../cpu/core.ts";
 import { Cpu } from "../cpu/cpu.ts";
 import { createHelpers } from "../cpu/helpers/index.ts";
+import type { CpuModelName } from "../cpu/models.ts";
 import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
@@ -28,6 +29,8 @@ const FOREVER_NS = 24 * 3600e9;
 
 export interface MachineOptions {
   readonly memoryBytes: number;
+  /** A Pentium 4 by default. */
+  readonly cpu?: CpuModelName;
   readonly technique: TechniqueId;
   readonly ring: Ring;
   readonly set: ProcessorSet;
@@ -83,6 +86,7 @@ export class Machine {
     this.cpu = new Cpu({
       memory: map.memory,
       tables: map.tlb,
+      ...(options.cpu ? { model: options.cpu } : {}),
       physical: { v: physical, h: new HardwarePhysical(physical, map) },
       hooks: {
         ports: {

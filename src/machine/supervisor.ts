@@ -142,7 +142,7 @@ export class Supervisor {
     if (!this.vmm) return;
     this.emulatedBefore += this.vmm.emulatedInstructions;
     // The counter that the guest may have read does not run back.
-    this.parts.cpu.timestampOffset += this.monitorTicks;
+    this.parts.cpu.timestampOffset += BigInt(this.monitorTicks);
     this.vmm.detach();
     this.vmm = null;
   }

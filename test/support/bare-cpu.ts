@@ -2,6 +2,7 @@
 
 import { Cpu } from "../../src/cpu/cpu.ts";
 import { createHelpers, type HelperBody } from "../../src/cpu/helpers/index.ts";
+import type { CpuModelName } from "../../src/cpu/models.ts";
 import type { PhysicalSpace } from "../../src/cpu/physical-space.ts";
 import type { CpuHooks } from "../../src/cpu/processor.ts";
 import { setSegment } from "../../src/cpu/segmentation.ts";
@@ -31,8 +32,10 @@ export class BareCpu implements PhysicalSpace {
   a20Mask = -1;
   ticks = 0;
   deviceValue = 0x11223344;
+  /** IA32_APIC_BASE; 0: there is no local APIC. */
+  apicBase = 0;
 
-  constructor() {
+  constructor(model?: CpuModelName) {
     // One memory serves all tests of a file, one after the other: the processor clears its tables.
     shared ??= new WebAssembly.Memory({ initial: (RAM + RAM_BYTES) >> 16, maximum: (RAM + RAM_BYTES) >> 16, shared: true });
     this.view = new DataView(shared.buffer, RAM, RAM_BYTES);
@@ -43,11 +46,19 @@ export class BareCpu implements PhysicalSpace {
         write: (port, width, value) => void this.log.push(`out ${port.toString(16)}/${width} ${value.toString(16)}`),
       },
       codeWritten: (physical, length) => void this.log.push(`code ${physical.toString(16)}+${length}`),
+      apicBase: {
+        read: () => (this.apicBase === 0 ? null : this.apicBase),
+        write: (value) => {
+          if (this.apicBase === 0 || value & 0x6ff) return false;
+          this.apicBase = value;
+          return true;
+        },
+      },
       readTimestamp: (hardware) => this.ticks + (hardware ? 1000 : 0),
       floatingPointError: () => void this.log.push("ferr"),
       notice: (text) => void this.log.push(text),
     };
-    this.cpu = new Cpu({ memory: shared, tables: { v: tables(V_TABLES), h: tables(H_TABLES) }, physical: { v: this, h: this }, hooks });
+    this.cpu = new Cpu({ memory: shared, tables: { v: tables(V_TABLES), h: tables(H_TABLES) }, physical: { v: this, h: this }, hooks, ...(model ? { model } : {}) });
     this.helper = createHelpers(this.cpu);
     this.cpu.reset();
   }

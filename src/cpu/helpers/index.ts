@@ -27,8 +27,6 @@ import { breakpointTrap, icebp, overflowTrap, softwareInterrupt } from "./softwa
 export type HelperBody = (a: number, b: number, c: number, d: number, e: number) => number;
 type Size = 2 | 4;
 const HALTED = 1;
-/** Performance counters 0 and 1 exist on a P6; nothing here makes them count. */
-const COUNTERS = 2;
 
 export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperBody>> {
   /** The boundary of bodies that unwind: what they raised is in FAULT, except that a task that was entered takes its fault itself. */
@@ -135,7 +133,7 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     // Caches are not modelled: there is nothing to write back or to lose.
     cacheControl: () => 0,
 
-    cpuid: () => (executeCpuid(p.state, p.features), 0),
+    cpuid: () => (executeCpuid(p), 0),
     readTimestamp: () => {
       if (p.context.get(CR4) & CR4_TSD && p.context.get(CPL) !== 0) p.raise(GP, 0);
       else answerTimestamp(p);
@@ -144,8 +142,9 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     readMsr: () => (readMsr(p), 0),
     writeMsr: () => (writeMsr(p), 0),
     readPerformanceCounter: () => {
+      // Nothing makes the counters count.
       const allowed = p.context.get(CR4) & CR4_PCE || p.context.get(CPL) === 0;
-      if (!allowed || p.state.gpr(ECX) >>> 0 >= COUNTERS) p.raise(GP, 0);
+      if (!allowed || p.state.gpr(ECX) >>> 0 >= p.model.performanceCounters) p.raise(GP, 0);
       else answer(p, 0, 0);
       return 0;
     },

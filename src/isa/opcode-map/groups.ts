@@ -14,6 +14,7 @@ import { row, type UnnumberedRow } from "./row-builder.ts";
 const readsOnly = { readsOnly: true } as const;
 const branch = { ends: true, readsOnly: true } as const;
 const lock = { lock: true } as const;
+const hint = { readsOnly: true, feature: "hints" } as const;
 const privileged = { privileged: true, ends: true } as const;
 
 const GROUP_1: readonly (readonly [string, Semantics])[] = [
@@ -114,8 +115,8 @@ export const GROUP_ROWS: readonly UnnumberedRow[] = [
 
   // Group 16: hints. A processor without the cache hint, and every register form, does nothing.
   ...["PREFETCHNTA", "PREFETCHT0", "PREFETCHT1", "PREFETCHT2"].flatMap((name, n) => [
-    row(`0F18 /${n} mem`, name, "Mb", data.nop, readsOnly),
-    row(`0F18 /${n} reg`, "NOP", "Ev", data.nop, readsOnly),
+    row(`0F18 /${n} mem`, name, "Mb", data.nop, hint),
+    row(`0F18 /${n} reg`, "NOP", "Ev", data.nop, hint),
   ]),
-  ...[4, 5, 6, 7].map((n) => row(`0F18 /${n}`, "NOP", "Ev", data.nop, readsOnly)),
+  ...[4, 5, 6, 7].map((n) => row(`0F18 /${n}`, "NOP", "Ev", data.nop, hint)),
 ];

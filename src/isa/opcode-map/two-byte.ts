@@ -13,6 +13,7 @@ import { CONDITION_NAMES, hex, row, type UnnumberedRow } from "./row-builder.ts"
 const readsOnly = { readsOnly: true } as const;
 const branch = { ends: true, readsOnly: true } as const;
 const lock = { lock: true } as const;
+const hint = { readsOnly: true, feature: "hints" } as const;
 const privileged = { privileged: true, ends: true } as const;
 
 export const TWO_BYTE_ROWS: readonly UnnumberedRow[] = [
@@ -23,8 +24,8 @@ export const TWO_BYTE_ROWS: readonly UnnumberedRow[] = [
   row("0F09", "WBINVD", "", system.invalidateCaches, { ...privileged, ...sensitive("WBINVD") }),
   row("0F0B", "UD2", "", system.undefinedOpcode, branch),
   // Hints of later processors, which this one executes as no operation.
-  row("0F0D", "NOP", "Ev", data.nop, readsOnly),
-  ...[0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].map((byte) => row(`0F${hex(byte)}`, "NOP", "Ev", data.nop, readsOnly)),
+  row("0F0D", "NOP", "Ev", data.nop, hint),
+  ...[0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].map((byte) => row(`0F${hex(byte)}`, "NOP", "Ev", data.nop, hint)),
 
   // MOV to and from the control and debug registers moves 32 bits whatever the operand size, and ignores ModRM.mod.
   row("0F20", "MOV", "Rd Cd", system.moveFromControl, { privileged: true, fixedOperandSize: 4, ...sensitive("MOV CR") }),
@@ -38,7 +39,7 @@ export const TWO_BYTE_ROWS: readonly UnnumberedRow[] = [
   row("0F30", "WRMSR", "", system.wrmsr, { ...privileged, feature: "msr", ...sensitive("WRMSR") }),
   row("0F31", "RDTSC", "", system.rdtsc, { ends: true, feature: "tsc", ...sensitive("RDTSC") }),
   row("0F32", "RDMSR", "", system.rdmsr, { ...privileged, feature: "msr", ...sensitive("RDMSR") }),
-  row("0F33", "RDPMC", "", system.rdpmc, sensitive("RDPMC")),
+  row("0F33", "RDPMC", "", system.rdpmc, { feature: "rdpmc", ...sensitive("RDPMC") }),
   row("0F34", "SYSENTER", "", system.sysenter, { ends: true, feature: "sep", ...sensitive("SYSENTER") }),
   row("0F35", "SYSEXIT", "", system.sysexit, { ...privileged, feature: "sep", ...sensitive("SYSEXIT") }),
 
