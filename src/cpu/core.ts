@@ -15,7 +15,7 @@ import {
   Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
   LEAVE_SUSPENDED,
 } from "./interpreter.ts";
-import { load, load64, probeWrite, store, store64, type Width } from "./linear-memory.ts";
+import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
 import { DB } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
@@ -105,6 +105,8 @@ export class Core {
       slowProbe: (linear, bytes) => void probeWrite(cpu, linear, bytes, cpu.user),
       slowLoad64: (linear) => load64(cpu, linear, cpu.user),
       slowStore64: (linear, low, high) => store64(cpu, linear, low, high, cpu.user),
+      slowLoad128: (linear) => load128(cpu, linear, cpu.user),
+      slowStore128: (linear) => store128(cpu, linear, cpu.user),
       segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
       probeBefore: (row) => this.probe?.before(row),
       probeAfter: (row) => this.probe?.after(row),

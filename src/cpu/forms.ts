@@ -1,12 +1,12 @@
 // From a decoded instruction to the form that a handler is made for, and to the record that the handler reads.
 
 import type { Decoded } from "../isa/decoded.ts";
-import { createOperand, instanceWidth, resolveOperand } from "../isa/operand-location.ts";
+import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import {
   HANDLER_UNDEFINED, LINK_NEVER, LINK_UNRESOLVED, R_BASE, R_DISPLACEMENT, R_HANDLER, R_IMMEDIATE, R_INDEX, R_LENGTH, R_LINK, R_OFFSET, R_OPCODE,
   R_REG0, R_REG1, R_REG2, R_REMAINING, R_SCALE, R_SEGMENT,
 } from "../isa/record-layout.ts";
-import { CS, DS, FS, GPR_BASE, MODE_FLAT, MODE_STACK32, registerAddress, SEGMENT_STRIDE, ZERO_ADDRESS } from "../isa/state-layout.ts";
+import { CS, DS, FS, GPR_BASE, MODE_FLAT, MODE_STACK32, registerAddress, SEGMENT_STRIDE, X87_BASE, XMM_BASE, ZERO_ADDRESS } from "../isa/state-layout.ts";
 import type { Row } from "../isa/row.ts";
 import type { Form, OperandForm } from "../wasm/interpreter-builder.ts";
 
@@ -42,9 +42,11 @@ export function formOf(row: Row, d: Decoded, mode: number): Form {
     switch (operand.kind) {
       case "gpr": operands.push({ kind: "gpr", slot: slot++ as 0 | 1 | 2, width: operand.width as 1 | 2 | 4 }); break;
       case "segment": operands.push({ kind: "segment", slot: slot++ as 0 | 1 | 2 }); break;
-      case "control": case "debug": case "test": case "st": case "mm": case "xmm":
+      case "control": case "debug": case "test": case "st":
         operands.push({ kind: "number", slot: slot++ as 0 | 1 | 2 }); break;
-      case "mem": operands.push({ kind: "memory", width: operand.width }); break;
+      case "xmm": operands.push({ kind: "xmm", slot: slot++ as 0 | 1 | 2, width: operand.width }); break;
+      case "mm": operands.push({ kind: "mmx", slot: slot++ as 0 | 1 | 2, width: operand.width }); break;
+      case "mem": operands.push({ kind: "memory", width: operand.width, aligned: isAligned(code) }); break;
       case "imm": case "const":
         operands.push({ kind: immediates++ === 0 ? "immediate" : "second-immediate", width: operand.width }); break;
       case "rel": operands.push({ kind: "relative" }); break;
@@ -67,7 +69,7 @@ export function formOf(row: Row, d: Decoded, mode: number): Form {
 
 /** Identity of a form, so that rows with one meaning share a handler. */
 export function formIdentity(form: Form, row: Row, d: Decoded, semanticsId: number): string {
-  const operands = form.operands.map((o) => `${o.kind[0]}${"slot" in o ? o.slot : ""}${"width" in o ? o.width : ""}`).join(",");
+  const operands = form.operands.map((o) => `${o.kind}${"slot" in o ? o.slot : ""}${"width" in o ? o.width : ""}${"aligned" in o && o.aligned ? "a" : ""}`).join(",");
   const memory = d.segment >= 0 || row.string !== undefined;
   const addressed = memory || form.operands.some((o) => o.kind === "relative");
   const checks = `${row.privileged ? "P" : ""}${row.protectedOnly ? "M" : ""}${row.ends ? "E" : ""}${row.sensitivity ? row.index : ""}`;
@@ -97,7 +99,10 @@ export function packRecord(view: DataView, at: number, row: Row | null, d: Decod
     switch (operand.kind) {
       case "gpr":
         view.setUint16(at + slotAddress(slot++), registerAddress(operand.number, operand.width), true); break;
-      case "segment": case "control": case "debug": case "test": case "st": case "mm": case "xmm":
+      case "xmm": view.setUint16(at + slotAddress(slot++), XMM_BASE + operand.number * 16, true); break;
+      // MMn is the significand of the physical register Rn.
+      case "mm": view.setUint16(at + slotAddress(slot++), X87_BASE + operand.number * 16, true); break;
+      case "segment": case "control": case "debug": case "test": case "st":
         view.setUint16(at + slotAddress(slot++), operand.number, true); break;
       case "imm": case "const":
         view.setInt32(at + (immediates++ === 0 ? R_IMMEDIATE : R_LINK), operand.value, true); break;

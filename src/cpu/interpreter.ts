@@ -48,6 +48,10 @@ export interface InterpreterImports {
   /** Leaves the value in SLOW_RESULT. */
   slowLoad64(linear: number): void;
   slowStore64(linear: number, low: number, high: number): void;
+  /** Leaves the value in SLOW_RESULT. */
+  slowLoad128(linear: number): void;
+  /** Stores the value in SLOW_RESULT. */
+  slowStore128(linear: number): void;
   segmentCheck(segment: number, offset: number, bytesAndWrite: number): void;
   helpers: Readonly<Record<HelperName, (...args: number[]) => number>>;
   /** Around every execution of a sensitive instruction (row index): for the leak oracle. `probeAfter` only if it completed. */
@@ -198,8 +202,10 @@ export class Interpreter {
     const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
     const slowProbe = module.importFunction("slowProbe", params(2), []);
     const slowLoad64 = module.importFunction("slowLoad64", params(1), []);
-  const slowStore64 = module.importFunction("slowStore64", params(3), []);
-  const segmentCheck = module.importFunction("segmentCheck", params(3), []);
+    const slowStore64 = module.importFunction("slowStore64", params(3), []);
+    const slowLoad128 = module.importFunction("slowLoad128", params(1), []);
+    const slowStore128 = module.importFunction("slowStore128", params(1), []);
+    const segmentCheck = module.importFunction("segmentCheck", params(3), []);
     const probeBefore = module.importFunction("probeBefore", params(1), []);
     const probeAfter = module.importFunction("probeAfter", params(1), []);
     const helpers = new Map<HelperName, number>();
@@ -220,7 +226,7 @@ export class Interpreter {
       }
       return index;
     };
-    const functions: ImportedFunctions = { slowLoad, slowStore, slowLoadForWrite, slowProbe, slowLoad64, slowStore64, segmentCheck, probeBefore, probeAfter, helpers, shared };
+    const functions: ImportedFunctions = { slowLoad, slowStore, slowLoadForWrite, slowProbe, slowLoad64, slowStore64, slowLoad128, slowStore128, segmentCheck, probeBefore, probeAfter, helpers, shared };
     return functions;
   }
 

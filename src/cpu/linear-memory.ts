@@ -137,6 +137,32 @@ export function store64(p: Processor, linear: number, low: number, high: number,
   store(p, (linear + 4) | 0, 4, high, user);
 }
 
+/** Whether 16 bytes raise #AC, or the page fault that goes before it. The alignment that #GP enforces has been judged by the instruction. */
+function misaligned128(p: Processor, linear: number, write: boolean, user: boolean): boolean {
+  if (!p.alignmentCheck || !user || (linear & 15) === 0) return false;
+  const crosses = (linear & 0xfff) > 4096 - 16;
+  if (translate(p, linear, write, user) >= 0 && (!crosses || translate(p, (linear + 15) & ~0xfff, write, user) >= 0)) p.raise(AC, 0);
+  return true;
+}
+
+/** Leaves the value in SLOW_RESULT. */
+export function load128(p: Processor, linear: number, user: boolean): void {
+  if (misaligned128(p, linear, false, user)) return;
+  const word = SLOW_RESULT.offset >> 2;
+  for (let n = 0; n < 4; n++) {
+    const value = load(p, (linear + 4 * n) | 0, 4, user);
+    if (p.state.fault !== 0) return;
+    p.state.i32[word + n] = value;
+  }
+}
+
+/** Stores the value in SLOW_RESULT. */
+export function store128(p: Processor, linear: number, user: boolean): void {
+  if (misaligned128(p, linear, true, user) || !probeWrite(p, linear, 16, user)) return;
+  const word = SLOW_RESULT.offset >> 2;
+  for (let n = 0; n < 4; n++) store(p, (linear + 4 * n) | 0, 4, p.state.i32[word + n]!, user);
+}
+
 /** Whether [linear, linear + bytes), at most a page long, may be written; otherwise the fault is raised. */
 export function probeWrite(p: Processor, linear: number, bytes: number, user: boolean): boolean {
   if (!probePage(p, linear, user)) return false;

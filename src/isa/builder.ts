@@ -2,10 +2,11 @@
 // Back-ends: wasm with operands read from a decoded record (the interpreter), wasm with operands known (the translator),
 // and a plain evaluating one (the tests' oracle).
 //
-// Values are 32-bit integers unless a name says 64. Comparisons give 0 or 1. `load`, `helper` and `raise` may end the
+// Values are 32-bit integers unless a name says 64 or 128 (or `vector`). Comparisons give 0 or 1. `load`, `helper` and `raise` may end the
 // instruction: nothing architectural may have been changed before them, except what a restart repeats harmlessly.
 
 import type { Field } from "./state-layout.ts";
+import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "./vector-operation.ts";
 
 /** Width in bytes of an integer access. */
 export type Width = 1 | 2 | 4;
@@ -19,7 +20,7 @@ export type FlagKind = "add" | "adc" | "sub" | "sbb" | "logic" | "inc" | "dec";
 /** A segment register of the instruction: a known index (ES..GS), or the one that the decoded record names ("operand"). */
 export type SegmentRef = 0 | 1 | 2 | 3 | 4 | 5 | "operand";
 
-export type ValueKind = "i32" | "i64";
+export type ValueKind = "i32" | "i64" | "v128";
 
 /**
  * A function of the generated code that the meanings of many instructions call: arithmetic too long to be repeated in each.
@@ -44,15 +45,18 @@ export interface Place<V> {
   /** In bytes; for tests of 8-, 16- and 32-bit forms and sign positions. */
   readonly width: number;
   readonly isMemory: boolean;
-  /** Zero-extended value; may fault. For 64-bit places (width 8) a 64-bit value. */
+  /**
+   * Zero-extended value; may fault. For places of 8 and 16 bytes a 64- and a 128-bit value. Of an XMM or MMX register, the low `width`
+   * bytes; in memory, 16 bytes are aligned (else #GP(0)) unless the operand code says otherwise.
+   */
   read(b: Builder<V>): V;
   /** As `read`, but proves first that the place may be written, so that the `write` after it cannot fault. */
   readForWrite(b: Builder<V>): V;
-  /** May fault unless `readForWrite` came before. */
+  /** May fault unless `readForWrite` came before. Of an XMM register, only the low `width` bytes change. */
   write(b: Builder<V>, value: V): void;
   /** Effective address (offset in the segment) of a memory place, wrapped to the address size. */
   address(b: Builder<V>): V;
-  /** For register places: the register number as a value (segment registers, CRn, STi). */
+  /** For register places: the register number as a value (segment registers, CRn, STi); of XMM and MMX registers the address in the state. */
   number(b: Builder<V>): V;
 }
 
@@ -119,12 +123,30 @@ export interface Builder<V> {
   select64(condition: V, whenTrue: V, whenFalse: V): V;
   clz64(a: V): V; ctz64(a: V): V;
 
+  // --- pure 128-bit
+  imm128(value: bigint): V;
+  vector(operation: VectorOperation, ...operands: V[]): V;
+  /** `count`: 32 bits, modulo the lane's. */
+  vectorShift(operation: VectorShift, value: V, count: V): V;
+  /** A 32-bit value. */
+  vectorTest(operation: VectorTest, value: V): V;
+  /** Every lane of the result is `lane`. */
+  splat(shape: LaneShape, lane: V): V;
+  /** Zero-extended; 64 bits of i64x2, else 32. */
+  lane(shape: LaneShape, vector: V, index: number): V;
+  withLane(shape: LaneShape, vector: V, index: number, lane: V): V;
+  /** 16 bytes by number: 0-15 from `a`, 16-31 from `b`. */
+  shuffle(a: V, b: V, bytes: readonly number[]): V;
+  select128(condition: V, whenTrue: V, whenFalse: V): V;
+
   // --- names
   /** Evaluates once; the result may be used any number of times. */
   let(value: V): V;
   let64(value: V): V;
+  let128(value: V): V;
   variable(initial: V): Variable<V>;
   variable64(initial: V): Variable<V>;
+  variable128(initial: V): Variable<V>;
 
   // --- processor state
   get(field: Field): V;
@@ -136,6 +158,7 @@ export interface Builder<V> {
   /** Word at byte `offset` of a state area whose address is computed (x87 stack slots). `base` is an absolute address value. */
   stateLoad(address: V, width: Width): V; stateStore(address: V, width: Width, value: V): void;
   stateLoad64(address: V): V; stateStore64(address: V, value: V): void;
+  stateLoad128(address: V): V; stateStore128(address: V, value: V): void;
   /** Field of a segment register: SEG_SELECTOR, SEG_BASE, SEG_LIMIT, SEG_ACCESS. */
   segment(ref: SegmentRef, part: number): V;
 
@@ -144,6 +167,9 @@ export interface Builder<V> {
   store(segment: SegmentRef, offset: V, width: Width, value: V): void;
   load64(segment: SegmentRef, offset: V): V;
   store64(segment: SegmentRef, offset: V, value: V): void;
+  /** `aligned`: #GP(0) unless the linear address is a multiple of 16. */
+  load128(segment: SegmentRef, offset: V, aligned: boolean): V;
+  store128(segment: SegmentRef, offset: V, value: V, aligned: boolean): void;
   /** Proves that [offset, offset+bytes) may be written, so that stores there cannot fault in the middle. */
   probeWrite(segment: SegmentRef, offset: V, bytes: number): void;
 

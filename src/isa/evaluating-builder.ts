@@ -1,14 +1,23 @@
-// Builder that computes at once: numbers for 32-bit values, bigints for 64-bit ones. Obvious, slow and strict: the oracle
-// of the interpreter and the translator. A 64-bit value where a 32-bit one belongs (or the reverse) is an error here.
+// Builder that computes at once: numbers for 32-bit values, bigints for 64-bit ones, Vector for 128-bit ones. Obvious, slow and strict: the oracle
+// of the interpreter and the translator. A value of another kind than the one that belongs is an error here.
 
 import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, SharedFunction, ValueKind, Variable, Width } from "./builder.ts";
+import { evaluateShift, evaluateTest, evaluateVector, join, split } from "./evaluating-vectors.ts";
 import * as flags from "./flags.ts";
 import {
   ACCESS_UNUSABLE, CPL, CR0, CS, EFLAGS_AC, EFLAGS_SHARED, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, type Field, registerAddress, SEG_ACCESS,
   SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SS,
 } from "./state-layout.ts";
+import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "./vector-operation.ts";
 
-export type Value = number | bigint;
+/** A 128-bit value. */
+export class Vector {
+  readonly bits: bigint;
+  constructor(bits: bigint) {
+    this.bits = BigInt.asUintN(128, bits);
+  }
+}
+export type Value = number | bigint | Vector;
 
 export interface Fault {
   readonly vector: number;
@@ -41,13 +50,18 @@ const VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_AC = 17;
 const CR0_AM = 0x4_0000;
 
 export function asInt(value: Value): number {
-  if (typeof value !== "number") throw new TypeError(`64-bit value ${value} used as 32-bit`);
+  if (typeof value !== "number") throw new TypeError(`${typeof value} used as 32-bit value`);
   return value | 0;
 }
 export function asLong(value: Value): bigint {
-  if (typeof value !== "bigint") throw new TypeError(`32-bit value ${value} used as 64-bit`);
+  if (typeof value !== "bigint") throw new TypeError(`${typeof value} used as 64-bit value`);
   return BigInt.asUintN(64, value);
 }
+function asVector(value: Value): bigint {
+  if (!(value instanceof Vector)) throw new TypeError(`${typeof value} used as 128-bit value`);
+  return value.bits;
+}
+const LANE_BITS: Readonly<Record<LaneShape, number>> = { i16x8: 16, i32x4: 32, i64x2: 64 };
 const signed = (value: Value) => BigInt.asIntN(64, asLong(value));
 const bit = (condition: boolean) => (condition ? 1 : 0);
 
@@ -152,9 +166,35 @@ export class EvaluatingBuilder implements Builder<Value> {
     return count;
   }
 
+  // --- pure 128-bit
+  imm128(value: bigint): Value { return new Vector(value); }
+  vector(operation: VectorOperation, ...operands: Value[]): Value {
+    const [x, y, z] = operands.map(asVector);
+    return new Vector(evaluateVector(operation, x!, y, z));
+  }
+  vectorShift(operation: VectorShift, value: Value, count: Value): Value { return new Vector(evaluateShift(operation, asVector(value), asInt(count))); }
+  vectorTest(operation: VectorTest, value: Value): Value { return evaluateTest(operation, asVector(value)); }
+  splat(shape: LaneShape, lane: Value): Value {
+    const bits = LANE_BITS[shape];
+    return new Vector(join(new Array<bigint>(128 / bits).fill(laneBits(shape, lane)), bits));
+  }
+  lane(shape: LaneShape, vector: Value, index: number): Value {
+    const bits = split(asVector(vector), LANE_BITS[shape])[index]!;
+    return shape === "i64x2" ? bits : Number(BigInt.asIntN(32, bits));
+  }
+  withLane(shape: LaneShape, vector: Value, index: number, lane: Value): Value {
+    return new Vector(join(split(asVector(vector), LANE_BITS[shape]).with(index, laneBits(shape, lane)), LANE_BITS[shape]));
+  }
+  shuffle(a: Value, b: Value, bytes: readonly number[]): Value {
+    const both = [...split(asVector(a), 8), ...split(asVector(b), 8)];
+    return new Vector(join(bytes.map((number) => both[number]!), 8));
+  }
+  select128(condition: Value, whenTrue: Value, whenFalse: Value): Value { return new Vector(asInt(condition) !== 0 ? asVector(whenTrue) : asVector(whenFalse)); }
+
   // --- names
   let(value: Value): Value { return asInt(value); }
   let64(value: Value): Value { return asLong(value); }
+  let128(value: Value): Value { return new Vector(asVector(value)); }
   variable(initial: Value): Variable<Value> {
     let present = asInt(initial);
     return { get: () => present, set: (value) => { present = asInt(value); } };
@@ -162,6 +202,10 @@ export class EvaluatingBuilder implements Builder<Value> {
   variable64(initial: Value): Variable<Value> {
     let present = asLong(initial);
     return { get: () => present, set: (value) => { present = asLong(value); } };
+  }
+  variable128(initial: Value): Variable<Value> {
+    let present = asVector(initial);
+    return { get: () => new Vector(present), set: (value) => { present = asVector(value); } };
   }
 
   // --- processor state
@@ -181,6 +225,15 @@ export class EvaluatingBuilder implements Builder<Value> {
   }
   stateLoad64(address: Value): Value { return this.state.getBigUint64(asInt(address), true); }
   stateStore64(address: Value, value: Value): void { this.state.setBigUint64(asInt(address), asLong(value), true); }
+  stateLoad128(address: Value): Value {
+    const at = asInt(address);
+    return new Vector((this.state.getBigUint64(at + 8, true) << 64n) | this.state.getBigUint64(at, true));
+  }
+  stateStore128(address: Value, value: Value): void {
+    const at = asInt(address), bits = asVector(value);
+    this.state.setBigUint64(at, BigInt.asUintN(64, bits), true);
+    this.state.setBigUint64(at + 8, bits >> 64n, true);
+  }
   segment(ref: SegmentRef, part: number): Value {
     const address = this.context + this.segmentNumber(ref) * SEGMENT_STRIDE + part;
     return part === SEG_SELECTOR ? this.state.getUint16(address, true) : this.state.getInt32(address, true);
@@ -245,6 +298,16 @@ export class EvaluatingBuilder implements Builder<Value> {
   }
   load64(ref: SegmentRef, offset: Value): Value { return this.readBytes(this.proved(ref, offset, 8, false), 8); }
   store64(ref: SegmentRef, offset: Value, value: Value): void { this.writeBytes(this.proved(ref, offset, 8, true), 8, asLong(value)); }
+  /** The alignment that #GP enforces is judged before paging: it needs the linear address alone. */
+  private proved128(ref: SegmentRef, offset: Value, write: boolean, aligned: boolean): number {
+    const linear = this.linear(ref, offset, 16, write);
+    if (aligned && (linear & 15) !== 0) this.raiseFault({ vector: VECTOR_GP, errorCode: 0 });
+    return this.proved(ref, offset, 16, write);
+  }
+  load128(ref: SegmentRef, offset: Value, aligned: boolean): Value { return new Vector(this.readBytes(this.proved128(ref, offset, false, aligned), 16)); }
+  store128(ref: SegmentRef, offset: Value, value: Value, aligned: boolean): void {
+    this.writeBytes(this.proved128(ref, offset, true, aligned), 16, asVector(value));
+  }
   probeWrite(ref: SegmentRef, offset: Value, bytes: number): void { this.pageProved(ref, offset, bytes, true); }
   /** The address of a place that is read now and written later in the instruction. */
   proveWritable(ref: SegmentRef, offset: Value, bytes: number): number { return this.proved(ref, offset, bytes, true); }
@@ -301,7 +364,11 @@ export class EvaluatingBuilder implements Builder<Value> {
 
 function asKinds(kinds: readonly ValueKind[], values: readonly Value[]): Value[] {
   if (kinds.length !== values.length) throw new TypeError(`${values.length} values for ${kinds.length}`);
-  return values.map((value, n) => (kinds[n] === "i64" ? asLong(value) : asInt(value)));
+  return values.map((value, n) => (kinds[n] === "i64" ? asLong(value) : kinds[n] === "v128" ? new Vector(asVector(value)) : asInt(value)));
+}
+
+function laneBits(shape: LaneShape, lane: Value): bigint {
+  return shape === "i64x2" ? asLong(lane) : BigInt(asInt(lane));
 }
 
 function nonzero(divisor: bigint): bigint {

@@ -6,10 +6,10 @@
 import type { Instance, Place, Width } from "./builder.ts";
 import type { Decoded } from "./decoded.ts";
 import { asInt, EvaluatingBuilder, type Fault, type GuestMemory, type HelperCallback, InstructionEnd, type Value } from "./evaluating-builder.ts";
-import { instanceWidth, type Operand, resolveOperand } from "./operand-location.ts";
+import { instanceWidth, isAligned, type Operand, resolveOperand } from "./operand-location.ts";
 import type { Row } from "./row.ts";
 import {
-  CONTEXT_V, CPL, CR0, EFLAGS_SYSTEM, EFLAGS_VM, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, SEG_ACCESS, SEG_SELECTOR, SS, SUSPENDED,
+  CONTEXT_V, CPL, CR0, EFLAGS_SYSTEM, EFLAGS_VM, EIP, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, SEG_ACCESS, SEG_SELECTOR, SS, SUSPENDED, X87_BASE, XMM_BASE,
 } from "./state-layout.ts";
 
 export type { Fault, GuestMemory, HelperCallback, Value };
@@ -86,7 +86,7 @@ function instanceOf(b: EvaluatingBuilder, row: Row, decoded: Decoded, next: numb
   const { operandSize, addressSize } = decoded;
   const target = (next + decoded.immediate) | 0;
   return {
-    op: row.operands.map((code) => placeOf(b, resolveOperand(code, decoded), decoded)),
+    op: row.operands.map((code) => placeOf(b, resolveOperand(code, decoded), decoded, isAligned(code))),
     width: instanceWidth(row, operandSize),
     operandSize,
     addressSize,
@@ -150,16 +150,34 @@ class SegmentPlace extends NumberedPlace {
   override read(): Value { return this.b.segment(this.operand.number as SegmentNumber, SEG_SELECTOR); }
 }
 
+/** An XMM or MMX register, or its low part. */
+class PackedRegisterPlace extends NoPlace {
+  override read(): Value {
+    const at = this.number();
+    return this.width === 16 ? this.b.stateLoad128(at) : this.width === 8 ? this.b.stateLoad64(at) : this.b.stateLoad(at, this.integerWidth);
+  }
+  override write(_b: unknown, value: Value): void {
+    const at = this.number();
+    if (this.width === 16) this.b.stateStore128(at, value);
+    else if (this.width === 8) this.b.stateStore64(at, value);
+    else this.b.stateStore(at, this.integerWidth, value);
+  }
+  override number(): number { return (this.operand.kind === "xmm" ? XMM_BASE : X87_BASE) + this.operand.number * 16; }
+}
+
 class MemoryPlace extends NoPlace {
   override readonly isMemory = true;
   private readonly decoded: Decoded;
   /** Linear address that `readForWrite` proved: the registers of the address may change before the write. */
   private proved = -1;
-  constructor(b: EvaluatingBuilder, operand: Operand, decoded: Decoded) {
+  private readonly aligned: boolean;
+  constructor(b: EvaluatingBuilder, operand: Operand, decoded: Decoded, aligned: boolean) {
     super(b, operand);
     this.decoded = decoded;
+    this.aligned = aligned;
   }
   override read(): Value {
+    if (this.width === 16) return this.b.load128("operand", this.address(), this.aligned);
     return this.width === 8 ? this.b.load64("operand", this.address()) : this.b.load("operand", this.address(), this.integerWidth);
   }
   override readForWrite(): Value {
@@ -169,6 +187,7 @@ class MemoryPlace extends NoPlace {
   }
   override write(_b: unknown, value: Value): void {
     if (this.proved >= 0) this.b.writeBytes(this.proved, this.integerWidth, BigInt(asInt(value) >>> 0));
+    else if (this.width === 16) this.b.store128("operand", this.address(), value, this.aligned);
     else if (this.width === 8) this.b.store64("operand", this.address(), value);
     else this.b.store("operand", this.address(), this.integerWidth, value);
   }
@@ -180,14 +199,15 @@ class MemoryPlace extends NoPlace {
   }
 }
 
-function placeOf(b: EvaluatingBuilder, operand: Operand, decoded: Decoded): Place<Value> {
+function placeOf(b: EvaluatingBuilder, operand: Operand, decoded: Decoded, aligned: boolean): Place<Value> {
   switch (operand.kind) {
     case "gpr": return new GeneralRegisterPlace(b, operand);
     case "imm": case "const": return new ConstantPlace(b, operand);
     case "far": return new FarPlace(b, operand);
     case "segment": return new SegmentPlace(b, operand);
-    case "control": case "debug": case "test": case "st": case "mm": case "xmm": return new NumberedPlace(b, operand);
-    case "mem": return new MemoryPlace(b, operand, decoded);
+    case "control": case "debug": case "test": case "st": return new NumberedPlace(b, operand);
+    case "mm": case "xmm": return new PackedRegisterPlace(b, operand);
+    case "mem": return new MemoryPlace(b, operand, decoded, aligned);
     case "rel": case "string-src": case "string-dst": return new NoPlace(b, operand);
   }
 }

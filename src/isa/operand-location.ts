@@ -59,7 +59,7 @@ export const OPERAND_SHAPES: Readonly<Record<OperandCode, OperandShape>> = {
   Iz: shape("immediate", "imm", WIDTH_V), Ibs: shape("immediate", "imm", WIDTH_V),
   Jb: shape("immediate", "rel", WIDTH_V), Jz: shape("immediate", "rel", WIDTH_V), Ap: shape("immediate", "far", WIDTH_FAR),
   Mp: memory(WIDTH_FAR), M: memory(0), Mb: memory(1), Mw: memory(2), Md: memory(4), Mq: memory(8), Mt: memory(10),
-  Ma: memory(WIDTH_PAIR), Ms: memory(6), Mx: memory(16),
+  Ma: memory(WIDTH_PAIR), Ms: memory(6), Mx: memory(16), Mu: memory(16),
   Ob: shape("moffs", "mem", 1), Ov: shape("moffs", "mem", WIDTH_V),
   Sw: shape("reg", "segment", 2), Cd: shape("reg", "control", 4), Dd: shape("reg", "debug", 4), Td: shape("reg", "test", 4),
   Rd: shape("rm-register", "gpr", 4), Zb: shape("opcode", "gpr", 1), Zv: shape("opcode", "gpr", WIDTH_V),
@@ -70,8 +70,15 @@ export const OPERAND_SHAPES: Readonly<Record<OperandCode, OperandShape>> = {
   Xb: fixed("string-src", 6, 1), Xv: fixed("string-src", 6, WIDTH_V), Yb: fixed("string-dst", 7, 1), Yv: fixed("string-dst", 7, WIDTH_V),
   ST: fixed("st", 0, 10), STi: shape("rm-register", "st", 10),
   Pq: shape("reg", "mm", 8), Qq: shape("rm", "mm", 8), Qd: shape("rm", "mm", 4),
-  Vx: shape("reg", "xmm", 16), Wx: shape("rm", "xmm", 16), Wd: shape("rm", "xmm", 4), Wq: shape("rm", "xmm", 8),
+  Vx: shape("reg", "xmm", 16), Vd: shape("reg", "xmm", 4), Vq: shape("reg", "xmm", 8),
+  Wx: shape("rm", "xmm", 16), Wu: shape("rm", "xmm", 16), Wd: shape("rm", "xmm", 4), Wq: shape("rm", "xmm", 8),
+  Nq: shape("rm-register", "mm", 8), Ux: shape("rm-register", "xmm", 16), Uq: shape("rm-register", "xmm", 8), Edw: shape("rm", "gpr", 4),
 };
+
+/** Whether 16 bytes in memory raise #GP(0) unless they are aligned. */
+export function isAligned(code: OperandCode): boolean {
+  return code === "Wx" || code === "Mx";
+}
 
 export function operandWidth(width: number, operandSize: 2 | 4): number {
   switch (width) {
@@ -94,7 +101,10 @@ export function resolveOperand(code: OperandCode, decoded: Decoded, into: Operan
     case "reg": into.number = decoded.reg; break;
     case "rm":
       if (decoded.mod === 3) into.number = decoded.rm;
-      else into.kind = "mem";
+      else {
+        into.kind = "mem";
+        if (code === "Edw") into.width = 2;
+      }
       break;
     case "rm-register": into.number = decoded.rm; break;
     case "opcode": into.number = decoded.opcodeByte & 7; break;

@@ -7,8 +7,10 @@ import {
   CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
   SEG_SELECTOR, SEGMENT_STRIDE, SLOW_RESULT,
 } from "../isa/state-layout.ts";
-import { I32, I64, valueType } from "./encoder.ts";
-import { binary, constant, constant64, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
+import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "../isa/vector-operation.ts";
+import { I32, I64, V128, valueType } from "./encoder.ts";
+import { binary, constant, constant128, constant64, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
+import { EXTRACT_LANE, REPLACE_LANE, SHUFFLE, SPLAT, V128_LOAD, V128_STORE, vectorOpcode } from "./vector-opcodes.ts";
 
 /** Function indices of the imports that generated code calls. */
 export interface ImportedFunctions {
@@ -24,6 +26,10 @@ export interface ImportedFunctions {
   readonly slowLoad64: number;
   /** (linear, low, high) */
   readonly slowStore64: number;
+  /** (linear): the value is left in SLOW_RESULT. */
+  readonly slowLoad128: number;
+  /** (linear): of the value in SLOW_RESULT. */
+  readonly slowStore128: number;
   /** (segment, offset, bytes | write << 8): the check that the fast test could not pass; may leave a fault. */
   readonly segmentCheck: number;
   /** (row index): around sensitive instructions. */
@@ -127,11 +133,29 @@ export abstract class WasmBuilder implements Builder<Expression> {
   clz64(a: Expression): Expression { return unary(OP.clz64, I64, a); }
   ctz64(a: Expression): Expression { return unary(OP.ctz64, I64, a); }
 
+  imm128(value: bigint): Expression { return constant128(value); }
+  vector(operation: VectorOperation, ...[a, b, c]: Expression[]): Expression { return { op: vectorOpcode(operation), type: V128, value: 0, a, b, c }; }
+  vectorShift(operation: VectorShift, value: Expression, count: Expression): Expression { return binary(vectorOpcode(operation), V128, value, count); }
+  vectorTest(operation: VectorTest, value: Expression): Expression { return unary(vectorOpcode(operation), I32, value); }
+  splat(shape: LaneShape, lane: Expression): Expression { return unary(SPLAT[shape], V128, lane); }
+  lane(shape: LaneShape, vector: Expression, index: number): Expression {
+    return { op: EXTRACT_LANE[shape], type: shape === "i64x2" ? I64 : I32, value: index, a: vector, hasLane: true };
+  }
+  withLane(shape: LaneShape, vector: Expression, index: number, lane: Expression): Expression {
+    return { op: REPLACE_LANE[shape], type: V128, value: index, a: vector, b: lane, hasLane: true };
+  }
+  shuffle(a: Expression, b: Expression, bytes: readonly number[]): Expression {
+    return { op: SHUFFLE, type: V128, value: bytes.reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n), a, b };
+  }
+  select128(c: Expression, t: Expression, f: Expression): Expression { return selectOf(V128, c, t, f); }
+
   // --- names
   let(value: Expression): Expression { return this.fn.bind(value); }
   let64(value: Expression): Expression { return this.fn.bind(value); }
+  let128(value: Expression): Expression { return this.fn.bind(value); }
   variable(initial: Expression): Variable<Expression> { return this.variableOf(initial); }
   variable64(initial: Expression): Variable<Expression> { return this.variableOf(initial); }
+  variable128(initial: Expression): Variable<Expression> { return this.variableOf(initial); }
   private variableOf(initial: Expression): Variable<Expression> {
     const local = this.fn.variable(initial);
     return {
@@ -167,6 +191,8 @@ export abstract class WasmBuilder implements Builder<Expression> {
   stateStore(address: Expression, width: Width, value: Expression): void { this.fn.store(storeOp[width], address, 0, value); }
   stateLoad64(address: Expression): Expression { return this.fn.load(OP.load64, address, 0); }
   stateStore64(address: Expression, value: Expression): void { this.fn.store(OP.store64, address, 0, value); }
+  stateLoad128(address: Expression): Expression { return this.fn.load(V128_LOAD, address, 0); }
+  stateStore128(address: Expression, value: Expression): void { this.fn.store(V128_STORE, address, 0, value); }
   segment(ref: SegmentRef, part: number): Expression {
     const op = part === SEG_SELECTOR ? OP.load16u : OP.load32;
     if (ref !== "operand") return this.fn.load(op, this.context, ref * SEGMENT_STRIDE + part);
@@ -304,6 +330,44 @@ export abstract class WasmBuilder implements Builder<Expression> {
     this.leaveOnFault();
     fn.otherwise();
     fn.store(OP.store64, this.add(linear, entry), 0, bound);
+    fn.close();
+  }
+
+  /** The alignment that #GP enforces is judged before paging: it needs the linear address alone. */
+  private linear128(ref: SegmentRef, offset: Expression, write: boolean, aligned: boolean): Expression {
+    const linear = this.linear(ref, offset, 16, write);
+    if (aligned) this.when(this.and(linear, constant(15)), () => this.raise(13, constant(0)));
+    return linear;
+  }
+
+  load128(ref: SegmentRef, offset: Expression, aligned: boolean): Expression {
+    const fn = this.fn;
+    const linear = this.linear128(ref, offset, false, aligned);
+    const { entry, miss } = this.lookup(this.tlbRead, linear, aligned ? 1 : 16);
+    const result = fn.newLocal(V128);
+    fn.openIf(miss);
+    this.announce();
+    fn.call(this.imports.slowLoad128, [linear]);
+    this.leaveOnFault();
+    fn.assign(result, fn.load(V128_LOAD, constant(SLOW_RESULT.offset), 0));
+    fn.otherwise();
+    fn.assign(result, fn.load(V128_LOAD, this.add(linear, entry), 0));
+    fn.close();
+    return result;
+  }
+
+  store128(ref: SegmentRef, offset: Expression, value: Expression, aligned: boolean): void {
+    const fn = this.fn;
+    const bound = fn.bind(value);
+    const linear = this.linear128(ref, offset, true, aligned);
+    const { entry, miss } = this.lookup(this.tlbWrite, linear, aligned ? 1 : 16);
+    fn.openIf(miss);
+    this.announce();
+    fn.store(V128_STORE, constant(SLOW_RESULT.offset), 0, bound);
+    fn.call(this.imports.slowStore128, [linear]);
+    this.leaveOnFault();
+    fn.otherwise();
+    fn.store(V128_STORE, this.add(linear, entry), 0, bound);
     fn.close();
   }
 

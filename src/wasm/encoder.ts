@@ -4,8 +4,8 @@ export const I32 = 0x7f;
 export const I64 = 0x7e;
 export const V128 = 0x7b;
 export type ValueType = typeof I32 | typeof I64 | typeof V128;
-export function valueType(kind: "i32" | "i64"): ValueType {
-  return kind === "i32" ? I32 : I64;
+export function valueType(kind: "i32" | "i64" | "v128"): ValueType {
+  return kind === "i32" ? I32 : kind === "i64" ? I64 : V128;
 }
 /** Block type without a result. */
 export const VOID = 0x40;

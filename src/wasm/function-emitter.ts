@@ -1,9 +1,13 @@
 // Emits one wasm function from expression trees. A tree is pure: constants, locals written once, and operators over them,
 // so it may be emitted at any later point. Everything that reads or writes state goes through `bind` into a local at once.
 
-import { ByteWriter, I32, I64, type ValueType, VOID } from "./encoder.ts";
+import { ByteWriter, I32, I64, type ValueType, V128, VOID } from "./encoder.ts";
+import { SHUFFLE, V128_CONST, V128_LOAD, VECTOR } from "./vector-opcodes.ts";
 
-/** A pure expression. `op` 0 = constant, 1 = local, otherwise the wasm opcode (0x1b = select). */
+/**
+ * A pure expression. `op` 0 = constant, 1 = local, otherwise the wasm opcode (0x1b = select, from VECTOR on behind the prefix);
+ * `value`: of a constant, number of a local or lane, bytes of a shuffle.
+ */
 export interface Expression {
   readonly op: number;
   readonly type: ValueType;
@@ -11,13 +15,15 @@ export interface Expression {
   readonly a?: Expression | undefined;
   readonly b?: Expression | undefined;
   readonly c?: Expression | undefined;
+  /** `value` is the number of a lane, which follows the opcode. */
+  readonly hasLane?: boolean;
 }
 
 const CONSTANT = 0;
 const LOCAL = 1;
 
 export const OP = {
-  block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11,
+  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11,
   drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
   load32: 0x28, load64: 0x29, load8s: 0x2c, load8u: 0x2d, load16s: 0x2e, load16u: 0x2f, store32: 0x36, store64: 0x37, store8: 0x3a, store16: 0x3b,
   const32: 0x41, const64: 0x42,
@@ -36,8 +42,15 @@ export function constant(value: number): Expression {
 export function constant64(value: bigint): Expression {
   return { op: CONSTANT, type: I64, value };
 }
+export function constant128(value: bigint): Expression {
+  return { op: CONSTANT, type: V128, value };
+}
 export function isConstant(e: Expression): boolean {
   return e.op === CONSTANT;
+}
+
+export function isLocal(e: Expression): boolean {
+  return e.op === LOCAL;
 }
 
 const fold32: Partial<Record<number, (a: number, b: number) => number>> = {
@@ -73,7 +86,7 @@ export function selectOf(type: ValueType, condition: Expression, whenTrue: Expre
 
 /** Code of one function. Label depths are tracked so that branches name a label, not a distance. */
 export class FunctionEmitter {
-  readonly code = new ByteWriter(4096);
+  code = new ByteWriter(4096);
   private readonly locals: ValueType[] = [];
   private readonly parameterCount: number;
   /** Locals free for reuse, by type. */
@@ -107,6 +120,18 @@ export class FunctionEmitter {
     this.scope = [];
   }
 
+  /** As `endScope`, but the locals of `needed` stay taken until a later scope ends without them. */
+  endScopeExcept(needed: ReadonlySet<number>): void {
+    const kept: { type: ValueType; index: number }[] = [];
+    for (const local of this.scope) (needed.has(local.index) ? kept : this.free).push(local);
+    this.scope = kept;
+  }
+
+  /** Keeps these locals for the whole function. */
+  keep(needed: ReadonlySet<number>): void {
+    this.scope = this.scope.filter((local) => !needed.has(local.index));
+  }
+
   /** Keeps the locals taken so far for the whole function. */
   keepLocals(): void {
     this.scope = [];
@@ -118,6 +143,9 @@ export class FunctionEmitter {
       if (e.type === I64) {
         w.byte(OP.const64);
         w.signed64(e.value as bigint);
+      } else if (e.type === V128) {
+        this.opcode(V128_CONST);
+        this.bytes128(e.value as bigint);
       } else {
         w.byte(OP.const32);
         w.signed(e.value as number);
@@ -132,7 +160,21 @@ export class FunctionEmitter {
     if (e.a) this.emit(e.a);
     if (e.b) this.emit(e.b);
     if (e.c) this.emit(e.c);
-    w.byte(e.op);
+    this.opcode(e.op);
+    if (e.op === SHUFFLE) this.bytes128(e.value as bigint);
+    else if (e.hasLane) w.byte(e.value as number);
+  }
+
+  private opcode(op: number): void {
+    if (op < VECTOR) this.code.byte(op);
+    else {
+      this.code.byte(VECTOR >> 8);
+      this.code.unsigned(op & 0xff);
+    }
+  }
+
+  private bytes128(value: bigint): void {
+    for (let at = 0n; at < 128n; at += 8n) this.code.byte(Number((value >> at) & 0xffn));
   }
 
   /** Pops the value on the wasm stack into a new local. */
@@ -163,7 +205,7 @@ export class FunctionEmitter {
 
   private memoryOperand(op: number, offset: number): void {
     const w = this.code;
-    w.byte(op);
+    this.opcode(op);
     w.byte(0); // alignment hint 1: guest addresses are unaligned
     w.unsigned(offset);
   }
@@ -177,7 +219,7 @@ export class FunctionEmitter {
       this.emit(address);
       this.memoryOperand(op, offset);
     }
-    return this.bindStack(op === OP.load64 ? I64 : I32);
+    return this.bindStack(op === V128_LOAD ? V128 : op === OP.load64 ? I64 : I32);
   }
 
   store(op: number, address: Expression, offset: number, value: Expression): void {

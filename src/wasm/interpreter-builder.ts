@@ -14,7 +14,10 @@ export type OperandForm =
   | { readonly kind: "gpr"; readonly slot: 0 | 1 | 2; readonly width: Width }
   | { readonly kind: "segment"; readonly slot: 0 | 1 | 2 }
   | { readonly kind: "number"; readonly slot: 0 | 1 | 2 }
-  | { readonly kind: "memory"; readonly width: number }
+  /** The record holds the register's address in the state. */
+  | { readonly kind: "xmm" | "mmx"; readonly slot: 0 | 1 | 2; readonly width: number }
+  /** `aligned`: #GP(0) unless its linear address is a multiple of its 16 bytes. */
+  | { readonly kind: "memory"; readonly width: number; readonly aligned: boolean }
   | { readonly kind: "immediate"; readonly width: number }
   | { readonly kind: "second-immediate"; readonly width: number }
   | { readonly kind: "far" }
@@ -160,7 +163,8 @@ export class InterpreterBuilder extends WasmBuilder {
       case "gpr": return this.registerPlace(operand.slot, operand.width);
       case "segment": return this.numberPlace(operand.slot, () => this.fn.load(OP.load16u, this.add(this.context, this.mul(this.field16(slotOffset[operand.slot]), constant(SEGMENT_STRIDE))), SEG_SELECTOR));
       case "number": return this.numberPlace(operand.slot, () => this.field16(slotOffset[operand.slot]));
-      case "memory": return this.memoryPlace(operand.width);
+      case "xmm": case "mmx": return this.packedPlace(operand.slot, operand.width);
+      case "memory": return this.memoryPlace(operand.width, operand.aligned);
       case "immediate": return this.constantPlace(operand.width, R_IMMEDIATE);
       case "second-immediate": return this.constantPlace(operand.width, R_LINK);
       case "far": {
@@ -195,18 +199,41 @@ export class InterpreterBuilder extends WasmBuilder {
     return { width: 2, isMemory: false, read, readForWrite: read, write: notWritable, address: notMemory, number: () => this.field16(slotOffset[slot]) };
   }
 
+  /** An XMM or MMX register, or its low part. */
+  private packedPlace(slot: 0 | 1 | 2, width: number): Place<Expression> {
+    const address = () => this.field16(slotOffset[slot]);
+    const read = () => (width === 16 ? this.stateLoad128(address()) : width === 8 ? this.stateLoad64(address()) : this.stateLoad(address(), 4));
+    return {
+      width,
+      isMemory: false,
+      read,
+      readForWrite: read,
+      write: (_b, value) => {
+        const bound = this.fn.bind(value);
+        if (width === 16) this.stateStore128(address(), bound);
+        else if (width === 8) this.stateStore64(address(), bound);
+        else this.stateStore(address(), 4, bound);
+      },
+      address: notMemory,
+      number: address,
+    };
+  }
+
   private constantPlace(width: number, offset: number): Place<Expression> {
     const read = () => this.field32(offset);
     return { width, isMemory: false, read, readForWrite: read, write: notWritable, address: notMemory, number: read };
   }
 
-  private memoryPlace(width: number): Place<Expression> {
+  private memoryPlace(width: number, aligned: boolean): Place<Expression> {
     const size = width as Width;
     let proved: { linear: Expression; host: Expression } | null = null;
     return {
       width,
       isMemory: true,
-      read: () => (width === 8 ? this.load64("operand", this.effectiveAddress()) : this.load("operand", this.effectiveAddress(), size)),
+      read: () => {
+        if (width === 16) return this.load128("operand", this.effectiveAddress(), aligned);
+        return width === 8 ? this.load64("operand", this.effectiveAddress()) : this.load("operand", this.effectiveAddress(), size);
+      },
       readForWrite: () => {
         const linear = this.linear("operand", this.effectiveAddress(), width, true);
         const { value, host } = this.loadForWrite(linear, size);
@@ -215,7 +242,10 @@ export class InterpreterBuilder extends WasmBuilder {
       },
       write: (_b, value) => {
         if (proved) this.storeProved(proved.linear, proved.host, size, value);
-        else if (width === 8) this.store64("operand", this.effectiveAddress(), value);
+        else if (width === 16) {
+          const bound = this.let128(value);
+          this.store128("operand", this.effectiveAddress(), bound, aligned);
+        } else if (width === 8) this.store64("operand", this.effectiveAddress(), value);
         else {
           const bound = this.let(value);
           this.store("operand", this.effectiveAddress(), size, bound);

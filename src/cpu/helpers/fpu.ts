@@ -23,10 +23,10 @@ function checkPending(p: Processor, cr0: number): void {
   else p.hooks.floatingPointError();
 }
 
-/** `kind` 0: an instruction on XMM registers; 1: one on MMX registers. */
+/** `kind` 0: an instruction on XMM registers; 1: one on MMX registers; 2: on both. */
 export function sseCheck(p: Processor, kind: number): void {
   const cr0 = p.context.get(CR0);
-  if (cr0 & CR0_EM || (kind === 0 && (p.context.get(CR4) & CR4_OSFXSR) === 0)) p.raiseNoError(UD);
+  if (cr0 & CR0_EM || (kind !== 1 && (p.context.get(CR4) & CR4_OSFXSR) === 0)) p.raiseNoError(UD);
   else if (cr0 & CR0_TS) p.raiseNoError(NM);
-  else if (kind === 1) checkPending(p, cr0);
+  else if (kind !== 0) checkPending(p, cr0);
 }
