@@ -1,7 +1,7 @@
 // Files that hold a disk, or something else altogether, in a form that this machine does not read:
 // each is named, with the command that makes it readable.
 
-import { asciiOf, type Finding, type ImageProbe } from "./image-identity.ts";
+import type { Finding, ImageProbe } from "./image-identity.ts";
 
 interface ForeignFormat {
   readonly name: string;
@@ -17,25 +17,8 @@ const startsWith =
   (probe: ImageProbe): boolean =>
     magic.every((byte, i) => probe.u8(i) === byte) && probe.size >= magic.length;
 
-const VHD_COOKIE = "conectix";
-const VMDK_DESCRIPTOR = "# Disk DescriptorFile";
-
 const FORMATS: readonly ForeignFormat[] = [
-  { name: "a qcow2 disk image", evidence: "`QFI\\xfb` at byte 0", matches: startsWith(0x51, 0x46, 0x49, 0xfb), whatToDo: convert("qcow2") },
-  {
-    name: "a VMware disk image (VMDK)",
-    evidence: "`KDMV`, `COWD` or a descriptor at byte 0",
-    matches: (p) => p.has(0, "KDMV") || p.has(0, "COWD") || p.has(0, VMDK_DESCRIPTOR),
-    whatToDo: convert("vmdk"),
-  },
-  { name: "a VirtualBox disk image (VDI)", evidence: "BEDA107Fh at byte 64", matches: (p) => p.u32(64) === 0xbeda107f, whatToDo: convert("vdi") },
   { name: "a Hyper-V disk image (VHDX)", evidence: "`vhdxfile` at byte 0", matches: (p) => p.has(0, "vhdxfile"), whatToDo: convert("vhdx") },
-  {
-    name: "a Virtual PC disk image (VHD)",
-    evidence: "`conectix` in the footer",
-    matches: (p) => p.has(0, VHD_COOKIE) || (p.size >= 512 && asciiOf(p.bytes(p.size - 512, 8), 0, 8) === VHD_COOKIE),
-    whatToDo: convert("vpc"),
-  },
   { name: "a ZIP archive", evidence: "`PK\\3\\4` at byte 0", matches: startsWith(0x50, 0x4b, 3, 4), whatToDo: unpack("unzip") },
   { name: "a 7-Zip archive", evidence: "`7z` at byte 0", matches: startsWith(0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c), whatToDo: unpack("7z x") },
   { name: "a bzip2-compressed file", evidence: "`BZh` at byte 0", matches: (p) => p.has(0, "BZh"), whatToDo: unpack("bunzip2") },

@@ -43,7 +43,11 @@ export interface ElToritoEntry {
 
 /** Facts by kind; what does not apply is absent. */
 export interface ImageDetails {
+  /** Of the file. */
   readonly sizeBytes: number;
+  /** The container around the disk ("qcow2, version 3"), and the size of the disk inside. */
+  readonly container?: string;
+  readonly virtualBytes?: number;
   /** Of the medium in its drive: more sectors than the file has are read as zeros. Absent for kernels and the like. */
   readonly sectorSize?: number;
   readonly sectorCount?: number;
