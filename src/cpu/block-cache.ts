@@ -98,6 +98,11 @@ export class BlockCache {
     const entry = cpu.translateCode(linear);
     if (entry === 0) return FETCH_FAULT;
     const physicalPage = entry >>> 12;
+    if (cpu.nonRoot !== null && cpu.physical.hostPage(physicalPage) === 0) {
+      // Code outside memory: the fetch itself leaves.
+      cpu.physical.read((physicalPage * PAGE + (linear & (PAGE - 1))) >>> 0, 1);
+      return FETCH_FAULT;
+    }
     const offset = linear & (PAGE - 1);
     const key = offset | (mode << 12);
     const page = this.pages.get(physicalPage);

@@ -17,7 +17,7 @@ import {
 } from "./interpreter.ts";
 import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
-import { DB } from "./processor.ts";
+import { DB, NMI } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 
 /** "exception": see `stopAtException`; "breakpoint": see `watch` and `breakAfter`. */
@@ -94,7 +94,7 @@ export class Core {
       const body = helpers[name];
       wrapped[name] = (...args) => {
         const result = body(...args);
-        if (this.intr || this.nmiPending || this.needsSingle()) this.requestBreak();
+        if (this.intr || this.nmiPending || this.needsSingle() || cpu.nonRoot?.interruptWindowExiting) this.requestBreak();
         return result;
       };
     }
@@ -237,6 +237,10 @@ export class Core {
 
   private deliver(): void {
     const { state } = this.cpu;
+    if (this.cpu.exit.pending) {
+      state.write(FAULT, 0);
+      return;
+    }
     const hasError = state.read(FAULT_HAS_ERROR) !== 0;
     this.note(state.read(FAULT) - 1, hasError ? state.read(FAULT_ERROR) : null);
     if (this.deliverExceptions) this.cpu.deliverFault();
@@ -270,6 +274,10 @@ export class Core {
 
   private takeInterrupt(): boolean {
     const { cpu } = this;
+    if (cpu.nonRoot !== null && !this.holdInterrupts && cpu.exitBetweenInstructions(this.intr, this.nmiPending)) {
+      if (cpu.exit.vector === NMI) this.nmiPending = false;
+      return true;
+    }
     if (this.nmiPending && !this.holdInterrupts && cpu.nmiDeliverable()) {
       this.nmiPending = false;
       cpu.deliverNmi();
@@ -359,8 +367,7 @@ export class Core {
         case LEAVE_FAULT:
           this.giveBack(at);
           state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
-          if (cpu.exit.pending) state.write(FAULT, 0);
-          else this.deliver();
+          this.deliver();
           return false;
         case LEAVE_SUSPENDED:
           this.giveBack(at);

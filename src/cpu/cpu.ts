@@ -8,6 +8,7 @@ import { updateMode } from "./mode.ts";
 import { peekPhysical } from "./paging.ts";
 import { DB, NMI, Processor } from "./processor.ts";
 import { resetProcessor } from "./reset.ts";
+import { EXIT_EXCEPTION, EXIT_EXTERNAL_INTERRUPT, EXIT_INTERRUPT_WINDOW } from "./vmx-controls.ts";
 
 /** Bits of `codePages`. */
 const PAGE_HOLDS_CODE = 1, PAGE_IS_TRACED = 2;
@@ -25,7 +26,17 @@ export class Cpu extends Processor {
 
   /** With a monitor attached: the interrupt leaves to ring 0 unacknowledged; the monitor asks its controller for the vector. */
   exitForInterrupt(): void {
-    recordExit(this, "interrupt", 0, this.state.eip);
+    recordExit(this, "interrupt", 0, this.state.eip, this.nonRoot !== null ? EXIT_EXTERNAL_INTERRUPT : -1);
+  }
+
+  /** Non-root operation: what leaves between two instructions, whatever the guest's own IF. True: it has left. */
+  exitBetweenInstructions(intr: boolean, nmi: boolean): boolean {
+    const block = this.nonRoot;
+    if (block === null) return false;
+    if (nmi && block.nmiExiting) recordExit(this, "interrupt", NMI, this.state.eip, EXIT_EXCEPTION);
+    else if (intr && block.externalInterruptExiting) this.exitForInterrupt();
+    else if (block.interruptWindowExiting && this.interruptible()) recordExit(this, "vmx", 0, this.state.eip, EXIT_INTERRUPT_WINDOW);
+    return this.exit.pending;
   }
 
   /** A non-maskable interrupt; blocks further ones until IRET. */

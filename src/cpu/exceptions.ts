@@ -11,7 +11,7 @@ import {
 } from "../isa/state-layout.ts";
 import { DR7_GD, setDebugStatus } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
-import { type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
+import { type CutOffEvent, type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
 import { readLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { CR0_PE, CR4_PVI, CR4_VME } from "./control-bits.ts";
@@ -23,6 +23,7 @@ import {
 import { inV86, loadUnprotected, markAccessed, readDescriptor, setCodeSegment, setDescriptor, setFromDescriptor, setUnusable } from "./segmentation.ts";
 import { currentStack, innerStack } from "./stack.ts";
 import { FROM_INTERRUPT, checkAvailableTss, switchTask } from "./task.ts";
+import { EXIT_EXCEPTION, EXIT_TRIPLE_FAULT } from "./vmx-controls.ts";
 
 /** What raised the event: it decides RF, EXT, the gate's DPL check and double faults. */
 export const EVENT_FAULT = 0, EVENT_TRAP = 1, EVENT_EXTERNAL = 2, EVENT_INT1 = 3, EVENT_SOFTWARE = 4, EVENT_SOFTWARE_EXCEPTION = 5;
@@ -66,8 +67,10 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
   const { state } = p;
   for (;;) {
     try {
+      if (p.nonRoot !== null && leavesFor(p, vector, kind, hasError, error)) return;
       const delivered = dispatch(p, vector, kind, hasError, error);
       p.breakpointFault = false;
+      if (!delivered && p.nonRoot !== null) p.exit.cutOff = { vector, kind, hasError, error };
       if (!delivered || p.pendingDebug === 0) return;
       // The frame touched a data breakpoint, or the new task has its trap bit set: #DB before the handler begins.
       setDebugStatus(p, p.pendingDebug);
@@ -81,6 +84,11 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
       p.external = 0;
       p.breakpointFault = false;
       p.taskCommitted = false;
+      if (p.exit.pending) {
+        p.exit.cutOff = { vector, kind, hasError, error };
+        state.write(FAULT, 0);
+        return;
+      }
     }
     const second = state.read(FAULT) - 1;
     const isException = kind === EVENT_FAULT || kind === EVENT_TRAP;
@@ -88,7 +96,8 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
     error = state.read(FAULT_ERROR);
     state.write(FAULT, 0);
     if (isException && vector === DF && (isContributory(second) || second === PF)) {
-      p.context.set(ACTIVITY, SHUT_DOWN);
+      if (p.nonRoot !== null) recordExit(p, "vmx", 0, state.eip, EXIT_TRIPLE_FAULT);
+      else p.context.set(ACTIVITY, SHUT_DOWN);
       return;
     }
     if (isException && isDouble(vector, second)) {
@@ -100,6 +109,18 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
     }
     kind = EVENT_FAULT;
   }
+}
+
+/** An exception that the control block's bitmap names leaves before its delivery. */
+function leavesFor(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
+  if (kind === EVENT_EXTERNAL || ((p.nonRoot!.exceptionBitmap >>> vector) & 1) === 0) return false;
+  recordEvent(p, vector, kind, hasError, error, "vmx", EXIT_EXCEPTION);
+  return true;
+}
+
+/** Delivers an event whose delivery was cut off by an exit. */
+export function deliverAgain(p: Processor, event: CutOffEvent): void {
+  deliverSeries(p, event.vector, event.kind, event.hasError, event.error);
 }
 
 function isContributory(vector: number): boolean {
@@ -171,8 +192,8 @@ function dispatchProtected(p: Processor, vector: number, kind: EventKind, hasErr
 
 function throughTaskGate(p: Processor, selector: number, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
   checkAvailableTss(p, selector, GP);
-  if (p.deprivileged) {
-    recordEvent(p, vector, kind, hasError, error, "task-switch");
+  if (p.leavesForTasks) {
+    recordEvent(p, vector, kind, hasError, error, "task-switch", p.taskExitReason);
     p.exit.selector = selector;
     return false;
   }
@@ -237,9 +258,9 @@ function throughGate(
   return true;
 }
 
-function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number, exitKind: ExitKind): void {
+function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number, exitKind: ExitKind, vmxReason = -1): void {
   const resumeFlag = (flagsImage(p, kind) & EFLAGS_RF) !== 0;
-  recordExit(p, exitKind, vector, p.state.eip);
+  recordExit(p, exitKind, vector, p.state.eip, vmxReason);
   const { exit } = p;
   exit.hasErrorCode = hasError;
   exit.errorCode = error;
@@ -247,8 +268,8 @@ function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: bo
   exit.resumeFlag = resumeFlag;
 }
 
-/** The processor would enter ring 0, where the monitor is: it stops instead, with nothing changed. */
-export function recordExit(p: Processor, kind: ExitKind, vector: number, returnEip: number): void {
+/** The processor would enter ring 0, where the monitor is, or its control block wants an exit: it stops instead, with nothing changed. */
+export function recordExit(p: Processor, kind: ExitKind, vector: number, returnEip: number, vmxReason = -1): void {
   const { exit } = p;
   p.exitCount++;
   exit.pending = true;
@@ -260,4 +281,6 @@ export function recordExit(p: Processor, kind: ExitKind, vector: number, returnE
   exit.returnEip = returnEip;
   exit.resumeFlag = false;
   exit.selector = 0;
+  exit.vmxReason = vmxReason;
+  exit.cutOff = null;
 }

@@ -1,7 +1,15 @@
-// CpuExit: the processor would have entered CPL 0 while a monitor is attached, and stopped instead.
-// Nothing architectural has changed; the run loop hands the record to the monitor.
+// CpuExit: the processor would have entered CPL 0 while a monitor is attached, or its control block asked it to leave non-root
+// operation. Nothing architectural has changed; the run loop hands the record to the monitor.
 
-export type ExitKind = "exception" | "software-interrupt" | "interrupt" | "sysenter" | "call-gate" | "task-switch";
+export type ExitKind = "exception" | "software-interrupt" | "interrupt" | "sysenter" | "call-gate" | "task-switch" | "vmx";
+
+/** An event whose delivery an exit cut off: "IDT-vectoring information". */
+export interface CutOffEvent {
+  readonly vector: number;
+  readonly kind: 0 | 1 | 2 | 3 | 4 | 5;
+  readonly hasError: boolean;
+  readonly error: number;
+}
 
 /** One record, reused: copy what must last. */
 export class CpuExit {
@@ -19,6 +27,12 @@ export class CpuExit {
   resumeFlag = false;
   /** Selector of the call gate or TSS. */
   selector = 0;
+  /** Intel's basic exit reason; -1: no exit of non-root operation. */
+  vmxReason = -1;
+  /** Of an EPT violation: access and rights, and the address. */
+  qualification = 0;
+  guestPhysical = 0;
+  cutOff: CutOffEvent | null = null;
 
   clear(): void {
     this.pending = false;

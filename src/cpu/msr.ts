@@ -14,14 +14,19 @@ export function answer(p: Processor, low: number, high: number): void {
   p.state.setGpr(EDX, high);
 }
 
+/** Ticks since power-on; in non-root operation with the monitor's offset. */
+function countedTicks(p: Processor): number {
+  return p.hooks.readTimestamp(p.context.isHardware) + (p.nonRoot?.tscOffset ?? 0);
+}
+
 /** The time-stamp counter as this context counts, exact up to 2^53. */
 export function timestamp(p: Processor): number {
-  const ticks = p.hooks.readTimestamp(p.context.isHardware);
+  const ticks = countedTicks(p);
   return p.timestampOffset === 0n ? ticks : Number(BigInt.asUintN(64, BigInt(ticks) + p.timestampOffset));
 }
 
 export function answerTimestamp(p: Processor): void {
-  const ticks = p.hooks.readTimestamp(p.context.isHardware);
+  const ticks = countedTicks(p);
   const sum = p.timestampOffset === 0n ? ticks : BigInt.asUintN(64, BigInt(ticks) + p.timestampOffset);
   if (typeof sum === "number") answer(p, sum % 0x1_0000_0000 | 0, Math.floor(sum / 0x1_0000_0000) | 0);
   else answer(p, Number(sum % TWO32) | 0, Number(sum / TWO32) | 0);

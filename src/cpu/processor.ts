@@ -9,6 +9,7 @@ import { MsrFile } from "./msr-file.ts";
 import type { PhysicalSpace } from "./physical-space.ts";
 import { Context, CpuState } from "./state.ts";
 import { Tlb, type TlbTables } from "./tlb.ts";
+import { type ControlBlock, EXIT_TASK_SWITCH } from "./vmx-controls.ts";
 
 /** Vectors; SDM Vol. 3A, "Protected-Mode Exceptions and Interrupts". */
 export const DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DF = 8, TS = 10, NP = 11, SS_FAULT = 12, GP = 13, PF = 14, MF = 16, AC = 17;
@@ -49,7 +50,7 @@ export interface CpuHooks {
 export interface ContextUnit {
   readonly context: Context;
   readonly tlb: Tlb;
-  readonly physical: PhysicalSpace;
+  physical: PhysicalSpace;
   /** CR4 bits that MOV CR4 accepts. */
   cr4Mask: number;
 }
@@ -80,9 +81,20 @@ export class Processor {
   /** A monitor is attached: context H never enters CPL 0. */
   hostAttached = false;
 
+  /** The guest runs in VMX non-root operation, under this control block. */
+  nonRoot: ControlBlock | null = null;
+
   /** The present code runs on the silicon of a machine whose ring 0 is the monitor. */
   get deprivileged(): boolean {
     return this.hostAttached && this.context.isHardware;
+  }
+
+  /** Task switches leave: into ring 0, or always in non-root operation. */
+  get leavesForTasks(): boolean {
+    return this.deprivileged || this.nonRoot !== null;
+  }
+  get taskExitReason(): number {
+    return this.nonRoot !== null ? EXIT_TASK_SWITCH : -1;
   }
 
   /** The active context and what belongs to it. */

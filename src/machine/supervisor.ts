@@ -144,6 +144,7 @@ export class Supervisor {
     // The counter that the guest may have read does not run back.
     this.parts.cpu.timestampOffset += BigInt(this.monitorTicks);
     this.vmm.detach();
+    this.probes.detach();
     this.vmm = null;
   }
 

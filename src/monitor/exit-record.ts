@@ -7,7 +7,7 @@ import type { Decoded } from "../isa/decoded.ts";
 import type { Decoder } from "../isa/decoder.ts";
 import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
 import {
-  ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER,
+  ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER, REASON_VMX,
 } from "../protocol/trap-record.ts";
 import { GuestCode } from "./guest-code.ts";
 import type { TrapLog } from "./trap-log.ts";
@@ -144,6 +144,7 @@ export class ExitRecorder {
 }
 
 export function reasonOf(exit: CpuExit): number {
+  if (exit.vmxReason >= 0) return REASON_VMX + exit.vmxReason;
   switch (exit.kind) {
     case "interrupt": return REASON_IRQ;
     case "software-interrupt": return REASON_INT;

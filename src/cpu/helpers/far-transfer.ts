@@ -154,8 +154,8 @@ function toTask(p: Processor, selector: number, access: number, source: typeof F
     tss = p.descriptorLow >>> 16;
   }
   checkAvailableTss(p, tss, GP);
-  if (p.deprivileged) {
-    recordExit(p, "task-switch", 0, p.state.eip);
+  if (p.leavesForTasks) {
+    recordExit(p, "task-switch", 0, p.state.eip, p.taskExitReason);
     p.exit.selector = tss;
     p.raiseNoError(FAULT_IS_EXIT - 1);
     return;

@@ -20,6 +20,7 @@ import { farCall, farJump, farReturn } from "./far-transfer.ts";
 import { sysenter, sysexit } from "./fast-system-call.ts";
 import { clearInterruptFlag, popFlags, pushFlags, setInterruptFlag } from "./flags.ts";
 import { fpuCheck, sseCheck } from "./fpu.ts";
+import { withIntercepts } from "./intercepts.ts";
 import { interruptReturn } from "./interrupt-return.ts";
 import { checkIo, portIn, portOut } from "./io.ts";
 import { breakpointTrap, icebp, overflowTrap, softwareInterrupt } from "./software-interrupt.ts";
@@ -59,7 +60,7 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
   /** The segment that the executing record names. */
   const recordSegment = () => p.state.view.getUint16(p.state.read(RECORD) + R_SEGMENT, true) / SEGMENT_STRIDE;
 
-  return {
+  return withIntercepts(p, {
     farJump: guard((selector, offset) => {
       farJump(p, selector, offset);
       deliverVirtualInterrupt(p);
@@ -161,5 +162,5 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     undefined: undefinedOpcode,
     monitorWait: undefinedOpcode,
     pause: () => 0,
-  };
+  });
 }

@@ -69,8 +69,8 @@ function loadFlags(p: Processor, image: number, mask: number, size: OperandSize)
 
 function returnToTask(p: Processor): void {
   const selector = checkBackLink(p);
-  if (p.deprivileged) {
-    recordExit(p, "task-switch", 0, p.state.eip);
+  if (p.leavesForTasks) {
+    recordExit(p, "task-switch", 0, p.state.eip, p.taskExitReason);
     p.exit.selector = selector;
     p.raiseNoError(FAULT_IS_EXIT - 1);
     return;

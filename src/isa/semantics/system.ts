@@ -4,7 +4,7 @@
 import type { Builder, HelperName, Instance } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import {
-  CR0, EFLAGS_ZF, type Field, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SEG_BASE,
+  EFLAGS_ZF, type Field, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SEG_BASE,
 } from "../state-layout.ts";
 import { behind } from "./address.ts";
 
@@ -65,7 +65,7 @@ export const str: Semantics = (b, i) => {
 /** A 32-bit register takes all of CR0 (its upper half is undefined by the manual). */
 export const smsw: Semantics = (b, i) => {
   b.helper("checkUmip");
-  i.op[0].write(b, b.get(CR0));
+  i.op[0].write(b, b.helper("readControl", b.imm(0)));
 };
 
 export const lldt: Semantics = (b, i) => {

@@ -49,11 +49,23 @@ export class Probes implements SensitiveProbe {
     this.mnemonicIds = Int32Array.from(parts.rows, (row) => (row.sensitivity ? parts.log.counters.mnemonicId(row.mnemonic) : 0));
   }
 
+  private monitored = false;
+
+  /** Without a monitor, or in the guest's own rings in non-root operation: what an instruction does is what bare metal does. */
+  private get runsBare(): boolean {
+    return !this.monitored || this.parts.cpu.nonRoot !== null;
+  }
+
   /** A monitor takes over, with the guest's kernel in `ring`; V is right. */
   attach(ring: Ring): void {
     this.guest.ring = ring;
     this.lostInterruptFlag = null;
+    this.monitored = true;
     this.truth.adopt();
+  }
+
+  detach(): void {
+    this.monitored = false;
   }
 
   /** Moves what was only counted into the shared statistics. Call before they are read. */
@@ -68,7 +80,7 @@ export class Probes implements SensitiveProbe {
 
   before(row: number): void {
     const { cpu, rows } = this.parts;
-    if (!cpu.hostAttached) {
+    if (this.runsBare) {
       if (this.recordObserved) this.insn.read();
     } else if (cpu.context.isHardware) { // on V the monitor steps: that is no execution by the guest
       this.insn.read();
@@ -79,7 +91,7 @@ export class Probes implements SensitiveProbe {
   after(row: number): void {
     const { cpu, log, icount, nowNs, rows } = this.parts;
     const { judgement, insn } = this;
-    if (!cpu.hostAttached) {
+    if (this.runsBare) {
       if (this.recordObserved) log.observed(insn.site(log), icount(), nowNs(), ACTIONS.native, 0, this.shown(rows[row]!));
       else this.bulk[row]!++;
       return;

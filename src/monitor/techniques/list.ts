@@ -4,10 +4,12 @@ import type { TechniqueId } from "../../protocol/technique.ts";
 import { emulate } from "./emulate.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 import { trap } from "./trap.ts";
+import { vtx } from "./vtx.ts";
 
 export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
   emulate,
   trap,
+  vtx,
 ];
 
 export const BUILT_TECHNIQUES: readonly TechniqueId[] = TECHNIQUE_LIST.map(({ id }) => id);
