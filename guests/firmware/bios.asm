@@ -40,6 +40,7 @@
 %include "bios/video-rom.asm"
 %include "bios/option-rom.asm"
 %include "bios/fwcfg.asm"
+%include "bios/tables.asm"
 %include "bios/bootplan.asm"
 %include "bios/boot.asm"
 %include "bios/fixed.asm"

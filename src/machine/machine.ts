@@ -4,7 +4,7 @@
 import { Core } from "../cpu/core.ts";
 import { Cpu } from "../cpu/cpu.ts";
 import { createHelpers } from "../cpu/helpers/index.ts";
-import type { CpuModelName } from "../cpu/models.ts";
+import { type CpuModelName, featureWord } from "../cpu/models.ts";
 import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
@@ -98,6 +98,10 @@ export class Machine {
         codeWritten: (address, length) => this.codeWritten(address, length),
         readTimestamp: (hardware) => Math.floor(this.clock.nowNs() * TSC_PER_NS) + (hardware ? this.supervisor.monitorTicks : 0),
         floatingPointError: () => this.pc.floatingPointError(),
+        apicBase: {
+          read: () => this.pc.interrupts.localApic?.base ?? null,
+          write: (value) => this.pc.interrupts.localApic?.setBase(value) ?? false,
+        },
         notice: (text) => this.events.notice(text),
       },
     });
@@ -107,10 +111,12 @@ export class Machine {
     this.breakpoints = new Breakpoints(this.cpu, this.core);
     this.memory = new GuestMemory(this.cpu, physical);
     this.clock.onDue = () => this.core.stop();
+    const { model } = this.cpu;
     this.pc = new Pc({
       clock: this.clock,
       physical,
       mmio,
+      processor: { signature: model.signature, features: featureWord(model, "edx", true), apic: model.features.has("apic") },
       memoryBytes: options.memoryBytes,
       drives: options.drives,
       ...(options.firmware ? { firmware: options.firmware } : {}),
@@ -123,6 +129,7 @@ export class Machine {
       },
       pins: {
         intr: (level) => (this.complete ? this.supervisor.setIntr(level) : this.core.setIntr(level)),
+        nmi: () => this.core.raiseNmi(),
         reset: () =>
           this.request(() => {
             this.resetRequested = true;

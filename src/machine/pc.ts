@@ -3,13 +3,15 @@
 import { ImageError } from "../base/errors.ts";
 import { Overlay } from "../block/overlay.ts";
 import { RawDisk } from "../block/raw.ts";
+import { acpiFiles } from "../firmware/acpi/loader-script.ts";
+import { romTables, TABLES_FILE } from "../firmware/acpi/rom-tables.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
 import { AcpiPm } from "../hardware/acpi-pm.ts";
 import { AtapiCdrom } from "../hardware/atapi.ts";
 import type { BlockDevice, ByteSource, Clock, Device, Region } from "../hardware/device.ts";
 import { Dma8237 } from "../hardware/dma-8237.ts";
 import { Fdc82077aa } from "../hardware/fdc-82077aa.ts";
-import { FwCfg } from "../hardware/fw-cfg.ts";
+import { FW_CFG_NB_CPUS, FwCfg } from "../hardware/fw-cfg.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
 import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
@@ -17,7 +19,7 @@ import { placeOn } from "../hardware/pci-function.ts";
 import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
 import { Piix3Ide, Piix3IsaBridge, Piix4Pm } from "../hardware/pci-piix.ts";
 import { PciVga } from "../hardware/pci-vga.ts";
-import { Pic8259aPair } from "../hardware/pic-8259a.ts";
+import type { Pic8259aPair } from "../hardware/pic-8259a.ts";
 import { Pit8254 } from "../hardware/pit-8254.ts";
 import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
 import { Ps2Keyboard } from "../hardware/ps2-keyboard.ts";
@@ -29,6 +31,7 @@ import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
 import { setUpCmos } from "./cmos-setup.ts";
 import type { BootOrder, DriveName, Drives } from "./drives.ts";
+import { InterruptWiring } from "./interrupt-wiring.ts";
 import type { GuestPhysical } from "./physical.ts";
 
 /** What the machine says to the outside. */
@@ -40,6 +43,7 @@ export interface PcEvents {
 
 export interface PcPins {
   intr(level: boolean): void;
+  nmi(): void;
   reset(): void;
   powerOff(): void;
   exit(value: number): void;
@@ -47,10 +51,18 @@ export interface PcPins {
   mappingChanged(): void;
 }
 
+/** What the board must know of its processor: leaf 1 of CPUID, EAX and EDX, and whether it has a local APIC. */
+export interface ProcessorDescription {
+  readonly signature: number;
+  readonly features: number;
+  readonly apic: boolean;
+}
+
 export interface PcOptions {
   readonly clock: Clock;
   readonly physical: GuestPhysical;
   readonly mmio: MmioBus;
+  readonly processor: ProcessorDescription;
   readonly memoryBytes: number;
   readonly drives: Drives;
   readonly firmware?: { readonly bios: Uint8Array; readonly vgabios?: Uint8Array };
@@ -69,12 +81,12 @@ const SOFT_OFF_TYPE = 0;
 
 export class Pc {
   readonly io = new IoBus();
+  readonly interrupts: InterruptWiring;
   readonly pic: Pic8259aPair;
   readonly vga: Vga;
   readonly serial: readonly [Uart16550a, Uart16550a];
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
-  interruptPending = false;
   private readonly fdc: Fdc82077aa;
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
@@ -85,17 +97,16 @@ export class Pc {
     this.bare = !options.firmware;
     const { clock, pins, events, physical, mmio, drives } = options;
     const { io } = this;
-    this.pic = this.add(
-      new Pic8259aPair({
-        intr: {
-          set: (level) => {
-            this.interruptPending = level;
-            pins.intr(level);
-          },
-        },
-      }),
-    );
-    const irq = (n: number) => this.pic.irq(n);
+    const mappingChanged = () => pins.mappingChanged();
+    this.interrupts = new InterruptWiring({
+      clock, mmio, mappingChanged,
+      apic: options.processor.apic && !this.bare,
+      intr: (level) => pins.intr(level),
+      nmi: () => pins.nmi(),
+    });
+    for (const device of this.interrupts.devices) this.add(device);
+    this.pic = this.interrupts.pic;
+    const irq = (n: number) => this.interrupts.irq(n);
     const pit = this.add(new Pit8254({ clock, irq0: irq(0) }));
     const rtc = this.add(new RtcMc146818a({ clock, irq8: irq(8) }));
     this.vga = this.add(new Vga(clock));
@@ -165,6 +176,7 @@ export class Pc {
     pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region))));
 
     const fwCfg = this.add(new FwCfg());
+    describeBoard(fwCfg, options.processor);
     if (options.bootPlan) {
       fwCfg.addFile("opt/trapscope/bootplan", options.bootPlan.plan);
       fwCfg.addFile("opt/trapscope/bootdata", options.bootPlan.data);
@@ -220,13 +232,17 @@ export class Pc {
     return device;
   }
 
+  get interruptPending(): boolean {
+    return this.interrupts.pending;
+  }
+
   acknowledge(): number {
-    return this.pic.acknowledge();
+    return this.interrupts.acknowledge();
   }
 
   /** FERR# of the processor; on a bare one nothing hears it. */
   floatingPointError(): void {
-    if (!this.bare) this.pic.irq(13).set(true);
+    if (!this.bare) this.interrupts.irq(13).set(true);
   }
 
   reset(): void {
@@ -243,6 +259,17 @@ function floppy(source: ByteSource): BlockDevice {
   const sectors = Math.ceil(source.size / 512);
   const sectorCount = FLOPPY_SECTORS.includes(sectors) ? sectors : (FLOPPY_SECTORS.find((size) => size >= Math.max(sectors, HIGH_DENSITY)) ?? sectors);
   return new Overlay(new RawDisk(source, { sectorCount }));
+}
+
+/** Key of QEMU's machine-specific items: IRQ 0 comes in at input 2 of the I/O APIC. */
+const FW_CFG_IRQ0_OVERRIDE = 0x8002;
+
+/** The tables about the board, for our firmware and for those that know QEMU's way. */
+function describeBoard(fwCfg: FwCfg, processor: ProcessorDescription): void {
+  fwCfg.addNumber(FW_CFG_NB_CPUS, 1, 2);
+  fwCfg.addItem(FW_CFG_IRQ0_OVERRIDE, Uint8Array.of(1));
+  fwCfg.addFile(TABLES_FILE, romTables(processor, processor));
+  for (const [name, bytes] of acpiFiles(processor)) fwCfg.addFile(name, bytes);
 }
 
 /** Port CF9h lies inside the PCI configuration address register: a byte access to it is the reset control register. */

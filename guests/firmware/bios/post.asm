@@ -29,6 +29,7 @@ post:
         call    init_memory_size
         call    fwcfg_detect
         call    pci_init
+        call    init_tables
         call    init_keyboard_controller
         call    find_video_rom
         call    scan_video_rom
