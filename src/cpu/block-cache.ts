@@ -11,7 +11,7 @@ import type { Decoded } from "../isa/decoded.ts";
 import { TOO_LONG } from "../isa/decoded.ts";
 import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
 import {
-  H_CODE_BYTES, H_COUNT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEADER_BYTES, LINK_NEVER, LINK_UNRESOLVED, R_HANDLER, R_LINK, R_OFFSET,
+  H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEADER_BYTES, LINK_NEVER, LINK_UNRESOLVED, R_HANDLER, R_LINK, R_OFFSET,
   R_REMAINING, RECORD_BYTES,
 } from "../isa/record-layout.ts";
 import { CS, MODE_CODE32, MODE_FLAT, MODE_SINGLE } from "../isa/state-layout.ts";
@@ -48,6 +48,16 @@ interface CodePage {
   readonly stale: Map<number, number[]>;
 }
 
+/** What the cache tells the translator. */
+export interface TranslatedCode {
+  /** The word H_HEAT of a block that has just been decoded. `key`: offset in the page | mode << 12. */
+  heatOf(physicalPage: number, key: number): number;
+  /** Bytes [from, to) of the page are not what they were. */
+  invalidate(physicalPage: number, from: number, to: number): void;
+  /** All records are void. */
+  flush(): void;
+}
+
 /** What `find` gives instead of a record. */
 export const FETCH_FAULT = 0;
 
@@ -63,6 +73,7 @@ export class BlockCache {
   private next: number;
   private pages = new Map<number, CodePage>();
   private readonly decoded: Decoded = createDecoded();
+  translated: TranslatedCode | null = null;
   private readonly bytes = new Uint8Array(16);
   private readonly view: DataView;
 
@@ -84,7 +95,22 @@ export class BlockCache {
     for (const page of this.pages.keys()) this.cpu.unmarkCode(page);
     this.pages = new Map();
     this.next = this.begin;
+    this.translated?.flush();
     this.onFlush();
+  }
+
+  /** Record of the block that begins there, 0 where there is none. */
+  recordOf(physicalPage: number, key: number): number {
+    return this.pages.get(physicalPage)?.blocks.get(key)?.record ?? 0;
+  }
+
+  /** Bytes [from, to) of a page that holds decoded code are translated: a store to them must be seen. */
+  cover(physicalPage: number, from: number, to: number): void {
+    markGranules(this.pageOf(physicalPage), from, to);
+  }
+
+  holdsCode(physicalPage: number): boolean {
+    return this.pages.has(physicalPage);
   }
 
   /** Record of the code at `eip`, decoded now if need be; FETCH_FAULT with the fault raised where it cannot be fetched. */
@@ -142,6 +168,7 @@ export class BlockCache {
       if (!holdsCode(page, from, to)) continue;
       for (const block of page.blocks.values()) if (block.start < to && block.end > from) this.drop(block);
       for (const block of page.tails) if (block.end - PAGE > from) this.drop(block);
+      this.translated?.invalidate(p, from, to);
       this.releaseIfEmpty(page);
     }
   }
@@ -165,6 +192,7 @@ export class BlockCache {
 
   private releaseIfEmpty(page: CodePage): void {
     if (page.blocks.size !== 0 || page.tails.size !== 0) return;
+    this.translated?.invalidate(page.physicalPage, 0, PAGE);
     page.granules.fill(0);
     this.cpu.unmarkCode(page.physicalPage);
   }
@@ -226,6 +254,7 @@ export class BlockCache {
   private register(block: Block, mode: number): void {
     const { page, key, record } = block;
     page.blocks.set(key, block);
+    this.view.setInt32(record + H_HEAT, this.translated && (mode & MODE_SINGLE) === 0 && block.second < 0 ? this.translated.heatOf(page.physicalPage, key) : 0, true);
     markGranules(page, block.start, block.end);
     const stale = page.stale.get(key);
     if (!stale) return;
@@ -249,6 +278,7 @@ export class BlockCache {
     for (let i = 0; i < count; i++) view.setUint8(record + i * RECORD_BYTES + R_REMAINING, count - i);
     view.setUint16(record + H_COUNT, count, true);
     view.setUint16(record + H_CODE_BYTES, codeBytes, true);
+    view.setInt32(record + H_HEAT, 0, true);
     view.setUint16(at + R_HANDLER, HANDLER_CONTINUE, true);
     view.setUint8(at + R_REMAINING, 0);
     view.setUint16(at + R_OFFSET, offset, true);

@@ -5,15 +5,15 @@
 // shadows, faults, the exact end of the budget) is decided here. Single step is `run(1)`.
 
 import type { HelperName } from "../isa/builder.ts";
-import { createDecoder } from "../isa/decoder.ts";
-import { R_OFFSET, R_REMAINING } from "../isa/record-layout.ts";
+import { createDecoder, type Decoder } from "../isa/decoder.ts";
+import { H_COUNT, H_HEAT, HANDLER_BREAK, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
-import { BlockCache, FETCH_FAULT } from "./block-cache.ts";
+import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
-  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
-  LEAVE_SUSPENDED,
+  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
+  LEAVE_SIDE_EXIT, LEAVE_SUSPENDED,
 } from "./interpreter.ts";
 import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
@@ -43,6 +43,16 @@ export interface InstructionWatch {
   before(linear: number): boolean;
 }
 
+/** What the run loop asks of the translator (src/jit). */
+export interface Translator extends TranslatedCode {
+  /** The block at `record`, which begins at `linear`, has been entered as often as its heat said. */
+  hot(record: number, linear: number, mode: number): void;
+  /** Between two blocks: translates what waits, when it is time for it. */
+  work(): void;
+  /** A watch looks at single instructions: nothing is translated, and what is, is forgotten. */
+  rest(resting: boolean): void;
+}
+
 /** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
 const BREAK_BIAS = 0x4000_0000;
 /** Largest budget of one `run`. */
@@ -62,6 +72,7 @@ export class Core {
   readonly cpu: Cpu;
   readonly interpreter: Interpreter;
   readonly blocks: BlockCache;
+  readonly decoder: Decoder;
   probe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
@@ -82,6 +93,10 @@ export class Core {
   holdInterrupts = false;
   private watch: InstructionWatch | null = null;
   private breakPending = false;
+  private translator: Translator | null = null;
+  /** The record whose handler is HANDLER_BREAK for the moment, and its own handler. */
+  private breakRecord = 0;
+  private brokenHandler = 0;
 
   constructor(cpu: Cpu, rows: readonly Row[], areas: CoreAreas, pins: InterruptPins, helpers: Readonly<Record<HelperName, (...args: number[]) => number>>) {
     this.cpu = cpu;
@@ -89,6 +104,7 @@ export class Core {
     this.jumpCacheWord = areas.jumpCache >> 2;
     this.epochWord = areas.epochWord >> 2;
     const decoder = createDecoder(offeredRows(rows, cpu.model));
+    this.decoder = decoder;
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
     for (const name of OPENS_WINDOW) {
       const body = helpers[name];
@@ -146,6 +162,7 @@ export class Core {
   /** Sets the watch, or takes it away. Also to be called when what it covers has changed. */
   setWatch(watch: InstructionWatch | null): void {
     this.watch = watch;
+    this.translator?.rest(watch !== null);
     this.forgetJumps();
     this.requestBreak();
   }
@@ -161,11 +178,23 @@ export class Core {
     return this.retiredBefore + (this.running ? this.started - this.remaining() : 0);
   }
 
-  /** Leaves generated code at the next block entry. */
+  /** The areas must have been made with `translate`. */
+  attachTranslator(translator: Translator): void {
+    this.translator = translator;
+    this.blocks.translated = translator;
+  }
+
+  /** Leaves generated code behind the present instruction: at the next record of its block, or at the next block. */
   requestBreak(): void {
     if (!this.running || this.biased) return;
+    const { state } = this.cpu;
     this.biased = true;
-    this.cpu.state.write(BUDGET, this.cpu.state.read(BUDGET) - BREAK_BIAS);
+    state.write(BUDGET, state.read(BUDGET) - BREAK_BIAS);
+    const record = state.read(RECORD);
+    if (record === 0 || state.u8[record + R_REMAINING]! < 2) return;
+    this.breakRecord = record + RECORD_BYTES;
+    this.brokenHandler = state.view.getUint16(this.breakRecord + R_HANDLER, true);
+    state.view.setUint16(this.breakRecord + R_HANDLER, HANDLER_BREAK, true);
   }
 
   private remaining(): number {
@@ -177,7 +206,12 @@ export class Core {
   private unbias(): void {
     if (!this.biased) return;
     this.biased = false;
-    this.cpu.state.write(BUDGET, this.cpu.state.read(BUDGET) + BREAK_BIAS);
+    const { state } = this.cpu;
+    state.write(BUDGET, state.read(BUDGET) + BREAK_BIAS);
+    if (this.breakRecord === 0) return;
+    // Unless the code has changed in the meantime.
+    if (state.view.getUint16(this.breakRecord + R_HANDLER, true) === HANDLER_BREAK) state.view.setUint16(this.breakRecord + R_HANDLER, this.brokenHandler, true);
+    this.breakRecord = 0;
   }
 
   /** Runs at most `budget` instructions (<= MAX_BUDGET) of the active context. `cpu.exit` says more after "exit". */
@@ -357,9 +391,8 @@ export class Core {
   private enter(first: number): boolean {
     const { cpu } = this;
     const { state } = cpu;
-    let record = first;
+    let record = this.begin(first, false);
     state.write(SUSPENDED, 0);
-    state.write(BUDGET, state.read(BUDGET) - state.view.getUint16(record - 8, true));
     for (;;) {
       const leave = this.interpreter.run(cpu.context.base, record);
       const at = state.read(RECORD);
@@ -378,8 +411,7 @@ export class Core {
         case LEAVE_ATTENTION:
           state.write(RECORD, 0);
           return true;
-        case LEAVE_LINK:
-        case LEAVE_LOOKUP: {
+        case LEAVE_LINK: case LEAVE_LOOKUP: case LEAVE_SIDE_EXIT: case LEAVE_HOT: {
           state.write(RECORD, 0);
           const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
           if (single || state.read(BUDGET) <= 0) return true;
@@ -392,14 +424,23 @@ export class Core {
           const count = state.view.getUint16(found - 8, true);
           if (count > state.read(BUDGET)) return true;
           if (leave === LEAVE_LINK && epoch === this.epoch && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
-          state.write(BUDGET, state.read(BUDGET) - count);
-          record = found;
+          if (leave === LEAVE_HOT) this.translator?.hot(found, (cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
+          this.translator?.work();
+          record = this.begin(found, leave === LEAVE_SIDE_EXIT);
           break;
         }
         default:
           throw new Error(`interpreter left with ${leave}`);
       }
     }
+  }
+
+  /** What `run` is called with: 0 for the region that begins at the block, or the record; then its instructions are taken from the budget. */
+  private begin(record: number, behindSideExit: boolean): number {
+    const { state } = this.cpu;
+    if (!behindSideExit && state.view.getInt32(record + H_HEAT, true) < 0) return 0;
+    state.write(BUDGET, state.read(BUDGET) - state.view.getUint16(record + H_COUNT, true));
+    return record;
   }
 
   /** The instruction at `record` and what follows it in its block did not retire. */

@@ -9,7 +9,8 @@ import type { Decoded } from "../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../isa/decoder.ts";
 import type { HelperName, SharedFunction } from "../isa/builder.ts";
 import {
-  FIRST_FREE_HANDLER, H_CODE_BYTES, H_COUNT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HELPER_ARITY, LINK_NEVER, R_HANDLER, R_LINK,
+  FIRST_FREE_HANDLER, H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEAT_ENTRY_MASK,
+  HEAT_ENTRY_SHIFT, HEAT_FUNCTION_MASK, HELPER_ARITY, LINK_NEVER, R_HANDLER, R_LINK,
   R_OFFSET, R_REMAINING, RECORD_BYTES,
 } from "../isa/record-layout.ts";
 import type { Row, Semantics } from "../isa/row.ts";
@@ -22,6 +23,7 @@ import { I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
 import { emitShared } from "../wasm/shared-function.ts";
+import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/translator-builder.ts";
 import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
 
 /** Why the generated code returned to the run loop. */
@@ -31,6 +33,11 @@ export const LEAVE_LOOKUP = 3; // no decoded code known at EIP
 export const LEAVE_BUDGET = 4; // the block at EIP is longer than the budget
 export const LEAVE_LINK = 5; // as LOOKUP; RECORD wants its link set
 export const LEAVE_ATTENTION = 6; // the next instruction is in an interrupt shadow, or the processor halted
+
+/** As LOOKUP, behind a side exit: the instruction at EIP is the interpreter's. */
+export const LEAVE_SIDE_EXIT = 8;
+/** The block at EIP has been entered often enough to be translated. */
+export const LEAVE_HOT = 9;
 
 /** What an outlined handler returns besides LEAVE_FAULT and LEAVE_SUSPENDED. */
 const NEXT = 0;
@@ -66,6 +73,8 @@ export interface InterpreterAreas {
   readonly jumpCache: number;
   /** Address of the word that is ORed with MODE to make a jump-cache key. */
   readonly epochWord: number;
+  /** Blocks are counted, and regions entered where they are translated. */
+  readonly translate?: boolean;
 }
 
 /** Mnemonics whose common 32-bit forms live in the dispatch loop. */
@@ -75,6 +84,8 @@ const INLINE: ReadonlySet<string> = new Set([
   "JO", "JNO", "JB", "JNB", "JZ", "JNZ", "JBE", "JNBE", "JS", "JNS", "JP", "JNP", "JL", "JNL", "JLE", "JNLE",
 ]);
 const TABLE_SIZE = 8192;
+/** Places in the table for translated regions, behind the handlers. */
+const REGIONS = 24 * 1024;
 
 export class Interpreter {
   private readonly areas: InterpreterAreas;
@@ -100,7 +111,7 @@ export class Interpreter {
     const module = this.newModule();
     const functions = this.importFunctions(module);
     this.emitLoop(module, functions, inline);
-    module.exportTable(TABLE_SIZE);
+    module.exportTable(areas.translate ? TABLE_SIZE + REGIONS : TABLE_SIZE);
     const instance = this.instantiate(module);
     this.run = instance.exports["run"] as (context: number, record: number) => number;
     this.table = instance.exports["table"] as WebAssembly.Table;
@@ -128,6 +139,23 @@ export class Interpreter {
     const instance = this.instantiate(module);
     for (const { handler } of this.waiting) this.table.set(handler, instance.exports[`h${handler}`]);
     this.waiting.length = 0;
+  }
+
+  /** Places of the table that regions may have: first and behind the last. */
+  readonly regionSlots = { begin: TABLE_SIZE, end: TABLE_SIZE + REGIONS } as const;
+
+  setRegion(slot: number, code: WebAssembly.ExportValue): void {
+    this.table.set(slot, code);
+  }
+
+  /** The code of a shared function, generated now if no handler needed it yet. */
+  sharedCode(definition: SharedFunction): WebAssembly.ExportValue {
+    if (!this.shared.has(definition)) {
+      const module = this.newModule();
+      this.importFunctions(module).shared(definition);
+      this.instantiate(module);
+    }
+    return this.shared.get(definition)!;
   }
 
   get handlerCount(): number {
@@ -258,6 +286,7 @@ export class Interpreter {
     const target = fn.newLocal(I32);
     const refund = fn.newLocal(I32);
     const code = fn.newLocal(I32);
+    const isPlain = fn.newLocal(I32);
     fn.keepLocals();
     const reloadTables = () => {
       fn.assign(tlbRead, fn.load(OP.load32, context, TLB_READ.offset));
@@ -271,7 +300,7 @@ export class Interpreter {
     const transition = fn.open(OP.block);
     fn.branchIf({ op: OP.eqz32, type: I32, value: 0, a: record }, lookup);
 
-    const handlerNumbers = [HANDLER_REFETCH, HANDLER_CONTINUE, HANDLER_UNDEFINED, ...inline.map((f) => f.handler)];
+    const handlerNumbers = [HANDLER_REFETCH, HANDLER_CONTINUE, HANDLER_UNDEFINED, HANDLER_BREAK, ...inline.map((f) => f.handler)];
     const outlined = fn.open(OP.block);
     const labels = new Map<number, number>();
     for (const number of [...handlerNumbers].reverse()) labels.set(number, fn.open(OP.block));
@@ -306,12 +335,39 @@ export class Interpreter {
     const eipOfRecord = () => fn.bind(add(b.get(EIP_BASE), b.field16(R_OFFSET)));
     const addBudget = (amount: Expression) => b.set(BUDGET, add(b.get(BUDGET), amount));
 
+    const leaveBefore = () => {
+      fn.close();
+      b.set(EIP, eipOfRecord());
+      addBudget(fn.load(OP.load8u, record, R_REMAINING));
+      fn.return(constant(LEAVE_LOOKUP));
+      fn.endScope();
+    };
+    const regionType = this.areas.translate ? module.type([I32], [I32]) : 0;
+    /** Enters the region at `target`, or counts the entry of the block. Falls through where the block is to be interpreted. */
+    const enterRegion = (heat: Expression, again: () => void, hot: () => void) => {
+      fn.openIf(b.ltS(heat, constant(0)));
+      fn.emit(b.and(b.shrU(heat, constant(HEAT_ENTRY_SHIFT)), constant(HEAT_ENTRY_MASK)));
+      fn.emit(b.and(heat, constant(HEAT_FUNCTION_MASK)));
+      fn.code.byte(OP.callIndirect);
+      fn.code.unsigned(regionType);
+      fn.code.byte(0);
+      fn.code.byte(OP.localSet);
+      fn.code.unsigned(code.value as number);
+      fn.openIf(b.ne(code, constant(REGION_DECLINED)));
+      fn.assign(isPlain, b.eq(code, constant(REGION_SIDE_EXIT)));
+      again();
+      fn.close();
+      fn.otherwise();
+      const left = fn.bind(b.sub(heat, constant(1)));
+      fn.store(OP.store32, add(target, constant(H_HEAT)), 0, left);
+      fn.openIf(b.eqz(left));
+      hot();
+      fn.return(constant(LEAVE_HOT));
+      fn.close();
+      fn.close();
+    };
     // HANDLER_REFETCH: the code under this record has changed.
-    fn.close();
-    b.set(EIP, eipOfRecord());
-    addBudget(fn.load(OP.load8u, record, R_REMAINING));
-    fn.return(constant(LEAVE_LOOKUP));
-    fn.endScope();
+    leaveBefore();
     // HANDLER_CONTINUE: the block ended for its length, or its page did.
     fn.close();
     {
@@ -332,6 +388,8 @@ export class Interpreter {
     fn.close();
     b.raise(6);
     fn.endScope();
+    // HANDLER_BREAK
+    leaveBefore();
     for (const { form, row } of inline) {
       fn.close();
       emitInstruction(b, form, row, out, next);
@@ -355,6 +413,14 @@ export class Interpreter {
     fn.endScope();
 
     fn.close(); // transition: `target` is a record of this page
+    if (this.areas.translate) {
+      const heat = fn.load(OP.load32, add(target, constant(H_HEAT)), 0);
+      fn.openIf(heat);
+      addBudget(refund);
+      fn.assign(refund, constant(0));
+      enterRegion(heat, () => fn.branch(lookup), () => b.set(EIP, add(b.get(EIP_BASE), fn.load(OP.load16u, target, R_OFFSET))));
+      fn.close();
+    }
     {
       const budget = fn.bind(b.sub(b.add(b.get(BUDGET), refund), fn.load(OP.load16u, add(target, constant(H_COUNT)), 0)));
       fn.openIf(b.ltS(budget, constant(0)));
@@ -380,7 +446,7 @@ export class Interpreter {
       const entry = fn.bind(b.add(b.shl(slot, constant(4)), constant(jumpCache)));
       const key = b.or(fn.load(OP.load32, context, MODE.offset), fn.load(OP.load32, constant(epochWord), 0));
       fn.openIf(b.or(b.ne(fn.load(OP.load32, entry, 0), linear), b.ne(fn.load(OP.load32, entry, 4), key)));
-      fn.return(constant(LEAVE_LOOKUP));
+      fn.return(b.select(isPlain, constant(LEAVE_SIDE_EXIT), constant(LEAVE_LOOKUP)));
       fn.close();
       fn.assign(target, fn.load(OP.load32, entry, 8));
       const last = b.sub(b.add(eip, fn.load(OP.load16u, add(target, constant(H_CODE_BYTES)), 0)), constant(1));
@@ -389,6 +455,19 @@ export class Interpreter {
       fn.return(constant(LEAVE_LOOKUP));
       fn.close();
       b.set(EIP_BASE, b.sub(eip, b.and(linear, constant(4095))));
+      if (this.areas.translate) {
+        fn.openIf(isPlain);
+        fn.assign(isPlain, constant(0));
+        fn.otherwise();
+        const heat = fn.load(OP.load32, add(target, constant(H_HEAT)), 0);
+        fn.openIf(heat);
+        enterRegion(heat, () => {
+          fn.assign(record, constant(0));
+          fn.branch(dispatch);
+        }, () => {});
+        fn.close();
+        fn.close();
+      }
       const budget = fn.bind(b.sub(b.get(BUDGET), fn.load(OP.load16u, add(target, constant(H_COUNT)), 0)));
       fn.openIf(b.ltS(budget, constant(0)));
       fn.return(constant(LEAVE_BUDGET));

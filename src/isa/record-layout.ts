@@ -34,16 +34,24 @@ export const LINK_UNRESOLVED = 0;
 /** R_LINK: target must be looked up every time (another page, or a mode that is not flat). */
 export const LINK_NEVER = 1;
 
-/** Header before the first record: u16 instruction count, u16 bytes of code. */
+/** Header before the first record: u16 instruction count, u16 bytes of code, i32 heat. */
 export const HEADER_BYTES = 8;
 export const H_COUNT = -8;
 export const H_CODE_BYTES = -6;
+/**
+ * Entries of the block until it is worth translating; 0: it is not counted. Negative: a translated region begins here,
+ * with its function in the table (HEAT_FUNCTION_MASK) and the number of its entry above (HEAT_ENTRY_SHIFT).
+ */
+export const H_HEAT = -4;
+export const HEAT_REGION = 1 << 31, HEAT_FUNCTION_MASK = 0xffff, HEAT_ENTRY_SHIFT = 16, HEAT_ENTRY_MASK = 0x7fff;
 
 /** Handlers with a fixed number. */
 export const HANDLER_REFETCH = 0;
 export const HANDLER_CONTINUE = 1;
 export const HANDLER_UNDEFINED = 2;
-export const FIRST_FREE_HANDLER = 3;
+/** In place of a record's own handler: leaves to the run loop before the instruction. */
+export const HANDLER_BREAK = 3;
+export const FIRST_FREE_HANDLER = 4;
 
 /** Number of i32 arguments of each helper. */
 export const HELPER_ARITY: Readonly<Record<HelperName, number>> = {

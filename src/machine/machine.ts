@@ -7,6 +7,7 @@ import { createHelpers } from "../cpu/helpers/index.ts";
 import { type CpuModelName, featureWord } from "../cpu/models.ts";
 import { MmioBus } from "../hardware/bus.ts";
 import type { ByteSource } from "../hardware/device.ts";
+import { CodeCache, DEFAULT_TRANSLATION, type TranslationOptions } from "../jit/code-cache.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { ACCESS_DB } from "../cpu/protection.ts";
 import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
@@ -45,6 +46,8 @@ export interface MachineOptions {
   /** Files that the firmware loads in place of booting a drive (firmware/boot-plan.ts). */
   readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource | Uint8Array };
   readonly bootOrder?: BootOrder;
+  /** Hot code is translated to WebAssembly; nothing that the guest or the log shows depends on it. */
+  readonly jit?: boolean | TranslationOptions;
 }
 
 /** "exception": only from `step`, and with `core.deliverExceptions` off. */
@@ -55,6 +58,8 @@ export class Machine {
   readonly clock: GuestClock;
   readonly cpu: Cpu;
   readonly core: Core;
+  /** Null: everything is interpreted. */
+  readonly translations: CodeCache | null;
   readonly physical: GuestPhysical;
   readonly pc: Pc;
   readonly supervisor: Supervisor;
@@ -107,9 +112,11 @@ export class Machine {
     });
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
-    this.core = new Core(this.cpu, ROWS, { ...map }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
+    const jit = options.jit ?? false;
+    this.core = new Core(this.cpu, ROWS, { ...map, translate: jit !== false }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
     this.breakpoints = new Breakpoints(this.cpu, this.core);
     this.memory = new GuestMemory(this.cpu, physical);
+    this.translations = jit === false ? null : new CodeCache(this.core, map.memory, map.memoryPages, jit === true ? DEFAULT_TRANSLATION : jit);
     this.clock.onDue = () => this.core.stop();
     const { model } = this.cpu;
     this.pc = new Pc({

@@ -1,0 +1,348 @@
+// Translated regions: made of what has become hot, several in one module, entered through the headers of decoded blocks, and
+// forgotten when their bytes change.
+//
+// A region is known by physical page, offset and mode of each of its entries, as decoded blocks are. The blocks' headers name its
+// place in the interpreter's table; that is the only way in. So a region dies by taking its number out of the headers: a store
+// to code is made by the interpreter, hence no region is running then.
+
+import { MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_USER } from "../isa/state-layout.ts";
+import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
+import { TOO_LONG, type Decoded } from "../isa/decoded.ts";
+import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION } from "../isa/record-layout.ts";
+import type { SharedFunction } from "../isa/builder.ts";
+import type { Core, Translator } from "../cpu/core.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import { formKey } from "../cpu/forms.ts";
+import type { ContextUnit } from "../cpu/processor.ts";
+import { TLB_CODE_USER, TLB_CODE_VALID } from "../cpu/tlb.ts";
+import { type ByteWriter, I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
+import type { ImportedFunctions } from "../wasm/backend.ts";
+import { type Effect, effectOf } from "./effect.ts";
+import { type CodeSource, findRegion, type Region } from "./region.ts";
+import { type RegionCode, translate } from "./translator.ts";
+
+const PAGE = 4096;
+
+export interface TranslationOptions {
+  /** Entries of a block before it is translated. */
+  readonly threshold: number;
+  /** Hot places that wait until so many are translated into one module ... */
+  readonly batch: number;
+  /** ... or the first of them has waited for so many instructions. */
+  readonly patience: number;
+}
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 400, batch: 16, patience: 200_000 };
+
+interface Request {
+  readonly record: number;
+  readonly linear: number;
+  readonly physicalPage: number;
+  readonly mode: number;
+}
+
+interface Entry {
+  readonly region: LiveRegion;
+  readonly number: number;
+}
+
+interface LiveRegion {
+  readonly slot: number;
+  readonly keys: number[];
+  /** Byte ranges by physical page: from, to, from, to ... */
+  readonly bytes: Map<number, number[]>;
+  readonly instructions: number;
+}
+
+export interface TranslationCounters {
+  regions: number;
+  modules: number;
+  instructions: number;
+  bytes: number;
+  refused: number;
+  invalidated: number;
+  live: number;
+}
+
+/** Key of a place: the block's own, and the page. */
+function placeKey(physicalPage: number, key: number): number {
+  return physicalPage * 0x10_0000 + key;
+}
+
+export class CodeCache implements Translator {
+  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, live: 0 };
+  private readonly core: Core;
+  private readonly cpu: Cpu;
+  private readonly decoder: Decoder;
+  private readonly memory: WebAssembly.Memory;
+  private readonly memoryPages: number;
+  private readonly options: TranslationOptions;
+  private readonly entries = new Map<number, Entry>();
+  private readonly byPage = new Map<number, Set<LiveRegion>>();
+  private readonly effects = new Map<number, Effect>();
+  private readonly freeSlots: number[] = [];
+  private nextSlot: number;
+  private waiting: Request[] = [];
+  private waitingSince = 0;
+  private resting = false;
+
+  constructor(core: Core, memory: WebAssembly.Memory, memoryPages: number, options: TranslationOptions = DEFAULT_TRANSLATION) {
+    this.core = core;
+    this.cpu = core.cpu;
+    this.decoder = core.decoder;
+    this.memory = memory;
+    this.memoryPages = memoryPages;
+    this.options = options;
+    this.nextSlot = core.interpreter.regionSlots.begin;
+    core.attachTranslator(this);
+  }
+
+  // --- what the run loop and the block cache tell
+
+  heatOf(physicalPage: number, key: number): number {
+    if (this.resting) return 0;
+    const entry = this.entries.get(placeKey(physicalPage, key));
+    return entry ? heatWord(entry) : this.options.threshold;
+  }
+
+  hot(record: number, linear: number, mode: number): void {
+    if (this.resting || mode & MODE_SINGLE) return;
+    const code = this.cpu.tlb.code(linear >>> 12);
+    if (code === 0) return;
+    if (this.waiting.length === 0) this.waitingSince = this.core.retired();
+    this.waiting.push({ record, linear, physicalPage: code >>> 12, mode });
+  }
+
+  work(): void {
+    const { waiting, options } = this;
+    if (waiting.length === 0) return;
+    if (waiting.length < options.batch && this.core.retired() - this.waitingSince < options.patience) return;
+    this.waiting = [];
+    this.translateAll(waiting);
+  }
+
+  rest(resting: boolean): void {
+    if (resting === this.resting) return;
+    this.resting = resting;
+    this.core.blocks.flush();
+  }
+
+  invalidate(physicalPage: number, from: number, to: number): void {
+    const regions = this.byPage.get(physicalPage);
+    if (!regions) return;
+    for (const region of regions) {
+      const bytes = region.bytes.get(physicalPage)!;
+      for (let i = 0; i < bytes.length; i += 2) {
+        if (bytes[i] < to && bytes[i + 1] > from) {
+          this.forget(region);
+          break;
+        }
+      }
+    }
+  }
+
+  flush(): void {
+    this.entries.clear();
+    this.byPage.clear();
+    this.freeSlots.length = 0;
+    this.nextSlot = this.core.interpreter.regionSlots.begin;
+    this.waiting = [];
+    this.counters.live = 0;
+  }
+
+  // --- translation
+
+  private translateAll(requests: readonly Request[]): void {
+    const module = new ModuleWriter(this.memoryPages);
+    const shared = new Map<SharedFunction, number>();
+    const imports = {
+      shared: (definition: SharedFunction): number => {
+        let index = shared.get(definition);
+        if (index === undefined) {
+          index = module.importFunction(definition.name, definition.params.map(valueType), definition.results.map(valueType));
+          shared.set(definition, index);
+        }
+        return index;
+      },
+    } as ImportedFunctions;
+    const made: { region: Region; code: ByteWriter; request: Request }[] = [];
+    for (const request of requests) {
+      const key = (request.linear & (PAGE - 1)) | (request.mode << 12);
+      // The code may have changed, or become part of another region, while it waited.
+      if (this.core.blocks.recordOf(request.physicalPage, key) !== request.record || this.entries.has(placeKey(request.physicalPage, key))) continue;
+      const source = new GuestCode(this.core, this.decoder, this.effects, request);
+      const region = findRegion(source, request.linear & (PAGE - 1));
+      if (region === null || region.instructions < 2) {
+        this.counters.refused++;
+        continue;
+      }
+      made.push({ region, code: translate(region, this.codeOf(request, region), imports), request });
+    }
+    if (made.length === 0) return;
+    const type = module.type([I32], [I32]);
+    made.forEach(({ code }, n) => module.addFunction(type, code, `r${n}`));
+    const env: Record<string, WebAssembly.ImportValue> = { memory: this.memory };
+    for (const definition of shared.keys()) env[definition.name] = this.core.interpreter.sharedCode(definition) as WebAssembly.ImportValue;
+    const bytes = module.encode();
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
+    this.counters.modules++;
+    this.counters.bytes += bytes.length;
+    made.forEach(({ region, request }, n) => this.install(region, request, instance.exports[`r${n}`]));
+  }
+
+  private unit(mode: number): ContextUnit {
+    return mode & MODE_HARDWARE ? this.cpu.h : this.cpu.v;
+  }
+
+  private codeOf(request: Request, region: Region): RegionCode {
+    const { mode, linear } = request;
+    const unit = this.unit(mode);
+    const { tables } = unit.tlb;
+    const user = (mode & MODE_USER) !== 0;
+    const tlbMask = ~(PAGE - 1) | TLB_CODE_VALID | (user ? TLB_CODE_USER : 0);
+    const pageEntries = new Map<number, number>();
+    for (const page of new Set(region.blocks.flatMap((block) => block.pages))) {
+      pageEntries.set(page, (page === 0 ? request.physicalPage << 12 | TLB_CODE_VALID | TLB_CODE_USER : unit.tlb.code(((linear >>> 12) + page) & 0xf_ffff)) & tlbMask);
+    }
+    const last = Math.max(...region.bytes.map(({ to }) => to)) - 1;
+    const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(1);
+    return {
+      mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
+      tlbCode: tables.code, tlbMask, pageEntries,
+      fixed: mode & MODE_FLAT ? null : { base: base | 0, limit: (base + last) | 0 },
+    };
+  }
+
+  private install(region: Region, request: Request, code: WebAssembly.ExportValue): void {
+    const { blocks, interpreter } = this.core;
+    const slot = this.freeSlots.pop() ?? this.nextSlot++;
+    if (slot >= interpreter.regionSlots.end) {
+      blocks.flush();
+      return;
+    }
+    interpreter.setRegion(slot, code);
+    const unit = this.unit(request.mode);
+    const physicalOf = (page: number) => (page === 0 ? request.physicalPage : unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff) >>> 12);
+    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions };
+    for (const { from, to } of region.bytes) {
+      for (let page = from >> 12; page <= (to - 1) >> 12; page++) {
+        const physicalPage = physicalOf(page);
+        const first = Math.max(from - page * PAGE, 0), last = Math.min(to - page * PAGE, PAGE);
+        const ranges = live.bytes.get(physicalPage);
+        if (!ranges) live.bytes.set(physicalPage, [first, last]);
+        else if (ranges[ranges.length - 1] === first) ranges[ranges.length - 1] = last;
+        else ranges.push(first, last);
+      }
+    }
+    for (const [physicalPage, ranges] of live.bytes) {
+      for (let i = 0; i < ranges.length; i += 2) blocks.cover(physicalPage, ranges[i], ranges[i + 1]);
+      const regions = this.byPage.get(physicalPage);
+      if (regions) regions.add(live);
+      else this.byPage.set(physicalPage, new Set([live]));
+    }
+    region.entries.forEach((block, number) => {
+      const physicalPage = physicalOf(block.pages[0]);
+      const key = (block.at & (PAGE - 1)) | (request.mode << 12);
+      const place = placeKey(physicalPage, key);
+      if (this.entries.has(place)) return;
+      const entry = { region: live, number };
+      this.entries.set(place, entry);
+      live.keys.push(place);
+      this.setHeat(physicalPage, key, heatWord(entry));
+    });
+    this.counters.regions++;
+    this.counters.live++;
+    this.counters.instructions += region.instructions;
+  }
+
+  private setHeat(physicalPage: number, key: number, heat: number): void {
+    const record = this.core.blocks.recordOf(physicalPage, key);
+    if (record !== 0) this.cpu.state.view.setInt32(record + H_HEAT, heat, true);
+  }
+
+  private forget(region: LiveRegion): void {
+    for (const place of region.keys) {
+      this.entries.delete(place);
+      this.setHeat(Math.floor(place / 0x10_0000), place % 0x10_0000, this.options.threshold);
+    }
+    for (const page of region.bytes.keys()) {
+      const regions = this.byPage.get(page)!;
+      regions.delete(region);
+      if (regions.size === 0) this.byPage.delete(page);
+    }
+    this.freeSlots.push(region.slot);
+    this.counters.live--;
+    this.counters.invalidated++;
+  }
+}
+
+function heatWord(entry: Entry): number {
+  return HEAT_REGION | (entry.number << HEAT_ENTRY_SHIFT) | entry.region.slot;
+}
+
+/** Code around a request, read without any effect on the guest: only pages that the instruction TLB holds, and that hold decoded code. */
+class GuestCode implements CodeSource {
+  private readonly core: Core;
+  private readonly decoder: Decoder;
+  private readonly effects: Map<number, Effect>;
+  private readonly request: Request;
+  private readonly unit: ContextUnit;
+  private readonly bytes = new Uint8Array(16);
+
+  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, request: Request) {
+    this.core = core;
+    this.decoder = decoder;
+    this.effects = effects;
+    this.request = request;
+    this.unit = request.mode & MODE_HARDWARE ? core.cpu.h : core.cpu.v;
+  }
+
+  /** Physical page at that distance in pages, -1 where it is not known. */
+  private physicalPage(page: number): number {
+    const { request, unit } = this;
+    if (page === 0) return request.physicalPage;
+    // Segmented code may wrap around its segment, so it stays in one page.
+    if ((request.mode & MODE_FLAT) === 0) return -1;
+    const entry = unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff);
+    if (entry === 0 || (request.mode & MODE_USER && (entry & TLB_CODE_USER) === 0)) return -1;
+    return this.core.blocks.holdsCode(entry >>> 12) ? entry >>> 12 : -1;
+  }
+
+  decode(at: number): { decoded: Decoded; crosses: boolean; effect: Effect | null } | null {
+    const { core, decoder, request, unit } = this;
+    const page = at >> 12, offset = at & (PAGE - 1);
+    const physicalPage = this.physicalPage(page);
+    const host = physicalPage < 0 ? 0 : unit.physical.hostPage(physicalPage);
+    if (host === 0) return null;
+    const code32 = (request.mode & MODE_CODE32) !== 0;
+    const decoded = createDecoded();
+    let length = decoder.decodeBytes(core.cpu.state.u8, host + offset, host + PAGE, code32, decoded);
+    let crosses = false;
+    if (length === NEEDS_MORE_BYTES) {
+      const second = this.physicalPage(page + 1);
+      const secondHost = second < 0 ? 0 : unit.physical.hostPage(second);
+      if (secondHost === 0) return null;
+      const inFirst = PAGE - offset;
+      for (let i = 0; i < 16; i++) this.bytes[i] = core.cpu.state.u8[i < inFirst ? host + offset + i : secondHost + i - inFirst];
+      length = decoder.decodeBytes(this.bytes, 0, 16, code32, decoded);
+      crosses = true;
+    }
+    if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return null;
+    return { decoded, crosses, effect: this.effectOf(decoded) };
+  }
+
+  private effectOf(d: Decoded): Effect | null {
+    if (d.row === null) return null;
+    const key = formKey(d.row, d, this.request.mode);
+    let effect = this.effects.get(key);
+    if (!effect) {
+      effect = effectOf(d.row, d);
+      this.effects.set(key, effect);
+    }
+    return effect;
+  }
+
+  isKnown(at: number): boolean {
+    const physicalPage = this.physicalPage(at >> 12);
+    return physicalPage >= 0 && this.core.blocks.recordOf(physicalPage, (at & (PAGE - 1)) | (this.request.mode << 12)) !== 0;
+  }
+}

@@ -1,0 +1,275 @@
+// One region becomes one WebAssembly function: (entry number) -> REGION_*.
+
+import { BUDGET, CS, EIP_BASE, SEG_LIMIT } from "../isa/state-layout.ts";
+import type { ImportedFunctions } from "../wasm/backend.ts";
+import { type ByteWriter, I32 } from "../wasm/encoder.ts";
+import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
+import { type FlagState, REGION_DECLINED, REGION_LOOKUP, type TranslatedCode, TranslatorBuilder } from "../wasm/translator-builder.ts";
+import { arrange, entriesOf, type FlowNode, type LoopNode } from "./control-flow.ts";
+import type { BasicBlock, Edge, Region } from "./region.ts";
+
+export interface RegionCode extends TranslatedCode {
+  /** Address of the instruction TLB; what its entries must be under the mask for each page of the region, relative to the first. */
+  readonly tlbCode: number;
+  readonly tlbMask: number;
+  readonly pageEntries: ReadonlyMap<number, number>;
+  /** Segmented code is made for one value of EIP_BASE, and needs a CS limit that covers it. */
+  readonly fixed: { readonly base: number; readonly limit: number } | null;
+}
+
+/** Where a branch to a block goes. */
+interface Target {
+  readonly label: number;
+  /** A loop with a choice among its entries: which one. */
+  readonly chooser: Expression | null;
+  readonly index: number;
+}
+
+export function translate(region: Region, code: RegionCode, imports: ImportedFunctions): ByteWriter {
+  return new Translator(region, code, imports).translate();
+}
+
+class Translator {
+  private readonly region: Region;
+  private readonly code: RegionCode;
+  private readonly fn = new FunctionEmitter([I32]);
+  private readonly b: TranslatorBuilder;
+  private readonly targets = new Map<number, Target[]>();
+  /** Flags that a block with one predecessor takes over. */
+  private readonly inherited = new Map<number, FlagState>();
+  private readonly loopEntries = new Set<number>();
+  private readonly needs = new Map<number, boolean>();
+  private readonly entryNumbers: ReadonlySet<number>;
+
+  constructor(region: Region, code: RegionCode, imports: ImportedFunctions) {
+    this.region = region;
+    this.code = code;
+    this.b = new TranslatorBuilder(this.fn, imports, code);
+    this.entryNumbers = new Set(region.entries.map((block) => block.number));
+  }
+
+  translate(): ByteWriter {
+    const { region, b, fn } = this;
+    const successors = region.blocks.map((block) => [block.taken, block.next].flatMap((edge) => (edge?.block ? [edge.block.number] : [])));
+    const nodes = arrange(successors, region.entries.map((block) => block.number));
+    this.findLoopEntries(nodes);
+    const { entries } = region;
+    this.emitNodes(nodes, entries.length === 1 ? null : () => {
+      for (let n = entries.length - 1; n > 0; n--) {
+        fn.openIf(b.eq(fn.parameter(0), constant(n)));
+        this.branch(entries[n]);
+        fn.close();
+      }
+      this.branch(entries[0]);
+    });
+    return b.finish(() => this.emitEntry());
+  }
+
+  /** Before anything else: is this the place that the region was made for, and is there budget for the longest way to a check? */
+  private emitEntry(): void {
+    const { b, fn, code, region } = this;
+    fn.assign(b.budget, b.get(BUDGET));
+    fn.assign(b.base, b.get(EIP_BASE));
+    region.entries.forEach((block, n) => {
+      const [page] = block.pages;
+      if (page === 0) return;
+      fn.openIf(b.eq(fn.parameter(0), constant(n)));
+      fn.assign(b.base, b.sub(b.base, constant(page << 12)));
+      fn.close();
+    });
+    let declined = b.ltS(b.budget, constant(region.instructions));
+    if (code.fixed) {
+      declined = b.or(declined, b.ne(b.base, constant(code.fixed.base)));
+      declined = b.or(declined, b.ltU(b.segment(CS, SEG_LIMIT), constant(code.fixed.limit)));
+    }
+    fn.openIf(declined);
+    fn.return(constant(REGION_DECLINED));
+    fn.close();
+  }
+
+  // --- control flow
+
+  private findLoopEntries(nodes: readonly FlowNode[]): void {
+    for (const node of nodes) {
+      if (typeof node === "number") continue;
+      for (const block of node.entries) this.loopEntries.add(block);
+      this.findLoopEntries(node.body);
+    }
+  }
+
+  private emitNodes(nodes: readonly FlowNode[], dispatch: (() => void) | null): void {
+    const { fn } = this;
+    const choosers = nodes.map((node) => (typeof node !== "number" && node.entries.length > 1 ? this.chooser() : null));
+    const labels: number[] = [];
+    for (let i = nodes.length - 1; i >= (dispatch ? 0 : 1); i--) {
+      labels[i] = fn.open(OP.block);
+      entriesOf(nodes[i]).forEach((block, index) => this.push(block, { label: labels[i], chooser: choosers[i], index }));
+    }
+    dispatch?.();
+    nodes.forEach((node, i) => {
+      if (labels[i] !== undefined) {
+        fn.close();
+        for (const block of entriesOf(node)) this.pop(block);
+      }
+      if (typeof node !== "number") {
+        this.emitLoop(node, choosers[i]);
+        return;
+      }
+      const following = nodes[i + 1];
+      const next = typeof following === "number" ? following : following?.entries.length === 1 ? following.entries[0] : -1;
+      this.emitBlock(this.region.blocks[node], next);
+    });
+  }
+
+  private emitLoop(loop: LoopNode, chooser: Expression | null): void {
+    const { fn, b } = this;
+    const label = fn.open(OP.loop);
+    loop.entries.forEach((block, index) => this.push(block, { label, chooser, index }));
+    this.emitNodes(loop.body, chooser === null ? null : () => {
+      loop.entries.forEach((block, index) => {
+        if (index === 0) return;
+        fn.openIf(b.eq(chooser, constant(index)));
+        this.branch(this.region.blocks[block]);
+        fn.close();
+      });
+      this.branch(this.region.blocks[loop.entries[0]]);
+    });
+    for (const block of loop.entries) this.pop(block);
+    fn.close();
+  }
+
+  /** A local for the whole function. */
+  private chooser(): Expression {
+    const local = this.fn.newLocal(I32);
+    this.fn.keep(new Set([local.value as number]));
+    return local;
+  }
+
+  private push(block: number, target: Target): void {
+    const stack = this.targets.get(block);
+    if (stack) stack.push(target);
+    else this.targets.set(block, [target]);
+  }
+
+  private pop(block: number): void {
+    this.targets.get(block)!.pop();
+  }
+
+  private branch(block: BasicBlock): void {
+    const target = this.targets.get(block.number)?.at(-1);
+    if (!target) throw new Error("no way to the block");
+    if (target.chooser) this.fn.assign(target.chooser, constant(target.index));
+    this.fn.branch(target.label);
+  }
+
+  // --- one basic block
+
+  private emitBlock(block: BasicBlock, following: number): void {
+    const { b, fn } = this;
+    const isEntry = this.entryNumbers.has(block.number);
+    b.resume(block.predecessors === 1 && !isEntry ? this.inherited.get(block.number) ?? null : null);
+    if (this.loopEntries.has(block.number)) {
+      b.exitIf(b.ltS(b.budget, constant(this.region.instructions)), block.at);
+    }
+    const { instructions } = block;
+    const last = instructions[instructions.length - 1];
+    const run = last.kind === "leave" ? instructions.length - 1 : instructions.length;
+    if (run > 0) fn.assign(b.budget, b.sub(b.budget, constant(run)));
+    instructions.forEach((instruction, n) => {
+      if (instruction.kind === "leave") return;
+      const instance = b.begin(instruction.row!, instruction.decoded, instruction.at, run - n);
+      instruction.row!.semantics(b, instance);
+      if (instruction !== last) b.end();
+    });
+    this.emitTerminator(block, following);
+    b.end();
+  }
+
+  private emitTerminator(block: BasicBlock, following: number): void {
+    const { b, fn } = this;
+    const last = block.instructions[block.instructions.length - 1];
+    const { branch, target } = b;
+    const flags = b.handOver();
+    switch (last.kind) {
+      case "leave":
+        b.leave(last.at);
+        return;
+      case "plain":
+        this.emitEdge(block, block.next!, flags, following);
+        return;
+      case "jump": case "call":
+        this.emitEdge(block, block.taken!, flags, following);
+        return;
+      case "conditional": {
+        const condition = branch!.condition!;
+        const taken = block.taken!, next = block.next!;
+        if (taken.block && taken.block.number === following) {
+          fn.openIf(b.eqz(condition));
+          this.emitEdge(block, next, flags, -1);
+          fn.close();
+          this.emitEdge(block, taken, flags, following);
+        } else {
+          fn.openIf(condition);
+          this.emitEdge(block, taken, flags, -1);
+          fn.close();
+          this.emitEdge(block, next, flags, following);
+        }
+        return;
+      }
+      case "return":
+        if (block.taken?.block) {
+          fn.openIf(b.eq(target!, b.eipAt(block.taken.at)));
+          this.emitEdge(block, block.taken, flags, -1);
+          fn.close();
+          b.resume(flags);
+        }
+        b.exitTo(target!);
+        return;
+      case "indirect": case "indirectCall":
+        b.exitTo(target!);
+        return;
+    }
+  }
+
+  private emitEdge(from: BasicBlock, edge: Edge, flags: FlagState, following: number): void {
+    const { b } = this;
+    b.resume(flags);
+    const to = edge.block;
+    if (to === null) {
+      b.exit(edge.at, 0, REGION_LOOKUP);
+      return;
+    }
+    for (const page of to.pages) if (!from.pages.includes(page)) this.checkPage(page, to.at);
+    if (to.predecessors === 1 && !this.entryNumbers.has(to.number)) this.inherited.set(to.number, flags);
+    else if (this.needsFlags(to)) b.settleFlags();
+    if (to.number !== following) this.branch(to);
+  }
+
+  /** The page must still be where it was when the region was made, as the fetch of the next instruction would see it. */
+  private checkPage(page: number, at: number): void {
+    const { b, fn, code } = this;
+    const slot = b.and(b.shrU(b.add(b.base, constant(page << 12)), constant(10)), constant(0x3f_fffc));
+    const entry = fn.load(OP.load32, slot, code.tlbCode);
+    b.exitIf(b.ne(b.and(entry, constant(code.tlbMask)), constant(code.pageEntries.get(page)!)), at);
+  }
+
+  /** Whether somebody may still ask for the flags that are set when the block begins. */
+  private needsFlags(block: BasicBlock): boolean {
+    const known = this.needs.get(block.number);
+    if (known !== undefined) return known;
+    const needed = this.findNeed(block);
+    this.needs.set(block.number, needed);
+    return needed;
+  }
+
+  private findNeed(block: BasicBlock): boolean {
+    // The check of the budget may leave; so no search goes round.
+    if (this.loopEntries.has(block.number)) return true;
+    for (const instruction of block.instructions) {
+      if (instruction.kind === "leave" || instruction.flags === "needed") return true;
+      if (instruction.flags === "replaced") return false;
+    }
+    const edges = [block.taken, block.next].filter((edge) => edge !== null);
+    return edges.length === 0 || edges.some((edge) => edge.block === null || this.needsFlags(edge.block));
+  }
+}

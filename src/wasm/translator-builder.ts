@@ -1,0 +1,731 @@
+// Builder of translated code: operands are known, general registers and status flags live in locals of the function.
+//
+// What generated code cannot do itself (a TLB miss, a fault, a helper) is a side exit: the function leaves with the state as it
+// was before the instruction, and the interpreter does that one. No call is ever made for it, so that V8 keeps the locals in registers.
+// - The locals of general registers are always up to date. An instruction that reads a register gets a reference to the local;
+//   when the register is written while that reference may still be needed, the old value moves to another local.
+// - Status flags are not computed until somebody asks. An exit that is taken before asks in a stub outside the usual path.
+// - Every exit carries its place: distance of EIP from EIP_BASE in bits 16 and up, instructions of the basic block that did not
+//   run in bits 1-15, bit 0 as the result of the function.
+
+import type { ConditionCode, FlagKind, HelperName, Instance, Place, SegmentRef, Width } from "../isa/builder.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import * as flags from "../isa/flags.ts";
+import { instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
+import type { Row } from "../isa/row.ts";
+import {
+  BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, SEG_BASE, SEG_FAST,
+  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, X87_BASE, XMM_BASE,
+} from "../isa/state-layout.ts";
+import { type ImportedFunctions, loadOp, storeOp, WasmBuilder } from "./backend.ts";
+import { ByteWriter, I32, I64 } from "./encoder.ts";
+import { constant, type Expression, type FunctionEmitter, isConstant, isLocal, OP } from "./function-emitter.ts";
+import { V128_LOAD, V128_STORE } from "./vector-opcodes.ts";
+
+/** What a region leaves with: look EIP up, or execute the instruction at EIP without entering a region there. */
+export const REGION_LOOKUP = 0, REGION_SIDE_EXIT = 1;
+/** Nothing was done: the budget is too small, or the region was made for another place. */
+export const REGION_DECLINED = 2;
+
+const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, FSW_ES = 0x80;
+
+/** A reference to a local that may be redirected when the local changes. */
+interface Reference extends Expression {
+  value: number | bigint;
+}
+
+/** Status flags that have not been computed. Null stands for the locals of FLAG_RESULT and FLAG_CARRIES. */
+interface PendingFlags {
+  readonly kind: FlagKind | "explicit" | "carryOverflow";
+  readonly width: Width;
+  /** Operands; of "explicit": CF and OF; of "carryOverflow": the two, and no result. */
+  readonly x: Expression;
+  readonly y: Expression;
+  readonly result: Expression;
+  /** Of "explicit". */
+  readonly auxiliary: Expression | null;
+  /** Flags that these leave as they are: of "inc" and "dec" CF, of "carryOverflow" the rest. */
+  readonly previous: PendingFlags | null;
+  /** The stub that computes them for exits, 0 while there is none. */
+  stub: number;
+}
+export type FlagState = PendingFlags | null;
+
+export interface TranslatedCode {
+  readonly mode: number;
+  /** Addresses of the context block and its TLB tables for this mode. */
+  readonly context: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+}
+
+const OF = 0, CARRY = 2, ZERO = 4, SIGN = 8;
+
+export class TranslatorBuilder extends WasmBuilder {
+  /** EIP_BASE, which holds still inside the region; the budget; EIP of an exit that is not static. */
+  readonly base: Expression;
+  readonly budget: Expression;
+  private readonly code: TranslatedCode;
+  private readonly gprs: readonly Expression[];
+  private readonly flagResult: Expression;
+  private readonly flagCarries: Expression;
+  private readonly references: (Reference | null)[] = new Array<Reference | null>(8).fill(null);
+  /** Registers whose reference was handed out to the present instruction. */
+  private handed = 0;
+  private pending: FlagState = null;
+  private readonly stubs: ByteWriter[] = [];
+  /** Bit masks of registers. */
+  usedRegisters = 0;
+  private dirtyRegisters = 0;
+  private flagsChanged = false;
+
+  // The present instruction.
+  private decoded!: Decoded;
+  private at = 0;
+  private notRun = 0;
+  private operandSize: 2 | 4 = 4;
+  private operandSegment = DS;
+  /** What the instruction did to EIP: a relative jump (taken if the condition is not 0), or one to a computed EIP. */
+  branch: { readonly condition: Expression | null } | null = null;
+  target: Expression | null = null;
+
+  constructor(fn: FunctionEmitter, imports: ImportedFunctions, code: TranslatedCode) {
+    super(fn, imports, constant(code.context), constant(code.tlbRead), constant(code.tlbWrite));
+    this.code = code;
+    this.flat = (code.mode & MODE_FLAT) !== 0;
+    this.gprs = Array.from({ length: 8 }, () => fn.newLocal(I32));
+    this.flagResult = fn.newLocal(I32);
+    this.flagCarries = fn.newLocal(I32);
+    this.base = fn.newLocal(I32);
+    this.budget = fn.newLocal(I32);
+    fn.keepLocals();
+  }
+
+  // --- the frame of an instruction
+
+  /** `at`: distance of the instruction from EIP_BASE; `notRun`: instructions of the basic block from this one on. */
+  begin(row: Row, d: Decoded, at: number, notRun: number): Instance<Expression> {
+    this.decoded = d;
+    this.at = at;
+    this.notRun = notRun;
+    this.operandSize = d.operandSize;
+    this.operandSegment = d.segment < 0 ? (d.segmentOverride < 0 ? DS : d.segmentOverride) : d.segment;
+    this.branch = null;
+    this.target = null;
+    this.handed = 0;
+    const next = at + d.length;
+    return {
+      op: row.operands.map((code) => {
+        const operand = resolveOperand(code, d);
+        switch (operand.kind) {
+          case "gpr": return this.registerPlace(operand.number, operand.width as Width);
+          case "mem": return this.memoryPlace(operand.width, isAligned(code));
+          case "xmm": return this.packedPlace(XMM_BASE + operand.number * 16, operand.width);
+          case "mm": return this.packedPlace(X87_BASE + operand.number * 16, operand.width);
+          case "segment": return this.constantPlace(2, operand.number, () => this.segment(operand.number as SegmentRef, SEG_SELECTOR));
+          case "far": return this.constantPlace(operand.width, operand.selector, () => constant(operand.value));
+          case "imm": case "const": return this.constantPlace(operand.width, operand.value, () => constant(operand.value));
+          default: return this.constantPlace(operand.width, operand.number, () => constant(operand.value));
+        }
+      }),
+      width: instanceWidth(row, d.operandSize),
+      operandSize: d.operandSize,
+      addressSize: d.addressSize,
+      stackSize: this.code.mode & MODE_STACK32 ? 4 : 2,
+      rep: row.string ? d.rep : 0,
+      opcodeByte: d.opcodeByte,
+      eip: () => this.let(this.eipAt(at)),
+      x87Opcode: () => constant(((d.opcodeByte & 7) << 8) | (d.mod << 6) | (d.reg << 3) | d.rm),
+      nextEip: () => this.let(this.eipAt(next)),
+      relativeTarget: () => this.let(this.relativeTarget()),
+    };
+  }
+
+  /** The locals of the instruction are free, but for those that pending flags need. */
+  end(): void {
+    const needed = new Set<number>();
+    for (let p = this.pending; p !== null; p = p.previous) for (const tree of trees(p)) collectLocals(tree, needed);
+    this.fn.endScopeExcept(needed);
+  }
+
+  eipAt(at: number): Expression { return this.add(this.base, constant(at)); }
+
+  private relativeTarget(): Expression {
+    const d = this.decoded;
+    return this.zeroExtend(this.eipAt(this.at + d.length + d.immediate), this.operandSize);
+  }
+
+  // --- ways out
+
+  /** Leaves with the present instruction undone, for the interpreter. */
+  sideExit(): void { this.exit(this.at, this.notRun, REGION_SIDE_EXIT); }
+  private sideExitIf(condition: Expression): void {
+    if (isConstant(condition)) {
+      if (condition.value) this.sideExit();
+      return;
+    }
+    this.pushExit(this.at, this.notRun, REGION_SIDE_EXIT);
+    this.branchToExitIf(condition);
+  }
+
+  /** Leaves at a known place. */
+  exit(at: number, notRun: number, result: number): void {
+    this.pushExit(at, notRun, result);
+    this.branchToExit();
+  }
+
+  /** Leaves for the interpreter, which executes the instruction there. */
+  leave(at: number): void { this.exit(at, 0, REGION_SIDE_EXIT); }
+
+  /** Leaves at the start of a basic block. */
+  exitIf(condition: Expression, at: number): void {
+    this.pushExit(at, 0, REGION_LOOKUP);
+    this.branchToExitIf(condition);
+  }
+
+  /** Leaves to a computed EIP. */
+  exitTo(eip: Expression): void {
+    const { fn } = this;
+    fn.emit(this.shl64(this.extendS(this.sub(eip, this.base)), this.imm64(16n)));
+    this.branchToExit();
+  }
+
+  private pushExit(at: number, notRun: number, result: number): void {
+    this.fn.code.byte(OP.const64);
+    this.fn.code.signed64(BigInt(at * 0x1_0000 + notRun * 2 + result));
+  }
+
+  private branchToExit(): void {
+    this.fn.code.byte(OP.br);
+    this.fn.code.unsigned(this.fn.depth + this.stubOfFlags());
+  }
+
+  private branchToExitIf(condition: Expression): void {
+    const { fn } = this;
+    fn.emit(condition);
+    fn.code.byte(OP.brIf);
+    fn.code.unsigned(fn.depth + this.stubOfFlags());
+    fn.code.byte(OP.drop);
+  }
+
+  protected leaveWithFault(): void { this.sideExit(); }
+  protected announce(): void {}
+  protected operandIsSegmented(): boolean { return this.operandSegment >= FS || this.operandSegment === CS; }
+  protected operandSegmentOffset(): Expression { return constant(this.operandSegment * SEGMENT_STRIDE); }
+  override raise(): void { this.sideExit(); }
+  suspend(): void { this.sideExit(); }
+
+  override helper(name: HelperName, ...args: Expression[]): Expression {
+    if (name === "fpuCheck") this.checkFpu(args[0].value as number);
+    else if (name === "sseCheck") this.checkSse(args[0].value as number);
+    else this.sideExit();
+    return constant(0);
+  }
+
+  /** #NM and #MF are the interpreter's. */
+  private checkFpu(kind: number): void {
+    const cr0 = this.get(CR0);
+    const unavailable = kind === 2
+      ? this.eq(this.and(cr0, constant(CR0_MP | CR0_TS)), constant(CR0_MP | CR0_TS))
+      : this.and(cr0, constant(CR0_EM | CR0_TS));
+    this.sideExitIf(kind === 1 ? unavailable : this.or(unavailable, this.and(this.get(FSW), constant(FSW_ES))));
+  }
+
+  /** `kind` 0: XMM registers, 1: MMX registers. */
+  private checkSse(kind: number): void {
+    const unavailable = this.and(this.get(CR0), constant(CR0_EM | CR0_TS));
+    if (kind === 0) this.sideExitIf(this.or(unavailable, this.eqz(this.and(this.get(CR4), constant(CR4_OSFXSR)))));
+    else this.sideExitIf(this.or(unavailable, this.and(this.get(FSW), constant(FSW_ES))));
+  }
+
+  jump(target: Expression): void {
+    const bound = this.let(target);
+    if (!this.flat) this.sideExitIf(this.gtU(bound, this.segment(CS, SEG_LIMIT)));
+    this.target = bound;
+  }
+
+  jumpRelative(condition?: Expression): void {
+    const taken = condition ? this.let(condition) : null;
+    if (!this.flat) {
+      const beyond = this.gtU(this.relativeTarget(), this.segment(CS, SEG_LIMIT));
+      this.sideExitIf(taken ? this.and(this.ne(taken, constant(0)), beyond) : beyond);
+    }
+    this.branch = { condition: taken };
+  }
+
+  // --- general registers
+
+  override gpr(index: number, width: Width): Expression {
+    const register = width === 1 ? index & 3 : index;
+    const whole = this.reference(register);
+    if (width === 4) return whole;
+    if (width === 2) return this.and(whole, constant(0xffff));
+    return this.and(index < 4 ? whole : this.shrU(whole, constant(8)), constant(0xff));
+  }
+
+  private reference(register: number): Expression {
+    this.usedRegisters |= 1 << register;
+    this.handed |= 1 << register;
+    return (this.references[register] ??= { ...this.gprs[register] });
+  }
+
+  override setGpr(index: number, width: Width, value: Expression): void {
+    const register = width === 1 ? index & 3 : index;
+    this.usedRegisters |= 1 << register;
+    this.dirtyRegisters |= 1 << register;
+    const whole = this.gprs[register];
+    if (width === 4) this.write(register, value);
+    else if (width === 2) this.write(register, this.or(this.and(whole, constant(~0xffff)), this.and(value, constant(0xffff))));
+    else if (index < 4) this.write(register, this.or(this.and(whole, constant(~0xff)), this.and(value, constant(0xff))));
+    else this.write(register, this.or(this.and(whole, constant(~0xff00)), this.shl(this.and(value, constant(0xff)), constant(8))));
+  }
+
+  private write(register: number, value: Expression): void {
+    const { fn } = this;
+    fn.emit(value);
+    this.detach(register);
+    fn.code.byte(OP.localSet);
+    fn.code.unsigned(this.gprs[register].value as number);
+  }
+
+  /** The local is about to change: what refers to its present value gets a copy. */
+  private detach(register: number): void {
+    const reference = this.references[register];
+    if (reference === null) return;
+    const pinned = isPinned(this.pending, reference);
+    if (pinned || this.handed & (1 << register)) {
+      const { fn } = this;
+      fn.emit(this.gprs[register]);
+      reference.value = fn.bindStack(I32).value;
+      // The stub of the flags knows the value by its old place.
+      if (pinned) for (let p = this.pending; p !== null; p = p.previous) p.stub = 0;
+    }
+    this.references[register] = null;
+    this.handed &= ~(1 << register);
+  }
+
+  private detachAll(): void {
+    for (let register = 0; register < 8; register++) this.detach(register);
+  }
+
+  // --- status flags
+
+  override get(field: Field): Expression {
+    if (field === FLAG_RESULT || field === FLAG_CARRIES) {
+      this.settleFlags();
+      this.fn.emit(field === FLAG_RESULT ? this.flagResult : this.flagCarries);
+      return this.fn.bindStack(I32);
+    }
+    return super.get(field);
+  }
+
+  override set(field: Field, value: Expression): void {
+    if (field !== FLAG_RESULT && field !== FLAG_CARRIES) {
+      super.set(field, value);
+      return;
+    }
+    const bound = this.fn.bind(value);
+    this.settleFlags();
+    this.flagsChanged = true;
+    this.fn.assign(field === FLAG_RESULT ? this.flagResult : this.flagCarries, bound);
+  }
+
+  override flags(kind: FlagKind, width: Width, x: Expression, y: Expression, result: Expression): void {
+    let previous: FlagState = null;
+    if (kind === "inc" || kind === "dec") {
+      previous = this.pending;
+      while (previous !== null && (previous.kind === "inc" || previous.kind === "dec")) previous = previous.previous;
+    }
+    this.setPending({ kind, width, x, y, result, auxiliary: null, previous, stub: 0 });
+  }
+
+  override flagsExplicit(width: Width, result: Expression, cf: Expression, of: Expression, af: Expression): void {
+    this.setPending({ kind: "explicit", width, x: cf, y: of, result, auxiliary: af, previous: null, stub: 0 });
+  }
+
+  override setCarryOverflow(cf: Expression, of: Expression): void {
+    let previous = this.pending;
+    if (previous?.kind === "carryOverflow") previous = previous.previous;
+    this.setPending({ kind: "carryOverflow", width: 4, x: cf, y: of, result: constant(0), auxiliary: null, previous, stub: 0 });
+  }
+
+  override setStatusFlags(image: Expression): void {
+    const bound = this.fn.bind(image);
+    this.pending = null;
+    super.setStatusFlags(bound);
+  }
+
+  private setPending(p: PendingFlags): void {
+    // A long chain would be computed again at every exit.
+    if (p.previous?.previous) this.settle(p.previous.previous);
+    this.pending = p.previous?.previous ? { ...p, previous: { ...p.previous, previous: null } } : p;
+  }
+
+  /** Computes pending flags into their locals. */
+  settleFlags(): void {
+    const p = this.pending;
+    if (p === null) return;
+    this.settle(p);
+  }
+
+  private settle(p: PendingFlags): void {
+    this.pending = null;
+    this.flagsChanged = true;
+    if (p.previous) this.settle(p.previous);
+    if (p.kind === "explicit") flags.lowerFlagsExplicit(this, p.width, p.result, p.x, p.y, p.auxiliary!);
+    else if (p.kind === "carryOverflow") flags.lowerSetCarryOverflow(this, p.x, p.y);
+    else flags.lowerFlags(this, p.kind, p.width, p.x, p.y, p.result);
+  }
+
+  /** Number of the stub that exits go through now: 0 does nothing. */
+  private stubOfFlags(): number {
+    const { fn, pending } = this;
+    if (pending === null) return 0;
+    if (pending.stub === 0) {
+      const { code } = fn;
+      fn.code = new ByteWriter(64);
+      this.settle(pending);
+      this.pending = pending;
+      this.stubs.push(fn.code);
+      fn.code = code;
+      pending.stub = this.stubs.length;
+    }
+    return pending.stub;
+  }
+
+  /** Pending flags for the basic blocks that follow: their values keep their places until the end of the function. */
+  handOver(): FlagState {
+    if (this.pending === null) return null;
+    this.handed = 0;
+    this.detachAll();
+    const needed = new Set<number>();
+    for (let p: FlagState = this.pending; p !== null; p = p.previous) for (const tree of trees(p)) collectLocals(tree, needed);
+    this.fn.keep(needed);
+    return this.pending;
+  }
+
+  /** Begins a basic block. */
+  resume(pending: FlagState): void {
+    this.pending = pending;
+    this.references.fill(null);
+    this.handed = 0;
+  }
+
+  get flagState(): FlagState {
+    return this.pending;
+  }
+
+  override carry(): Expression { return this.condition(CARRY); }
+
+  override condition(code: ConditionCode): Expression {
+    return (this.pending && this.conditionOf(this.pending, code)) ?? super.condition(code);
+  }
+
+  /** The condition straight from operands and result; null where only the flags tell. */
+  private conditionOf(p: PendingFlags, code: ConditionCode): Expression | null {
+    const { width } = p;
+    const negated = (code & 1) !== 0;
+    const even = (code & ~1) as ConditionCode;
+    if (p.kind === "carryOverflow") {
+      if (even === CARRY) return negated ? this.eqz(p.x) : p.x;
+      if (even === OF) return negated ? this.eqz(p.y) : p.y;
+      return (even === ZERO || even === SIGN) && p.previous ? this.conditionOf(p.previous, code) : null;
+    }
+    if (even === CARRY && (p.kind === "inc" || p.kind === "dec")) return p.previous ? this.conditionOf(p.previous, code) : null;
+    if (p.kind === "sub") {
+      const x = this.zeroExtend(p.x, width), y = this.zeroExtend(p.y, width);
+      switch (code) {
+        case 2: return this.ltU(x, y);
+        case 3: return this.geU(x, y);
+        case 4: return this.eq(x, y);
+        case 5: return this.ne(x, y);
+        case 6: return this.leU(x, y);
+        case 7: return this.gtU(x, y);
+        case 12: return this.ltS(this.signExtend(p.x, width), this.signExtend(p.y, width));
+        case 13: return this.geS(this.signExtend(p.x, width), this.signExtend(p.y, width));
+        case 14: return this.leS(this.signExtend(p.x, width), this.signExtend(p.y, width));
+        case 15: return this.gtS(this.signExtend(p.x, width), this.signExtend(p.y, width));
+      }
+    }
+    if (p.kind === "logic") {
+      switch (code) {
+        case 0: case 2: return constant(0);
+        case 1: case 3: return constant(1);
+        case 6: return this.conditionOf(p, 4);
+        case 7: return this.conditionOf(p, 5);
+        case 12: return this.conditionOf(p, 8);
+        case 13: return this.conditionOf(p, 9);
+        case 14: return this.leS(this.signExtend(p.result, width), constant(0));
+        case 15: return this.gtS(this.signExtend(p.result, width), constant(0));
+      }
+    }
+    if (p.kind === "explicit" && even === CARRY) return negated ? this.eqz(p.x) : p.x;
+    if (p.kind === "explicit" && even === OF) return negated ? this.eqz(p.y) : p.y;
+    if (p.kind === "add" && even === CARRY) {
+      const sum = this.zeroExtend(p.result, width), x = this.zeroExtend(p.x, width);
+      return negated ? this.geU(sum, x) : this.ltU(sum, x);
+    }
+    switch (code) {
+      case 4: return this.eqz(this.zeroExtend(p.result, width));
+      case 5: return this.ne(this.zeroExtend(p.result, width), constant(0));
+      case 8: return this.ltS(this.signExtend(p.result, width), constant(0));
+      case 9: return this.geS(this.signExtend(p.result, width), constant(0));
+    }
+    return null;
+  }
+
+  // --- control inside the instruction
+
+  override when(condition: Expression, then: () => void, otherwise?: () => void): void {
+    if (isConstant(condition)) {
+      super.when(condition, then, otherwise);
+      return;
+    }
+    const { fn } = this;
+    // What a branch moves would be missing on the other way.
+    this.detachAll();
+    if (otherwise) this.settleFlags();
+    const before = this.pending;
+    fn.openIf(condition);
+    then();
+    if (otherwise) {
+      this.settleFlags();
+      fn.otherwise();
+      this.pending = null;
+      otherwise();
+      this.settleFlags();
+    } else if (this.pending !== before) {
+      this.settleFlags();
+      fn.otherwise();
+      this.pending = before;
+      this.settleFlags();
+    }
+    fn.close();
+  }
+
+  override loop(body: () => Expression): void {
+    const { fn } = this;
+    this.detachAll();
+    this.settleFlags();
+    const label = fn.open(OP.loop);
+    const again = fn.bind(body());
+    this.settleFlags();
+    this.detachAll();
+    fn.branchIf(again, label);
+    fn.close();
+  }
+
+  // --- memory
+
+  /** The hidden part of a flat segment is known. */
+  override segment(ref: SegmentRef, part: number): Expression {
+    const number = ref === "operand" ? this.operandSegment : ref;
+    if (this.flat && number < FS && part === SEG_BASE) return constant(0);
+    if (this.flat && number < FS && part === SEG_LIMIT) return constant(-1);
+    return this.fn.load(part === SEG_SELECTOR ? OP.load16u : OP.load32, this.context, number * SEGMENT_STRIDE + part);
+  }
+
+  override gtU(a: Expression, b: Expression): Expression {
+    return isConstant(b) && b.value === -1 ? constant(0) : super.gtU(a, b);
+  }
+
+  protected override linear(ref: SegmentRef, offset: Expression, bytes: number, write: boolean): Expression {
+    const { fn } = this;
+    const number = ref === "operand" ? this.operandSegment : ref;
+    const at = fn.bind(offset);
+    if (this.flat && number !== FS && number !== GS && !(number === CS && write)) return at;
+    const field = (part: number) => fn.load(OP.load32, this.context, number * SEGMENT_STRIDE + part);
+    const limit = field(SEG_LIMIT);
+    let bad = this.or(this.eqz(this.and(field(SEG_FAST), constant(write ? SEG_FAST_WRITE : SEG_FAST_READ))), this.gtU(at, limit));
+    if (bytes > 1) bad = this.or(bad, this.ltU(this.sub(limit, at), constant(bytes - 1)));
+    this.sideExitIf(bad);
+    return fn.bind(this.add(field(SEG_BASE), at));
+  }
+
+  /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
+  private host(table: number, linear: Expression, bytes: number): Expression {
+    const slot = this.and(this.shrU(linear, constant(10)), constant(0x3f_fffc));
+    const entry = this.fn.load(OP.load32, slot, table);
+    this.sideExitIf(bytes === 1
+      ? this.and(entry, constant(4095))
+      : this.gtU(this.and(this.or(linear, entry), constant(4095)), constant(4096 - bytes)));
+    return this.add(linear, entry);
+  }
+
+  protected override loadLinear(linear: Expression, width: Width): Expression {
+    return this.fn.load(loadOp[width], this.host(this.code.tlbRead, linear, width), 0);
+  }
+
+  protected override storeLinear(linear: Expression, width: Width, value: Expression): void {
+    this.fn.store(storeOp[width], this.host(this.code.tlbWrite, linear, width), 0, value);
+  }
+
+  override load64(ref: SegmentRef, offset: Expression): Expression {
+    return this.fn.load(OP.load64, this.host(this.code.tlbRead, this.linear(ref, offset, 8, false), 8), 0);
+  }
+
+  override store64(ref: SegmentRef, offset: Expression, value: Expression): void {
+    const bound = this.fn.bind(value);
+    this.fn.store(OP.store64, this.host(this.code.tlbWrite, this.linear(ref, offset, 8, true), 8), 0, bound);
+  }
+
+  override load128(ref: SegmentRef, offset: Expression, aligned: boolean): Expression {
+    const linear = this.linear(ref, offset, 16, false);
+    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
+    return this.fn.load(V128_LOAD, this.host(this.code.tlbRead, linear, 16), 0);
+  }
+
+  override store128(ref: SegmentRef, offset: Expression, value: Expression, aligned: boolean): void {
+    const bound = this.fn.bind(value);
+    const linear = this.linear(ref, offset, 16, true);
+    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
+    this.fn.store(V128_STORE, this.host(this.code.tlbWrite, linear, 16), 0, bound);
+  }
+
+  override probeWrite(ref: SegmentRef, offset: Expression, bytes: number): void {
+    this.host(this.code.tlbWrite, this.linear(ref, offset, bytes, true), bytes);
+  }
+
+  // --- operands
+
+  private effectiveAddress(): Expression {
+    const d = this.decoded;
+    let sum = d.base < 0 ? constant(0) : this.reference(d.base);
+    if (d.index >= 0) {
+      const scaled = this.shl(this.reference(d.index), constant(d.scale));
+      sum = d.base < 0 ? scaled : this.add(sum, scaled);
+    }
+    return this.fn.bind(this.zeroExtend(this.add(sum, constant(d.displacement)), d.addressSize));
+  }
+
+  private registerPlace(number: number, width: Width): Place<Expression> {
+    const read = () => this.gpr(number, width);
+    return {
+      width, isMemory: false, read, readForWrite: read,
+      write: (_b, value) => this.setGpr(number, width, value),
+      address: notMemory,
+      number: () => constant(number),
+    };
+  }
+
+  private memoryPlace(width: number, aligned: boolean): Place<Expression> {
+    const size = width as Width;
+    let proved: Expression | null = null;
+    return {
+      width,
+      isMemory: true,
+      read: () => {
+        if (width === 16) return this.load128("operand", this.effectiveAddress(), aligned);
+        return width === 8 ? this.load64("operand", this.effectiveAddress()) : this.load("operand", this.effectiveAddress(), size);
+      },
+      readForWrite: () => {
+        proved = this.fn.bind(this.host(this.code.tlbWrite, this.linear("operand", this.effectiveAddress(), width, true), width));
+        return this.fn.load(loadOp[size], proved, 0);
+      },
+      write: (_b, value) => {
+        if (proved) this.fn.store(storeOp[size], proved, 0, value);
+        else if (width === 16) this.store128("operand", this.effectiveAddress(), this.fn.bind(value), aligned);
+        else if (width === 8) this.store64("operand", this.effectiveAddress(), this.fn.bind(value));
+        else this.store("operand", this.effectiveAddress(), size, this.fn.bind(value));
+      },
+      address: () => this.effectiveAddress(),
+      number: notMemory,
+    };
+  }
+
+  private packedPlace(address: number, width: number): Place<Expression> {
+    const place = constant(address);
+    const read = () => (width === 16 ? this.stateLoad128(place) : width === 8 ? this.stateLoad64(place) : this.stateLoad(place, 4));
+    return {
+      width, isMemory: false, read, readForWrite: read,
+      write: (_b, value) => {
+        if (width === 16) this.stateStore128(place, value);
+        else if (width === 8) this.stateStore64(place, value);
+        else this.stateStore(place, 4, value);
+      },
+      address: notMemory,
+      number: () => place,
+    };
+  }
+
+  private constantPlace(width: number, number: number, read: () => Expression): Place<Expression> {
+    return { width, isMemory: false, read, readForWrite: read, write: notWritable, address: notMemory, number: () => constant(number) };
+  }
+
+  // --- the whole function
+
+  /** Wraps the code emitted so far: loads the state before it, and behind it stubs and the one place where the state is stored. */
+  finish(prologue: () => void): ByteWriter {
+    const { fn } = this;
+    const body = fn.code;
+    const out = new ByteWriter(body.length + 512);
+    fn.code = out;
+    const used = this.usedRegisters | this.dirtyRegisters;
+    prologue();
+    for (let register = 0; register < 8; register++) {
+      if (used & (1 << register)) this.loadState(this.gprs[register], GPR_BASE + register * 4);
+    }
+    this.loadState(this.flagResult, FLAG_RESULT.offset);
+    this.loadState(this.flagCarries, FLAG_CARRIES.offset);
+    for (let i = 0; i <= this.stubs.length + 1; i++) {
+      out.byte(OP.block);
+      out.byte(I64);
+    }
+    out.append(body);
+    out.byte(OP.unreachable);
+    out.byte(OP.end);
+    for (let i = 0; i < this.stubs.length; i++) {
+      out.byte(OP.br);
+      out.unsigned(this.stubs.length - i);
+      out.byte(OP.end);
+      out.append(this.stubs[i]);
+    }
+    out.byte(OP.end);
+    const exit = fn.bindStack(I64);
+    const word = fn.bind(this.wrap(exit));
+    const store = (address: number, value: Expression) => fn.store(OP.store32, constant(address), 0, value);
+    for (let register = 0; register < 8; register++) {
+      if (this.dirtyRegisters & (1 << register)) store(GPR_BASE + register * 4, this.gprs[register]);
+    }
+    if (this.flagsChanged) {
+      store(FLAG_RESULT.offset, this.flagResult);
+      store(FLAG_CARRIES.offset, this.flagCarries);
+    }
+    store(EIP.offset, this.add(this.base, this.wrap(this.shrS64(exit, this.imm64(16n)))));
+    store(BUDGET.offset, this.add(this.budget, this.and(this.shrU(word, constant(1)), constant(0x7fff))));
+    fn.emit(this.and(word, constant(1)));
+    return fn.finish();
+  }
+
+  private loadState(local: Expression, address: number): void {
+    this.fn.assign(local, this.fn.load(OP.load32, constant(address), 0));
+  }
+}
+
+/** The expressions that pending flags are made of. */
+function trees(p: PendingFlags): Expression[] {
+  return p.auxiliary ? [p.x, p.y, p.result, p.auxiliary] : [p.x, p.y, p.result];
+}
+
+function collectLocals(e: Expression, into: Set<number>): void {
+  if (isLocal(e)) into.add(e.value as number);
+  if (e.a) collectLocals(e.a, into);
+  if (e.b) collectLocals(e.b, into);
+  if (e.c) collectLocals(e.c, into);
+}
+
+function contains(e: Expression, part: Expression): boolean {
+  return e === part || (e.a !== undefined && contains(e.a, part)) || (e.b !== undefined && contains(e.b, part)) || (e.c !== undefined && contains(e.c, part));
+}
+
+function isPinned(pending: FlagState, reference: Expression): boolean {
+  for (let p = pending; p !== null; p = p.previous) if (trees(p).some((tree) => contains(tree, reference))) return true;
+  return false;
+}
+
+function notMemory(): never {
+  throw new Error("not a memory operand");
+}
+function notWritable(): never {
+  throw new Error("not a writable operand");
+}
