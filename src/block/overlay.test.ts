@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BlockDevice } from "../hardware/device.ts";
-import { OVERLAY_BLOCK_BYTES, Overlay } from "./overlay.ts";
+import { OVERLAY_BLOCK_BYTES } from "./block-store.ts";
+import { Overlay } from "./overlay.ts";
 import { RawDisk } from "./raw.ts";
 import { memorySource } from "./source.ts";
 

@@ -1,9 +1,8 @@
-// Copy-on-write: what the guest writes is kept here in 4 KiB blocks, the medium below is never
-// touched. So a dropped file stays as it was, and a reset to the original is one call.
+// Copy-on-write: what the guest writes is kept in blocks of 4 KiB, the medium below is never touched. So a dropped file stays
+// as it was, and a reset to the original is one call.
 
 import type { BlockDevice, DeviceState } from "../hardware/device.ts";
-
-export const OVERLAY_BLOCK_BYTES = 4096;
+import { type BlockStore, MemoryBlocks, OVERLAY_BLOCK_BYTES } from "./block-store.ts";
 
 export class Overlay implements BlockDevice {
   readonly sectorSize: number;
@@ -11,42 +10,43 @@ export class Overlay implements BlockDevice {
   readonly readOnly = false;
   readonly #base: BlockDevice;
   readonly #size: number;
-  readonly #blocks = new Map<number, Uint8Array>();
+  readonly #store: BlockStore;
+  readonly #scratch = new Uint8Array(OVERLAY_BLOCK_BYTES);
 
-  constructor(base: BlockDevice) {
+  constructor(base: BlockDevice, store: BlockStore = new MemoryBlocks()) {
     this.#base = base;
     this.sectorSize = base.sectorSize;
     this.sectorCount = base.sectorCount;
     this.#size = base.sectorSize * base.sectorCount;
+    this.#store = store;
   }
 
-  /** Bytes of memory that the guest's writes occupy. */
+  /** Bytes that the guest's writes occupy. */
   get bytesHeld(): number {
-    return this.#blocks.size * OVERLAY_BLOCK_BYTES;
+    return this.#store.count * OVERLAY_BLOCK_BYTES;
   }
 
-  /** Forgets everything written. */
+  /** Back to what was committed last, or to the medium below. */
   discard(): void {
-    this.#blocks.clear();
+    this.#store.discard();
   }
 
   read(lba: number, into: Uint8Array): void {
     const start = this.#offset(lba, into.length);
-    if (this.#blocks.size === 0) {
+    if (this.#store.count === 0) {
       this.#base.read(lba, into);
       return;
     }
     const end = start + into.length;
     let at = start;
     while (at < end) {
-      const block = this.#blocks.get(Math.floor(at / OVERLAY_BLOCK_BYTES));
+      const block = Math.floor(at / OVERLAY_BLOCK_BYTES);
       let next = Math.min(end, blockEnd(at));
-      if (block) {
-        const within = at % OVERLAY_BLOCK_BYTES;
-        into.set(block.subarray(within, within + next - at), at - start);
+      if (this.#store.has(block)) {
+        this.#store.read(block, at % OVERLAY_BLOCK_BYTES, into.subarray(at - start, next - start));
       } else {
         // One read below for the whole run of unwritten blocks.
-        while (next < end && !this.#blocks.has(next / OVERLAY_BLOCK_BYTES)) next = Math.min(end, blockEnd(next));
+        while (next < end && !this.#store.has(next / OVERLAY_BLOCK_BYTES)) next = Math.min(end, blockEnd(next));
         this.#base.read(at / this.sectorSize, into.subarray(at - start, next - start));
       }
       at = next;
@@ -59,26 +59,33 @@ export class Overlay implements BlockDevice {
     for (let at = start; at < end; ) {
       const next = Math.min(end, blockEnd(at));
       const within = at % OVERLAY_BLOCK_BYTES;
-      this.#writable(at - within, next - at).set(from.subarray(at - start, next - start), within);
+      const part = from.subarray(at - start, next - start);
+      if (part.length === OVERLAY_BLOCK_BYTES) {
+        this.#store.write(at / OVERLAY_BLOCK_BYTES, part);
+      } else {
+        this.#fill(at - within);
+        this.#scratch.set(part, within);
+        this.#store.write((at - within) / OVERLAY_BLOCK_BYTES, this.#scratch);
+      }
       at = next;
     }
   }
 
-  flush(): void {}
+  flush(): void {
+    this.#store.flush();
+  }
 
   save(): DeviceState {
-    const indices = [...this.#blocks.keys()].sort((a, b) => a - b);
+    const indices = this.#store.blocks();
     const bytes = new Uint8Array(indices.length * OVERLAY_BLOCK_BYTES);
-    indices.forEach((index, i) => bytes.set(this.#blocks.get(index) as Uint8Array, i * OVERLAY_BLOCK_BYTES));
+    indices.forEach((index, i) => this.#store.read(index, 0, bytes.subarray(i * OVERLAY_BLOCK_BYTES, (i + 1) * OVERLAY_BLOCK_BYTES)));
     return { indices, bytes };
   }
 
   load(state: DeviceState): void {
-    this.#blocks.clear();
+    this.#store.discard();
     const { indices, bytes } = state as { indices: number[]; bytes: Uint8Array };
-    indices.forEach((index, i) => {
-      this.#blocks.set(index, bytes.slice(i * OVERLAY_BLOCK_BYTES, (i + 1) * OVERLAY_BLOCK_BYTES));
-    });
+    indices.forEach((index, i) => this.#store.write(index, bytes.subarray(i * OVERLAY_BLOCK_BYTES, (i + 1) * OVERLAY_BLOCK_BYTES)));
   }
 
   #offset(lba: number, length: number): number {
@@ -87,17 +94,16 @@ export class Overlay implements BlockDevice {
     return offset;
   }
 
-  /** The overlay's block that starts at byte `start`; filled from below unless `length` covers it whole. */
-  #writable(start: number, length: number): Uint8Array {
+  /** What stands now in the block that starts at byte `start`, into the scratch block. */
+  #fill(start: number): void {
     const index = start / OVERLAY_BLOCK_BYTES;
-    let block = this.#blocks.get(index);
-    if (!block) {
-      block = new Uint8Array(OVERLAY_BLOCK_BYTES);
-      const available = Math.min(OVERLAY_BLOCK_BYTES, this.#size - start);
-      if (length < available) this.#base.read(start / this.sectorSize, block.subarray(0, available));
-      this.#blocks.set(index, block);
+    if (this.#store.has(index)) {
+      this.#store.read(index, 0, this.#scratch);
+      return;
     }
-    return block;
+    const available = Math.min(OVERLAY_BLOCK_BYTES, this.#size - start);
+    this.#base.read(start / this.sectorSize, this.#scratch.subarray(0, available));
+    this.#scratch.fill(0, available);
   }
 }
 
