@@ -15,10 +15,10 @@ import { FW_CFG_NB_CPUS, FwCfg } from "../hardware/fw-cfg.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
 import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
-import { placeOn } from "../hardware/pci-function.ts";
+import { type Place, placeOn } from "../hardware/pci-function.ts";
 import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
 import { Piix3Ide, Piix3IsaBridge, Piix4Pm } from "../hardware/pci-piix.ts";
-import { PciVga } from "../hardware/pci-vga.ts";
+import { PciVga, romRegion } from "../hardware/pci-vga.ts";
 import type { Pic8259aPair } from "../hardware/pic-8259a.ts";
 import { Pit8254 } from "../hardware/pit-8254.ts";
 import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
@@ -165,12 +165,18 @@ export class Pc {
     pci.add(1, 0, isaBridge);
     pci.add(1, 1, ideFunction);
     const vbe = this.add(new Vbe(this.vga));
-    const placeFramebuffer = placeOn(mmio, VBE_MEMORY_BYTES, vbe.framebuffer);
-    const display = new PciVga({
-      placeFramebuffer: (base) => {
-        placeFramebuffer(base);
+    const window = (bytes: number, region: Region): Place => {
+      const place = placeOn(mmio, bytes, region);
+      return (base) => {
+        place(base);
         pins.mappingChanged();
-      },
+      };
+    };
+    // The ROM of the card is at C0000h from the start; a firmware that makes RAM of that takes it from here.
+    const rom = options.firmware?.vgabios && romRegion(options.firmware.vgabios);
+    const display = new PciVga({
+      placeFramebuffer: window(VBE_MEMORY_BYTES, vbe.framebuffer),
+      ...(rom ? { romBytes: rom.bytes, placeRom: window(rom.bytes, rom.region) } : {}),
     });
     pci.add(2, 0, this.add(display));
     pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region))));
