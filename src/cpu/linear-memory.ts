@@ -7,15 +7,17 @@ import { FAULT, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layou
 import { noteDataBreakpoint } from "./debug.ts";
 import { CR0_PG } from "./control-bits.ts";
 import { walk } from "./paging.ts";
-import { AC, GUEST_FAULT, type Processor } from "./processor.ts";
+import { AC, GUEST_FAULT, type Processor, UD } from "./processor.ts";
 import { PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
 export type Width = 1 | 2 | 4;
 
 /** Number of the last linear page: page 0 follows it. */
 const LAST_PAGE = 0xf_ffff;
+/** Physical pages that the bus can address, and the bits of page numbers that gate A20 does not reach. */
+const BUS_PAGES = 0x10_0000, BUS_BYTES = 0x1_0000_0000, ABOVE_BUS = 0xf0_0000;
 
-/** Physical address (after A20) of a linear one; fills the TLB where the page may enter it. -1: #PF raised. */
+/** Physical address (after A20; from 4 GB on nothing answers) of a linear one; fills the TLB where the page may enter it. -1: #PF raised. */
 export function translate(p: Processor, linear: number, write: boolean, user: boolean): number {
   const page = linear >>> 12;
   const kind = (write ? 1 : 0) | (user ? 2 : 0);
@@ -28,9 +30,9 @@ export function translate(p: Processor, linear: number, write: boolean, user: bo
     physicalPage = walk(p, linear, write, user);
     if (physicalPage < 0) return -1;
     flags = p.walkFlags;
-    physicalPage &= p.physical.a20Mask >>> 12;
+    physicalPage &= (p.physical.a20Mask >>> 12) | ABOVE_BUS;
   }
-  const host = p.physical.hostPage(physicalPage);
+  const host = physicalPage < BUS_PAGES ? p.physical.hostPage(physicalPage) : 0;
   const writable = host !== 0 && !p.physical.isReadOnly(physicalPage) && p.codePages[physicalPage] === 0;
   if (host !== 0 && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page))) {
     p.tlb.fillRead(page, host, user, flags);
@@ -38,16 +40,22 @@ export function translate(p: Processor, linear: number, write: boolean, user: bo
   } else if (!recalled && p.context.get(CR0) & CR0_PG) {
     p.tlb.remember(page, kind, physicalPage, flags);
   }
-  return ((physicalPage << 12) | (linear & 0xfff)) >>> 0;
+  return physicalPage * 4096 + (linear & 0xfff);
 }
 
-/** Entry of the instruction TLB for the page of `linear`, filled by a walk where needed; 0: #PF raised. */
+/** Entry of the instruction TLB for the page of `linear`, filled by a walk where needed; 0: a fault is raised. */
 export function translateCode(p: Processor, linear: number): number {
   const page = linear >>> 12, user = p.user;
   const entry = p.tlb.code(page);
   if (entry !== 0 && (!user || entry & PAGE_USER)) return entry;
-  const physicalPage = walk(p, linear, false, user);
-  return physicalPage < 0 ? 0 : p.tlb.fillCode(page, physicalPage & (p.physical.a20Mask >>> 12), p.walkFlags);
+  const physicalPage = walk(p, linear, false, user, true);
+  if (physicalPage < 0) return 0;
+  if (physicalPage >= BUS_PAGES) {
+    // The bus floats: FF FF is no instruction.
+    p.raiseNoError(UD);
+    return 0;
+  }
+  return p.tlb.fillCode(page, physicalPage & (p.physical.a20Mask >>> 12), p.walkFlags);
 }
 
 /** Zero-extended for widths 1 and 2, signed for 4. */
@@ -192,12 +200,14 @@ function storeHost(p: Processor, host: number, width: Width, value: number): voi
 }
 
 function loadPhysical(p: Processor, physical: number, width: Width): number {
+  if (physical >= BUS_BYTES) return width === 4 ? -1 : (1 << (8 * width)) - 1;
   const host = p.physical.hostPage(physical >>> 12);
   if (host !== 0) return loadHost(p, host + (physical & 0xfff), width);
   return p.physical.read(physical, width) | 0;
 }
 
 function storePhysical(p: Processor, physical: number, width: Width, value: number): void {
+  if (physical >= BUS_BYTES) return;
   const page = physical >>> 12;
   const host = p.physical.hostPage(page);
   if (host === 0 || p.physical.isReadOnly(page)) {

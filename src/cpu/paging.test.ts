@@ -138,10 +138,21 @@ describe("32-bit paging", () => {
       expect(load(b.cpu, 0x40_0000, 1, false)).toBe(9);
     });
 
-    it.each([13, 17, 21])("faults with RSVD for bit %d of the PDE", (bit) => {
+    it.each([["pentium", 13], ["pentium", 16], ["pentium4", 17], ["pentium4", 21]] as const)("on a %s faults with RSVD for bit %d of the PDE", (model, bit) => {
+      b = new BareCpu(model);
+      b.cpu.context.set(CR3, DIRECTORY);
+      b.cpu.context.set(CR0, PG_PE);
+      b.cpu.context.set(CR4, 0x10);
       b.w32(DIRECTORY + 4, (1 << bit) | PS | P | W | U);
       expect(pageFault(() => load(b.cpu, 0x40_0004, 1, true))).toBe("#14(d) 400004");
       expect(pageFault(() => store(b.cpu, 0x40_0004, 1, 1, false))).toBe("#14(b) 400004");
+    });
+
+    it("PSE-36: bits 13 to 16 are address bits 32 to 35", () => {
+      b.w32(DIRECTORY + 4, 0x40_0000 | (1 << 15) | PS | P | W);
+      b.w32(0x40_0010, 5);
+      expect(load(b.cpu, 0x40_0010, 4, false)).toBe(-1);
+      expect(b.fault()).toBe("");
     });
 
     it("INVLPG drops the whole page, global or not", () => {
@@ -283,25 +294,68 @@ describe("PAE paging", () => {
     expect(pageFault(() => load(b.cpu, 0x20_0000, 1, false))).toBe("#14(0) 200000");
   });
 
-  it("faults with RSVD for address bits above 32 and for bit 63", () => {
-    pae(TABLE + 8, FRAME | P, 1);
+  it("faults with RSVD for address bits above 36 and, without NXE, for bit 63", () => {
+    pae(TABLE + 8, FRAME | P, 0x10);
     expect(pageFault(() => load(b.cpu, 0x1000, 1, false))).toBe("#14(9) 1000");
     pae(TABLE + 8, FRAME | P, 0x8000_0000 | 0);
     expect(pageFault(() => load(b.cpu, 0x1000, 1, true))).toBe("#14(d) 1000");
     pae(DIRECTORY + 8, 0x40_2000 | PS | P);
     expect(pageFault(() => load(b.cpu, 0x20_0000, 1, false))).toBe("#14(9) 200000");
-    pae(DIRECTORY + 16, TABLE | P, 4);
+    pae(DIRECTORY + 16, TABLE | P, 0x4000_0000);
     expect(pageFault(() => load(b.cpu, 0x40_0000, 1, false))).toBe("#14(9) 400000");
-    pae(DIRECTORY + 16, TABLE, 4);
+    pae(DIRECTORY + 16, TABLE, 0x4000_0000);
     expect(pageFault(() => load(b.cpu, 0x40_0000, 1, false))).toBe("#14(0) 400000");
   });
 
-  it.each([[P | 2, 0], [P | 4, 0], [P | 0x20, 0], [P | 0x100, 0], [P, 1]])("MOV CR3 refuses a pointer with reserved bits %#x %#x and changes nothing", (low, high) => {
+  it.each([[P | 2, 0], [P | 4, 0], [P | 0x20, 0], [P | 0x100, 0], [P, 0x10], [P, 0x8000_0000 | 0]])("MOV CR3 refuses a pointer with reserved bits %#x %#x and changes nothing", (low, high) => {
     pae(0x10_4000, DIRECTORY | low, high);
     b.call("writeControl", 3, 0x10_4000);
     expect(b.fault()).toBe("#13(0)");
     expect(b.cpu.context.get(CR3)).toBe(POINTERS);
     expect(b.cpu.context.getAt(PDPTE, 0)).toBe(DIRECTORY | P);
+  });
+
+  it("refuses to fetch where bit 63 is set at either level, with NXE", () => {
+    const XD = 0x8000_0000 | 0;
+    b.cpu.state.setGpr(0, 0x800);
+    b.cpu.state.setGpr(1, 0xc000_0080 | 0);
+    b.cpu.state.setGpr(2, 0);
+    b.call("writeMsr");
+    expect(b.fault()).toBe("");
+    pae(TABLE + 8, FRAME | P | W | U, XD);
+    expect(pageFault(() => load(b.cpu, 0x1000, 1, true))).toBe("");
+    expect(pageFault(() => translateCode(b.cpu, 0x1000))).toBe("#14(11) 1000");
+    expect(pageFault(() => translateCode(b.cpu, 0x2000))).toBe("#14(10) 2000");
+    pae(TABLE + 8, FRAME | P | W | U);
+    expect(translateCode(b.cpu, 0x1000)).toBe(FRAME | 1 | 2);
+    pae(DIRECTORY, TABLE | P | W | U, XD);
+    b.cpu.tlb.flushAll();
+    expect(pageFault(() => translateCode(b.cpu, 0x1000))).toBe("#14(11) 1000");
+    pae(DIRECTORY + 8, 0x40_0000 | PS | P, XD);
+    b.cpu.context.set(CPL, 3);
+    expect(pageFault(() => translateCode(b.cpu, 0x20_0000))).toBe("#14(15) 200000");
+    expect(pageFault(() => load(b.cpu, 0x20_0000, 1, false))).toBe("");
+    // Without NXE the bit is reserved, and the error code says nothing of fetches.
+    b.cpu.context.set(CPL, 0);
+    b.cpu.state.setGpr(0, 0);
+    b.call("writeMsr");
+    expect(pageFault(() => load(b.cpu, 0x1000, 1, false))).toBe("#14(9) 1000");
+    expect(pageFault(() => translateCode(b.cpu, 0x40_0000))).toBe("#14(0) 400000");
+  });
+
+  it("reaches 64 GB, where nothing answers beyond 4 GB", () => {
+    pae(TABLE + 8, FRAME | P | W | U, 0xf);
+    b.w32(FRAME, 0x1234);
+    expect(load(b.cpu, 0x1000, 4, false)).toBe(-1);
+    expect(load(b.cpu, 0x1002, 2, true)).toBe(0xffff);
+    store(b.cpu, 0x1000, 4, 7, false);
+    expect([b.r32(FRAME), b.log, b.r32(TABLE + 8) & (A | D)]).toEqual([0x1234, [], A | D]);
+    expect(peekPhysical(b.cpu, 0x1000)).toBe(-1);
+    translateCode(b.cpu, 0x1000);
+    expect(b.fault()).toBe("#6");
+    // A table up there reads as ones: present, and with reserved bits.
+    pae(DIRECTORY + 8, TABLE | P | W | U, 1);
+    expect(pageFault(() => load(b.cpu, 0x20_0000, 1, false))).toBe("#14(9) 200000");
   });
 
   it("ignores reserved bits of a pointer that is not present", () => {

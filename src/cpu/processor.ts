@@ -75,6 +75,8 @@ export class Processor {
   readonly hooks: CpuHooks;
   readonly model: CpuModel;
   readonly msrs: MsrFile;
+  /** 4 MB pages above 4 GB: looked at in every page walk. */
+  readonly hasPse36: boolean;
   readonly exit = new CpuExit();
   /** Exits since the start: the number that the trap log must match. */
   exitCount = 0;
@@ -145,6 +147,7 @@ export class Processor {
     this.hooks = options.hooks;
     this.model = cpuModel(options.model ?? DEFAULT_CPU_MODEL);
     this.msrs = new MsrFile(this.model);
+    this.hasPse36 = this.model.features.has("pse36");
     this.v = { context: new Context(this.state, CONTEXT_V), tlb: new Tlb(this.state, options.tables.v), physical: options.physical.v, cr4Mask: cr4Offered(this.model) };
     this.h = { context: new Context(this.state, CONTEXT_H), tlb: new Tlb(this.state, options.tables.h), physical: options.physical.h, cr4Mask: cr4Offered(this.model) | CR4_UMIP };
     this.context = this.v.context;

@@ -64,7 +64,7 @@ export class GuestPhysical implements PhysicalSpace {
       return this.romPage(page);
     }
     const fromTop = 0x10_0000 - page;
-    return fromTop * 4096 <= this.biosBytes ? this.map.rom + ROM_BYTES - fromTop * 4096 : 0;
+    return fromTop > 0 && fromTop * 4096 <= this.biosBytes ? this.map.rom + ROM_BYTES - fromTop * 4096 : 0;
   }
 
   /** ROM behind a page of C0000-FFFFF, 0 where there is none. */
