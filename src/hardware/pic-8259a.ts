@@ -93,6 +93,12 @@ class Pic8259a {
     return this.r.pins & (level | this.r.edges);
   }
 
+  /** Inputs that ask and are not masked, whatever is in service. A request by an edge counts also while its input is low again. */
+  get requests(): number {
+    const { pins, edges, elcr, icw1, imr } = this.r;
+    return (edges | (pins & ((icw1 & ICW1_LTIM) !== 0 ? 0xff : elcr))) & ~imr;
+  }
+
   /** The input that would be acknowledged now, or -1. */
   private highest(): number {
     const { imr, isr, lowest, specialMask } = this.r;
@@ -233,6 +239,8 @@ export class Pic8259aPair implements Device {
   readonly elcrRegion: Region;
   private readonly master: Pic8259a;
   private readonly slave: Pic8259a;
+  /** INTA cycles so far. */
+  acknowledged = 0;
 
   constructor(wiring: { intr: Line }) {
     this.slave = new Pic8259a(0xde, { set: (level) => this.master.setPin(CASCADE, level) });
@@ -252,8 +260,14 @@ export class Pic8259aPair implements Device {
     return { set: (level) => chip.setPin(ir, level) };
   }
 
+  /** A device asks for an interrupt that is not masked here. It need not come: another in service may hold it up. */
+  get requested(): boolean {
+    return (this.master.requests & ~(1 << CASCADE)) !== 0 || this.slave.requests !== 0;
+  }
+
   /** The processor's INTA: the vector to deliver. */
   acknowledge(): number {
+    this.acknowledged++;
     return this.master.acknowledge();
   }
 

@@ -3,15 +3,18 @@
 
 import type { Core, StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { ACCESS_DB } from "../cpu/protection.ts";
 import type { Context } from "../cpu/state.ts";
 import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
+import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { Counters } from "../monitor/counters.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
 import { TECHNIQUE_LIST } from "../monitor/techniques/list.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import { TrapLog } from "../monitor/trap-log.ts";
 import { type Refusal, Vmm } from "../monitor/vmm.ts";
+import { Watchdog } from "../monitor/watchdog.ts";
 import { writeTruth } from "../protocol/register-view.ts";
 import { type ProcessorSet, type Ring, type TechniqueId, TECHNIQUES } from "../protocol/technique.ts";
 import type { GuestClock } from "./guest-clock.ts";
@@ -34,6 +37,7 @@ export interface Parts {
 
 /** A fault into ring 0 and the IRET back, as on a Pentium 4 (Adams and Agesen, 2006, order of magnitude). */
 const TICKS_PER_EXIT = 1500;
+const MAXIMUM_LENGTH = 15;
 
 export { BUILT_TECHNIQUES } from "../monitor/techniques/list.ts";
 
@@ -47,6 +51,7 @@ export class Supervisor {
   private readonly parts: Parts;
   private readonly decoder: Decoder;
   private vmm: Vmm | null = null;
+  private watchdog: Watchdog | null = null;
   private emulatedBefore = 0;
   private exitsBefore = 0;
 
@@ -78,7 +83,7 @@ export class Supervisor {
 
   /** Why the technique gave up, after `run` returned "refused". */
   get refusal(): Refusal | null {
-    return this.vmm?.refusal ?? null;
+    return this.vmm?.refusal ?? this.watchdog?.lost ?? null;
   }
 
   get emulatedInstructions(): number {
@@ -136,6 +141,14 @@ export class Supervisor {
       this.set,
     );
     this.vmm.attach();
+    this.watchdog = new Watchdog({
+      retired: () => core.retired(),
+      lastExit: () => this.log.lastExit,
+      leaks: () => counters.get("leaks"),
+      acknowledged: () => pc.pic.acknowledged,
+      interruptRequested: () => pc.pic.requested,
+      place: () => this.place(),
+    });
   }
 
   private leave(): void {
@@ -146,6 +159,7 @@ export class Supervisor {
     this.vmm.detach();
     this.probes.detach();
     this.vmm = null;
+    this.watchdog = null;
   }
 
   /** Physical addresses mean something else now (A20, shadow RAM, a BAR). */
@@ -191,8 +205,23 @@ export class Supervisor {
     return Uint8Array.from(bytes);
   }
 
+  /** Where the guest is: EIP, and the bytes of the instruction there. */
+  private place(): { eip: number; bytes: Uint8Array } {
+    const { state } = this.parts.cpu;
+    const v = this.guestContext;
+    const bytes = this.fetchCode((v.segmentBase(CS) + state.eip) | 0).subarray(0, MAXIMUM_LENGTH);
+    const length = this.decoder.decodeBytes(bytes, 0, bytes.length, (v.segmentAccess(CS) & ACCESS_DB) !== 0, createDecoded());
+    return { eip: state.eip >>> 0, bytes: bytes.subarray(0, Math.max(length, 0)) };
+  }
+
   run(budget: number): StopReason | "refused" {
-    return this.vmm ? this.vmm.run(budget) : this.parts.core.run(budget);
+    const { vmm, watchdog } = this;
+    if (!vmm || !watchdog) return this.parts.core.run(budget);
+    if (watchdog.lost) return "refused";
+    const reason = vmm.run(Math.min(budget, watchdog.room));
+    watchdog.look();
+    if (reason === "halted" && (this.guestContext.systemFlags & EFLAGS_IF) === 0) this.probes.interruptNeverCame();
+    return watchdog.lost ? "refused" : reason;
   }
 
   /** Brings the shared statistics up to date; the machine calls it when it looks around. */

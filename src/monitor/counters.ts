@@ -1,7 +1,7 @@
 // Counts every exit, leak and observation, exactly, into the shared statistics (protocol/stats-view.ts).
 // The machine adds what only it knows: instructions, time, run state.
 
-import type { ScalarName } from "../protocol/stats-view.ts";
+import type { LeakDecision, ScalarName } from "../protocol/stats-view.ts";
 import {
   FAMILIES, FAMILY_CALLOUT, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
   SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup,
@@ -137,12 +137,26 @@ export class Counters {
     return best;
   }
 
-  /** Keeps the first leak of the run: the record's words at `recordWord`, its site's words at `siteWord`. */
-  keepFirstLeak(sequence: number, records: Int32Array, recordWord: number, sites: Int32Array, siteWord: number): void {
-    const word = STATS_DOUBLES.firstLeak * 2;
-    if (this.words[word] !== 0) return;
-    for (let i = 1; i < 8; i++) this.words[word + i] = records[recordWord + i];
-    for (let i = 0; i < 8; i++) this.words[word + 8 + i] = sites[siteWord + i];
-    Atomics.store(this.words, word, (sequence + 1) | 0);
+  /** Keeps the first leak of the run: 8 words of its record, its sequence number first, and 8 words of its site. */
+  keepFirstLeak(leak: Int32Array): void {
+    if (this.words[STATS_DOUBLES.firstLeak * 2] === 0) this.keepLeak(STATS_DOUBLES.firstLeak, leak);
+  }
+
+  /** A leak that mattered has been found. */
+  get hasDecisiveLeak(): boolean {
+    return this.words[STATS_DOUBLES.decisiveLeak * 2] !== 0;
+  }
+
+  /** Keeps a leak that mattered, and what it decided. */
+  keepDecisiveLeak(leak: Int32Array, decision: LeakDecision): void {
+    this.doubles[STATS_DOUBLES.decision] = decision.eip;
+    this.doubles[STATS_DOUBLES.decision + 1] = decision.distance;
+    this.keepLeak(STATS_DOUBLES.decisiveLeak, leak);
+  }
+
+  private keepLeak(double: number, leak: Int32Array): void {
+    const word = double * 2;
+    this.words.set(leak.subarray(1), word + 1);
+    Atomics.store(this.words, word, (leak[0]! + 1) | 0);
   }
 }

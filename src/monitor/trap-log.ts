@@ -5,12 +5,12 @@ import { RingWriter } from "../base/shared-ring.ts";
 import {
   FLAG_FIRST_AT_SITE, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, RECORD_BYTES, RECORD_SLOTS, REASON_NONE, SITE_BYTES, SITE_MODE_D,
 } from "../protocol/trap-record.ts";
-import { HOT_SLOTS } from "../protocol/stats-view.ts";
+import { HOT_SLOTS, type LeakDecision } from "../protocol/stats-view.ts";
 import type { Counters } from "./counters.ts";
 import type { SiteDescriber } from "./trap-sites.ts";
 import { TrapSites } from "./trap-sites.ts";
 
-const SITE_WORDS = SITE_BYTES >> 2;
+const RECORD_WORDS = RECORD_BYTES >> 2, SITE_WORDS = SITE_BYTES >> 2;
 /** A site's tag: its hot-spot slot, and above it the slot's generation when the site got it. */
 const HOT_BITS = 14;
 
@@ -25,6 +25,8 @@ export interface TrapLogMemory {
 
 export class TrapLog {
   readonly counters: Counters;
+  /** Instructions that had retired at the last exit. */
+  lastExit = 0;
   private readonly ring: RingWriter;
   private readonly sites: TrapSites;
   private readonly describe: SiteDescriber;
@@ -59,6 +61,8 @@ export class TrapLog {
     this.ring.clear();
     this.sites.clear();
     this.counters.clear();
+    this.lastExit = 0;
+    this.holdsLeak = false;
   }
 
   /**
@@ -79,12 +83,42 @@ export class TrapLog {
 
   /** One exit of the processor. `flags`: FLAG_* without the kind. What `a` and `b` are: protocol/trap-record.ts. */
   exit(site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
+    this.lastExit = icount;
     this.write(KIND_EXIT, site, icount, timeNs, reason, action, flags, a, b);
   }
 
   /** A sensitive instruction ran without an exit and the guest saw `observed` where bare metal would have given `expected`. */
   leak(site: number, icount: number, timeNs: number, action: number, flags: number, observed: number, expected: number): void {
     this.write(KIND_LEAK, site, icount, timeNs, REASON_NONE, action, flags, observed, expected);
+  }
+
+  /** The leak that was written last: its sequence number, the other words of its record, its site. */
+  private readonly lastLeak = new Int32Array(RECORD_WORDS + SITE_WORDS);
+  private readonly heldLeak = new Int32Array(RECORD_WORDS + SITE_WORDS);
+  private holdsLeak = false;
+
+  private noteLeak(slot: number, siteWord: number): void {
+    const { ring, sites, counters, lastLeak } = this;
+    lastLeak[0] = ring.total;
+    for (let i = 1; i < RECORD_WORDS; i++) lastLeak[i] = ring.words[slot + i];
+    for (let i = 0; i < SITE_WORDS; i++) lastLeak[RECORD_WORDS + i] = sites.words[siteWord + i];
+    counters.keepFirstLeak(lastLeak);
+  }
+
+  /** The leak that was written last has mattered: the first that did. */
+  leakDecided(decision: LeakDecision): void {
+    if (!this.counters.hasDecisiveLeak) this.counters.keepDecisiveLeak(this.lastLeak, decision);
+  }
+
+  /** The leak that was written last may matter later. */
+  holdLeak(): void {
+    this.heldLeak.set(this.lastLeak);
+    this.holdsLeak = true;
+  }
+
+  /** It has: the guest does not go on because of it, whatever mattered before. */
+  heldLeakDecided(decision: LeakDecision): void {
+    if (this.holdsLeak) this.counters.keepDecisiveLeak(this.heldLeak, decision);
   }
 
   /** A sensitive instruction ran without an exit and was right. */
@@ -116,7 +150,7 @@ export class TrapLog {
     ring.doubles[(slot >> 1) + 2] = timeNs;
     words[slot + 6] = a;
     words[slot + 7] = b;
-    if (kind === KIND_LEAK) counters.keepFirstLeak(ring.total, words, slot, sites.words, siteWord);
+    if (kind === KIND_LEAK) this.noteLeak(slot, siteWord);
     if (!recorded) return;
     ring.commit(slot);
     if (this.drain && (ring.total & this.drainMask) === 0) this.drain(ring.total);

@@ -4,6 +4,7 @@
 //   scalars | [4 families][128 reasons] | [4 families][1024 mnemonics] | series: bucket ns, used, [1024 buckets][16 groups]
 //   | hot spots: u32 used, u32 evicted, then [16384] of 64 bytes: site (32 bytes, as in the site table), exits, leaks, observed, last icount
 //   | mnemonic names: [1024] of 16 bytes ASCII | first leak: 8 words of its record, 8 words of its site
+//   | first leak that mattered: the same, then EIP and distance of what it decided
 
 import type { RawTrap, SiteView } from "./trap-record.ts";
 import { FLAG_KIND_MASK, MAX_INSTRUCTION_BYTES, REASON_COUNT, readSite } from "./trap-record.ts";
@@ -64,7 +65,10 @@ const HOT_DOUBLE = SERIES_DATA_DOUBLE + SERIES_BUCKETS * SERIES_STRIDE;
 const HOT_DATA_DOUBLE = HOT_DOUBLE + 8;
 const NAMES_DOUBLE = HOT_DATA_DOUBLE + (HOT_SLOTS * HOT_BYTES) / 8;
 const FIRST_LEAK_DOUBLE = NAMES_DOUBLE + (MNEMONIC_SLOTS * MNEMONIC_BYTES) / 8;
-export const STATS_BYTES = (FIRST_LEAK_DOUBLE + 8) * 8;
+const LEAK_DOUBLES = 8;
+const DECISIVE_LEAK_DOUBLE = FIRST_LEAK_DOUBLE + LEAK_DOUBLES;
+const STATS_DOUBLE_COUNT = DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES + 2;
+export const STATS_BYTES = STATS_DOUBLE_COUNT * 8;
 
 /** Group of the series chart that an event belongs to. */
 export function seriesGroup(family: number, reason: number): number {
@@ -91,8 +95,16 @@ export function seriesGroup(family: number, reason: number): number {
 export const STATS_DOUBLES = {
   scalars: SCALAR_DOUBLE, reasons: REASON_DOUBLE, mnemonics: MNEMONIC_DOUBLE, seriesBucketNs: SERIES_DOUBLE, seriesUsed: SERIES_DOUBLE + 1,
   seriesData: SERIES_DATA_DOUBLE, seriesStride: SERIES_STRIDE, hotHeader: HOT_DOUBLE, hotData: HOT_DATA_DOUBLE, names: NAMES_DOUBLE,
-  firstLeak: FIRST_LEAK_DOUBLE, end: FIRST_LEAK_DOUBLE + 8,
+  firstLeak: FIRST_LEAK_DOUBLE, decisiveLeak: DECISIVE_LEAK_DOUBLE, decision: DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES, end: STATS_DOUBLE_COUNT,
 } as const;
+
+/** What a leak decided. */
+export interface LeakDecision {
+  /** The instruction that went another way than on bare metal; where the guest was, if it was an interrupt. */
+  readonly eip: number;
+  /** Instructions from the leak to it; 0: an interrupt came, or did not come, against the flag that the guest had written. */
+  readonly distance: number;
+}
 
 /** One row of the hot-spot table. */
 export interface HotSpot extends SiteView {
@@ -181,7 +193,18 @@ export class StatsReader {
 
   /** The first leak of the run, whatever the ring still holds. False: there was none. */
   firstLeak(into: RawTrap): boolean {
-    const word = FIRST_LEAK_DOUBLE * 2;
+    return this.leakAt(FIRST_LEAK_DOUBLE, into);
+  }
+
+  /** The first leak that changed what the guest did, as far as it was foretold, and what it changed; null: none did. */
+  decisiveLeak(into: RawTrap): LeakDecision | null {
+    if (!this.leakAt(DECISIVE_LEAK_DOUBLE, into)) return null;
+    const at = DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES;
+    return { eip: this.doubles[at]!, distance: this.doubles[at + 1]! };
+  }
+
+  private leakAt(double: number, into: RawTrap): boolean {
+    const word = double * 2;
     if (Atomics.load(this.words, word) === 0) return false;
     const shape = this.words[word + 2];
     into.sequence = (this.words[word] - 1) >>> 0;
@@ -191,7 +214,7 @@ export class StatsReader {
     into.kind = into.flags & FLAG_KIND_MASK;
     into.action = this.words[word + 3] >>> 24;
     into.site = this.words[word + 3] & 0xff_ffff;
-    into.timeNs = this.doubles[FIRST_LEAK_DOUBLE + 2];
+    into.timeNs = this.doubles[double + 2];
     into.a = this.words[word + 6] >>> 0;
     into.b = this.words[word + 7] >>> 0;
     readSite(this.words, word + 8, into);

@@ -1,7 +1,7 @@
 // The exact counts of a run as plain tables: the fields that the command line's JSON and the library share.
 
 import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, type StatsReader } from "../protocol/stats-view.ts";
-import { allReasons, emptyRawTrap, SITE_MODE_D } from "../protocol/trap-record.ts";
+import { allReasons, emptyRawTrap, type RawTrap, SITE_MODE_D } from "../protocol/trap-record.ts";
 import { effectText } from "./effect.ts";
 import { explainInstruction } from "./instruction.ts";
 
@@ -17,17 +17,25 @@ export interface FirstLeak {
   readonly consequence: string;
 }
 
+/** The first leak that changed what the guest did. */
+export interface DecisiveLeak extends FirstLeak {
+  /** EIP of the instruction that went another way than on bare metal; where the guest was, if an interrupt did. */
+  readonly decidedAt: number;
+  /** Instructions from the leak to it; 0: an interrupt came, or did not come, against the flag that the guest had written. */
+  readonly distance: number;
+}
+
 export interface TrapCounts {
   readonly traps: { readonly total: number; readonly byInstruction: CountTable; readonly byReason: CountTable };
   readonly callouts: { readonly total: number };
-  readonly leaks: { readonly total: number; readonly byInstruction: CountTable; readonly first: FirstLeak | null };
+  readonly leaks: { readonly total: number; readonly byInstruction: CountTable; readonly first: FirstLeak | null; readonly decisive: DecisiveLeak | null };
   readonly observed: { readonly total: number; readonly byInstruction: CountTable };
 }
 
 export const NO_COUNTS: TrapCounts = {
   traps: { total: 0, byInstruction: {}, byReason: {} },
   callouts: { total: 0 },
-  leaks: { total: 0, byInstruction: {}, first: null },
+  leaks: { total: 0, byInstruction: {}, first: null, decisive: null },
   observed: { total: 0, byInstruction: {} },
 };
 
@@ -37,14 +45,23 @@ export function trapCounts(stats: StatsReader): TrapCounts {
   return {
     traps: { total: stats.scalar("traps"), byInstruction: byInstruction(FAMILY_TRAP), byReason },
     callouts: { total: stats.scalar("callouts") },
-    leaks: { total: stats.scalar("leaks"), byInstruction: byInstruction(FAMILY_LEAK), first: firstLeak(stats) },
+    leaks: { total: stats.scalar("leaks"), byInstruction: byInstruction(FAMILY_LEAK), first: firstLeak(stats), decisive: decisiveLeak(stats) },
     observed: { total: stats.scalar("observed"), byInstruction: byInstruction(FAMILY_OBSERVED) },
   };
 }
 
 function firstLeak(stats: StatsReader): FirstLeak | null {
   const leak = emptyRawTrap();
-  if (!stats.firstLeak(leak)) return null;
+  return stats.firstLeak(leak) ? described(leak, stats) : null;
+}
+
+function decisiveLeak(stats: StatsReader): DecisiveLeak | null {
+  const leak = emptyRawTrap();
+  const decision = stats.decisiveLeak(leak);
+  return decision && { ...described(leak, stats), decidedAt: decision.eip, distance: decision.distance };
+}
+
+function described(leak: RawTrap, stats: StatsReader): FirstLeak {
   const instruction = stats.mnemonic(leak.mnemonicId);
   const note = explainInstruction(leak.bytes.subarray(0, leak.length), leak.eip, (leak.mode & SITE_MODE_D) !== 0)?.note;
   const effect = effectText(leak.kind, leak.reason, leak.action, instruction, leak.a, leak.b);
@@ -52,4 +69,16 @@ function firstLeak(stats: StatsReader): FirstLeak | null {
     instruction, eip: leak.eip, icount: leak.icount, observed: leak.a, expected: leak.b,
     consequence: [effect, note?.guestSees].filter((text) => text).join(". "),
   };
+}
+
+/** One sentence about the leak that matters most for how a run ended; "" where nothing leaked. */
+export function leakSentence({ leaks: { first, decisive } }: TrapCounts): string {
+  const leak = decisive ?? first;
+  if (!leak) return "";
+  const what = `${leak.instruction} at EIP ${leak.eip.toString(16)} after ${leak.icount} instructions (${leak.consequence.split(". ")[0]})`;
+  if (!decisive) return `First leak: ${what}.`;
+  const then = decisive.distance === 0
+    ? "an interrupt then found the wrong flag"
+    : `${decisive.distance === 1 ? "the next instruction" : `${decisive.distance} instructions later, EIP ${decisive.decidedAt.toString(16)}`} went another way than on bare metal`;
+  return `First leak that mattered: ${what}; ${then}.`;
 }

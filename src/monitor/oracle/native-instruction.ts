@@ -7,12 +7,13 @@ import { createDecoded, type Decoder } from "../../isa/decoder.ts";
 import { resolveOperand } from "../../isa/operand-location.ts";
 import { R_OFFSET } from "../../isa/record-layout.ts";
 import type { Row } from "../../isa/row.ts";
-import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM, EIP_BASE, ESP, RECORD } from "../../isa/state-layout.ts";
+import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM, EFLAGS_ZF, EIP_BASE, ESP, RECORD } from "../../isa/state-layout.ts";
 import { packMode } from "../../protocol/trap-record.ts";
 import { GuestCode } from "../guest-code.ts";
 import { operandAddress, stackAddress } from "../guest-operand.ts";
 import type { TrapLog } from "../trap-log.ts";
 import { peek } from "./peek.ts";
+import type { LeakPlace } from "./two-worlds.ts";
 
 const ACCESS_CODE32 = 1 << 14;
 const CR0_PE = 1;
@@ -58,6 +59,9 @@ export class NativeInstruction {
   get row(): Row | null {
     return this.decoded.row;
   }
+  get nextEip(): number {
+    return (this.eip + this.decoded.length) | 0;
+  }
   get operandSize(): number {
     return this.decoded.operandSize;
   }
@@ -79,6 +83,11 @@ export class NativeInstruction {
     return operandAddress(this.cpu.state, this.cpu.context, this.decoded);
   }
 
+  /** Linear address of the stack item on top. */
+  stackTop(): number {
+    return stackAddress(this.cpu.state, this.cpu.context, 0);
+  }
+
   memory(linear: number, width: number): number {
     return peek(this.cpu, this.cpu.context, linear, width);
   }
@@ -91,6 +100,30 @@ export class NativeInstruction {
     if (operand.kind === "mem") return this.memory(this.address(), bytes);
     if (operand.kind === "segment") return context.selector(operand.number);
     return bytes === 4 ? state.gpr(operand.number) : state.register(operand.number, bytes);
+  }
+
+  /** Where operand `nth` is, a register or memory. */
+  private operandPlace(nth: number, width?: number): LeakPlace {
+    const operand = resolveOperand(this.decoded.row!.operands[nth]!, this.decoded);
+    const bytes = width ?? operand.width;
+    if (operand.kind === "mem") return { kind: "memory", linear: this.address(), width: bytes };
+    return { kind: "register", number: operand.number, width: bytes };
+  }
+
+  /** Where the guest got `observed` in place of `expected`; null where what it does with it is not to be foretold. */
+  leakPlace(mnemonic: string, observed: number, expected: number): LeakPlace | null {
+    switch (mnemonic) {
+      case "PUSHF": return { kind: "memory", linear: this.stackTop(), width: this.operandSize };
+      case "PUSH": return { kind: "memory", linear: this.stackTop(), width: 2 };
+      case "MOV": case "SLDT": case "STR": case "SMSW": return this.operandPlace(0, 2);
+      case "SGDT": case "SIDT": {
+        const base = (this.address() + 2) | 0;
+        return this.memory(base, 4) === observed ? { kind: "memory", linear: base, width: 4 } : { kind: "memory", linear: this.address(), width: 2 };
+      }
+      case "VERR": case "VERW": return { kind: "zf" };
+      case "LAR": case "LSL": return (observed ^ expected) === EFLAGS_ZF ? { kind: "zf" } : this.operandPlace(0);
+      default: return null;
+    }
   }
 
   /** Number of the segment register that operand `nth` names. */

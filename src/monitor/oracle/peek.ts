@@ -14,6 +14,18 @@ export function peek(cpu: Cpu, context: Context, linear: number, width: number):
   return value;
 }
 
+/** One byte of the guest's memory, or -1 where there is none: nothing is mapped, or a device. */
+export function peekByte(cpu: Cpu, linear: number): number {
+  const active = cpu.context, activeSpace = cpu.physical;
+  cpu.context = cpu.v.context;
+  cpu.physical = cpu.v.physical;
+  const physical = cpu.peekPhysical(linear);
+  cpu.context = active;
+  cpu.physical = activeSpace;
+  const page = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
+  return page === 0 ? -1 : cpu.state.u8[page + (physical & 0xfff)]!;
+}
+
 function within(cpu: Cpu, linear: number, width: number): number {
   const physical = cpu.peekPhysical(linear);
   const page = physical < 0 ? 0 : cpu.physical.hostPage(physical >>> 12);

@@ -12,6 +12,10 @@ import { GuestDescriptors } from "./guest-descriptors.ts";
 import { Judgement } from "./judgement.ts";
 import { NativeInstruction } from "./native-instruction.ts";
 import { Truth } from "./truth.ts";
+import { parting } from "./two-worlds.ts";
+
+/** The same leak is followed this often: later it shows the same thing to the same code, mostly. */
+const FORETOLD_PER_SITE = 4;
 
 export interface ProbeParts {
   readonly cpu: Cpu;
@@ -33,6 +37,8 @@ export class Probes implements SensitiveProbe {
   private readonly mnemonicIds: Int32Array;
   /** Executions per row that are not written down one by one. */
   private readonly bulk: Float64Array;
+  /** By EIP of a leak: how often it was foretold what comes of it. */
+  private readonly foretold = new Map<number, number>();
   /** Write every observation into the ring; off: only count. */
   recordObserved = false;
   /** The last write of IF that got lost: the instruction and where it is. */
@@ -60,6 +66,7 @@ export class Probes implements SensitiveProbe {
   attach(ring: Ring): void {
     this.guest.ring = ring;
     this.lostInterruptFlag = null;
+    this.foretold.clear();
     this.monitored = true;
     this.truth.adopt();
   }
@@ -100,13 +107,36 @@ export class Probes implements SensitiveProbe {
     const { mnemonic } = rows[row]!;
     judgement.judge(mnemonic);
     if (judgement.action !== 0) {
-      if (judgement.lostInterruptFlag) this.lostInterruptFlag = `${mnemonic} at ${insn.place}`;
       log.leak(insn.site(log), icount(), nowNs(), judgement.action, 0, judgement.observed, judgement.expected);
+      if (judgement.lostInterruptFlag) {
+        this.lostInterruptFlag = `${mnemonic} at ${insn.place}`;
+        log.holdLeak();
+      }
+      if (!log.counters.hasDecisiveLeak) this.foretell(mnemonic);
     } else if (this.recordObserved) {
       log.observed(insn.site(log), icount(), nowNs(), ACTIONS.native, 0, judgement.observed);
     } else {
       this.bulk[row]!++;
     }
+  }
+
+  /** Finds out whether the guest will act on what just leaked. */
+  private foretell(mnemonic: string): void {
+    const { cpu, decoder, log } = this.parts;
+    const { insn, judgement } = this;
+    const place = judgement.action === ACTIONS["leaked-read"] ? insn.leakPlace(mnemonic, judgement.observed, judgement.expected) : null;
+    const times = this.foretold.get(insn.eip) ?? 0;
+    if (place === null || times === FORETOLD_PER_SITE) return;
+    this.foretold.set(insn.eip, times + 1);
+    const decision = parting(cpu, decoder, insn.nextEip, place, judgement.expected);
+    if (decision) log.leakDecided(decision);
+  }
+
+  /** The guest waits for an interrupt in vain, or an interrupt for the guest: the write of IF that got lost is to blame, if there was one. */
+  interruptNeverCame(): void {
+    const { cpu, log } = this.parts;
+    this.truth.look();
+    if (this.truth.interruptFlagDiffers) log.heldLeakDecided({ eip: cpu.state.eip >>> 0, distance: 0 });
   }
 
   /** What a guest on the bare processor saw, for an observation's record. */

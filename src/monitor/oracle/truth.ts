@@ -69,6 +69,11 @@ export class Truth {
     for (const index of DATA_SEGMENTS) if (belongsInside(this.cpu.context.selector(index))) this.selectors[index] = 0;
   }
 
+  /** V, as it was looked at, takes interrupts where bare metal would not, or does not where it would. */
+  get interruptFlagDiffers(): boolean {
+    return ((this.vFlags ^ this.flags) & EFLAGS_IF) !== 0;
+  }
+
   /** The guest loaded a segment register by itself. */
   loaded(index: number): void {
     this.selectors[index] = AS_V;
