@@ -239,8 +239,6 @@ export class Pic8259aPair implements Device {
   readonly elcrRegion: Region;
   private readonly master: Pic8259a;
   private readonly slave: Pic8259a;
-  /** INTA cycles so far. */
-  acknowledged = 0;
 
   constructor(wiring: { intr: Line }) {
     this.slave = new Pic8259a(0xde, { set: (level) => this.master.setPin(CASCADE, level) });
@@ -267,7 +265,6 @@ export class Pic8259aPair implements Device {
 
   /** The processor's INTA: the vector to deliver. */
   acknowledge(): number {
-    this.acknowledged++;
     return this.master.acknowledge();
   }
 

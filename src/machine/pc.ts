@@ -242,7 +242,11 @@ export class Pc {
     return this.interrupts.pending;
   }
 
+  /** Interrupts that the processor has taken. */
+  acknowledged = 0;
+
   acknowledge(): number {
+    this.acknowledged++;
     return this.interrupts.acknowledge();
   }
 

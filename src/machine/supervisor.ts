@@ -145,7 +145,8 @@ export class Supervisor {
       retired: () => core.retired(),
       lastExit: () => this.log.lastExit,
       leaks: () => counters.get("leaks"),
-      acknowledged: () => pc.pic.acknowledged,
+      leakMattered: () => counters.hasDecisiveLeak,
+      acknowledged: () => pc.acknowledged,
       interruptRequested: () => pc.pic.requested,
       place: () => this.place(),
     });

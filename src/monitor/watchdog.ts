@@ -1,6 +1,6 @@
-// Notices a guest that is lost: it runs on without end, and nothing it does reaches the monitor any more, not even the
-// interrupts that its own devices ask for. A kernel that stopped itself in a loop after a leak looks like this; a guest that
-// computes for long with its interrupts masked at the controller does not.
+// Notices a guest that is lost: it runs on without end, and nothing it does reaches the monitor any more. A kernel that stopped
+// itself in a loop after it had acted on a leak looks like this; so does one that leaks and leaves its devices waiting for an
+// interrupt to be taken. A guest that merely computes for long does neither.
 
 import type { Refusal } from "./vmm.ts";
 
@@ -13,6 +13,8 @@ export interface WatchdogParts {
   /** Instructions that had retired at the last exit. */
   readonly lastExit: () => number;
   readonly leaks: () => number;
+  /** One of them changed what the guest did. */
+  readonly leakMattered: () => boolean;
   /** Interrupts that the guest's processor has taken. */
   readonly acknowledged: () => number;
   /** A device asks for an interrupt that the guest has not masked at the controller. */
@@ -43,13 +45,14 @@ export class Watchdog {
     const { parts } = this;
     if (this.room > 0) return;
     const acknowledged = parts.acknowledged();
-    if (parts.leaks() === 0 || acknowledged !== this.acknowledged || !parts.interruptRequested()) {
+    const suspect = parts.leakMattered() || (parts.leaks() > 0 && parts.interruptRequested());
+    if (!suspect || acknowledged !== this.acknowledged) {
       this.since = parts.retired();
       this.acknowledged = acknowledged;
       return;
     }
     const { eip, bytes } = parts.place();
-    const reason = `the guest is lost: for ${SILENCE / 1e6} million instructions nothing it did has reached the monitor, while a device waits for it to take an interrupt`;
+    const reason = `the guest is lost: for ${SILENCE / 1e6} million instructions nothing it did has reached the monitor, not even an interrupt taken`;
     this.lost = { reason, eip, bytes };
   }
 
