@@ -1,10 +1,10 @@
 // `trapscope info IMAGE`: what it is, how it would boot, or why not.
 
 import { UsageError } from "../base/errors.ts";
-import { identifyImage, type ImageIdentity } from "../machine/boot/boot-request.ts";
+import { type ImageIdentity, openNamed } from "../machine/boot/boot-request.ts";
 import { type OptionSpecs, parseArguments } from "./arguments.ts";
-import { openImage } from "./files.ts";
 import { optionLines } from "./help.ts";
+import { openBootImage } from "./images.ts";
 import { EXIT_CODES } from "./outcome.ts";
 
 const OPTIONS = {
@@ -20,18 +20,19 @@ export function info(argv: readonly string[]): number {
   }
   const [name, other] = args.positionals;
   if (name === undefined || other !== undefined) throw new UsageError("Give one file: trapscope info IMAGE.");
-  const identity = identifyImage(openImage(name).source, name);
+  const file = openBootImage(name);
+  const { identity } = openNamed(file);
   const exitCode = identity.bootable ? 0 : EXIT_CODES["image-refused"];
-  if (args.has("json")) process.stdout.write(`${JSON.stringify(asJson(name, identity, exitCode))}\n`);
-  else process.stdout.write(`${asText(name, identity)}\n`);
+  if (args.has("json")) process.stdout.write(`${JSON.stringify(asJson(name, identity, exitCode, file.packedIn))}\n`);
+  else process.stdout.write(`${asText(name, identity, file.packedIn)}\n`);
   return exitCode;
 }
 
-function asJson(image: string, identity: ImageIdentity, exitCode: number): object {
+function asJson(image: string, identity: ImageIdentity, exitCode: number, packedIn: string | undefined): object {
   const { kind, description, detectedBy, bootable, suggestedDrive, details, refusal } = identity;
   return {
     version: 1, outcome: bootable ? "bootable" : "image-refused", reason: refusal?.reason ?? "", exitCode, image, kind, description, detectedBy, bootable,
-    drive: suggestedDrive, whatToDo: refusal?.whatToDo ?? "", forceable: refusal?.force ?? false, details,
+    drive: suggestedDrive, whatToDo: refusal?.whatToDo ?? "", forceable: refusal?.force ?? false, ...(packedIn ? { packedIn } : {}), details,
   };
 }
 
@@ -44,8 +45,10 @@ const WAYS: Readonly<Record<ImageIdentity["suggestedDrive"], string>> = {
   multiboot: "directly, as a multiboot image (--multiboot)",
 };
 
-function asText(name: string, { description, detectedBy, details, refusal, suggestedDrive }: ImageIdentity): string {
+function asText(name: string, { description, detectedBy, details, refusal, suggestedDrive }: ImageIdentity, packedIn: string | undefined): string {
   const lines = [`${name}: ${description}`, `  recognised by: ${detectedBy}`, `  size:          ${details.sizeBytes} bytes`];
+  if (packedIn) lines.splice(1, 0, `  unpacked from: ${packedIn}`);
+  if (details.container) lines.push(`  container:     ${details.container}, a disk of ${details.virtualBytes} bytes`);
   if (details.geometry) lines.push(`  geometry:      ${details.geometry.cylinders} cylinders, ${details.geometry.heads} heads, ${details.geometry.sectorsPerTrack} sectors a track`);
   for (const part of details.partitions ?? []) {
     lines.push(`  partition ${part.number}:   ${part.typeName}, sectors ${part.firstSector} to ${part.firstSector + part.sectorCount - 1}${part.active ? ", active" : ""}`);

@@ -16,6 +16,7 @@ export const RUN_OPTIONS = {
   hda: { value: "FILE", help: "first hard disk; the guest's writes never reach the file" },
   hdb: { value: "FILE", help: "second hard disk" },
   cdrom: { value: "FILE", help: "CD-ROM" },
+  overlay: { value: "[DRIVE=]FILE", repeats: true, help: "keep the guest's writes to the image (or to hda, fda ...) in FILE, and go on from there" },
   boot: { value: "a|c|d", help: "boot drive: floppy, hard disk, CD (default: the first of them that is there)" },
   kernel: { value: "FILE", help: "boot this Linux kernel (bzImage)" },
   initrd: { value: "FILE", help: "with this initial RAM disk" },
@@ -57,6 +58,8 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
 export interface RunOptions {
   readonly image?: string;
   readonly drives: Readonly<Partial<Record<DriveName, string>>>;
+  /** Files that keep the writes, by drive; "image": of the image. */
+  readonly overlays: Readonly<Partial<Record<DriveName | "image", string>>>;
   readonly boot?: BootOrder;
   readonly kernel?: string;
   readonly initrd?: string;
@@ -96,6 +99,7 @@ export function runOptions(args: Arguments): RunOptions {
   return {
     ...optional("image", args.positionals[0]),
     drives,
+    overlays: overlaysOf(args.all("overlay"), args.positionals.length > 0, drives),
     ...(boot === undefined ? {} : { boot: parseChoice("boot", boot, ["a", "c", "d"]) }),
     ...optional("kernel", args.get("kernel")),
     ...optional("initrd", args.get("initrd")),
@@ -124,6 +128,20 @@ export function runOptions(args: Arguments): RunOptions {
     filter: filterOf(args.get("filter") ?? ""),
     json: args.has("json"),
   };
+}
+
+function overlaysOf(values: readonly string[], hasImage: boolean, drives: RunOptions["drives"]): RunOptions["overlays"] {
+  const overlays: Partial<Record<DriveName | "image", string>> = {};
+  const disks = DRIVE_NAMES.filter((drive) => drive !== "cdrom" && drives[drive] !== undefined);
+  for (const value of values) {
+    const [, drive, file = value] = /^(fda|fdb|hda|hdb)=(.+)$/.exec(value) ?? [];
+    const target = (drive as DriveName | undefined) ?? (hasImage ? "image" : disks.length === 1 ? disks[0] : undefined);
+    if (!target) throw new UsageError(`--overlay ${value}: say of which drive: --overlay hda=${file}.`);
+    if (target !== "image" && drives[target] === undefined) throw new UsageError(`--overlay ${value}: there is no --${target}.`);
+    if (overlays[target] !== undefined) throw new UsageError(`--overlay ${value}: the ${target === "image" ? "image" : `drive ${target}`} has an overlay already.`);
+    overlays[target] = file;
+  }
+  return overlays;
 }
 
 function optional<K extends string>(name: K, value: string | undefined): Partial<Record<K, string>> {

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { UsageError } from "../base/errors.ts";
+import type { OverlayFile } from "../block/overlay-file.ts";
 import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
@@ -10,7 +11,8 @@ import { StatsReader } from "../protocol/stats-view.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { Director } from "./director.ts";
-import { openFile, openImage, readText, sha256 } from "./files.ts";
+import { openFile, readText, sha256 } from "./files.ts";
+import { openBootImage, openDrive, withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
 import { encodePng } from "./png.ts";
 import type { RunResult } from "./report.ts";
@@ -37,6 +39,7 @@ export class Run {
   private readonly input: SerialInput | null;
   private readonly trapLog: TrapLogFile | null;
   private readonly notices: string[] = [];
+  private readonly overlays: OverlayFile[] = [];
   private quit: Outcome | null = null;
   private slice = 100_000;
 
@@ -44,7 +47,7 @@ export class Run {
   constructor(options: RunOptions) {
     this.options = options;
     const steps = stepsOf(options);
-    const boot = configureBoot(bootRequest(options));
+    const boot = configureBoot(this.bootRequest());
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
       memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
@@ -63,6 +66,49 @@ export class Run {
     machine.events.notice = (text) => this.notice(text);
     this.director = new Director(machine, this.screen, steps);
     this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+  }
+
+  private bootRequest(): BootRequest {
+    const { options } = this;
+    const drives: Partial<Record<DriveName, NamedSource>> = {};
+    for (const drive of DRIVE_NAMES) {
+      const path = options.drives[drive];
+      if (path !== undefined) drives[drive] = this.kept(openDrive(path), options.overlays[drive]);
+    }
+    const { kernel, initrd, multiboot, bios, vgabios, boot, append } = options;
+    if (boot === "a" && !drives.fda && options.image === undefined) throw new UsageError("--boot a needs a floppy: --fda FILE.");
+    return {
+      memoryBytes: options.memoryBytes, force: options.force, drives,
+      ...(options.image !== undefined ? { image: this.kept(openBootImage(options.image), options.overlays.image) } : {}),
+      ...(kernel !== undefined ? { kernel: openFile(kernel) } : {}),
+      ...(initrd !== undefined ? { initrd: openFile(initrd) } : {}),
+      ...(multiboot !== undefined ? { multiboot: openFile(multiboot) } : {}),
+      modules: options.modules.map(openFile),
+      ...(bios !== undefined ? { bios: openFile(bios) } : {}),
+      ...(vgabios !== undefined ? { vgabios: openFile(vgabios) } : {}),
+      ...(append !== undefined ? { append } : {}),
+      ...(boot !== undefined ? { bootOrder: boot } : {}),
+    };
+  }
+
+  private kept(file: NamedSource, overlay: string | undefined): NamedSource {
+    if (overlay === undefined) return file;
+    const opened = withOverlay(file, overlay, () => this.notice(`${overlay} cannot grow: what the guest writes from now on is lost with this run unless there is room at its end.`));
+    this.overlays.push(opened.overlay);
+    return opened.file;
+  }
+
+  /** What the guest has not flushed itself. */
+  private saveOverlays(): void {
+    for (const overlay of this.overlays) {
+      try {
+        overlay.flush();
+        if (overlay.unsavedBytes > 0) this.notice(`${overlay.unsavedBytes} bytes of the guest's writes found no room in its overlay.`);
+        overlay.close();
+      } catch (error) {
+        this.notice(`What the guest wrote last could not be saved in its overlay (${(error as Error).message}).`);
+      }
+    }
   }
 
   /** The log counts all kinds; the ring and the file hold those that were asked for. */
@@ -98,6 +144,7 @@ export class Run {
       this.input?.close();
       this.output.close();
       this.trapLog?.close();
+      this.saveOverlays();
     }
   }
 
@@ -196,24 +243,3 @@ function stepsOf({ script, expect }: RunOptions): ScriptStep[] {
   return steps;
 }
 
-function bootRequest(options: RunOptions): BootRequest {
-  const drives: Partial<Record<DriveName, NamedSource>> = {};
-  for (const drive of DRIVE_NAMES) {
-    const path = options.drives[drive];
-    if (path !== undefined) drives[drive] = openFile(path);
-  }
-  const { kernel, initrd, multiboot, bios, vgabios, boot, append } = options;
-  if (boot === "a" && !drives.fda && options.image === undefined) throw new UsageError("--boot a needs a floppy: --fda FILE.");
-  return {
-    memoryBytes: options.memoryBytes, force: options.force, drives,
-    ...(options.image !== undefined ? { image: openImage(options.image) } : {}),
-    ...(kernel !== undefined ? { kernel: openFile(kernel) } : {}),
-    ...(initrd !== undefined ? { initrd: openFile(initrd) } : {}),
-    ...(multiboot !== undefined ? { multiboot: openFile(multiboot) } : {}),
-    modules: options.modules.map(openFile),
-    ...(bios !== undefined ? { bios: openFile(bios) } : {}),
-    ...(vgabios !== undefined ? { vgabios: openFile(vgabios) } : {}),
-    ...(append !== undefined ? { append } : {}),
-    ...(boot !== undefined ? { bootOrder: boot } : {}),
-  };
-}

@@ -307,8 +307,7 @@ export class AtaDisk extends IdeDrive {
         return this.#setMultiple(r[REG_COUNT]);
       case 0xe7: // FLUSH CACHE, FLUSH CACHE EXT
       case 0xea:
-        this.#medium.flush();
-        return this.#done();
+        return this.#flush();
       case 0xec:
         return this.#identify();
       case 0xef:
@@ -322,6 +321,16 @@ export class AtaDisk extends IdeDrive {
     if (high === 0x10) return this.#done(); // RECALIBRATE, once 16 codes for step rates
     if (high === 0x70) return this.#seek();
     this.#fail(ERROR_ABRT);
+  }
+
+  /** The host goes by this answer: it comes when what was written will be there after a power failure. */
+  #flush(): void {
+    try {
+      this.#medium.flush();
+    } catch {
+      return this.#fail(ERROR_ABRT);
+    }
+    this.#done();
   }
 
   #seek(): void {

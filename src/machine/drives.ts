@@ -1,8 +1,14 @@
 // The drives of the PC by the names that people give them.
 
+import type { BlockStore } from "../block/block-store.ts";
 import type { ByteSource } from "../hardware/device.ts";
 
 export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
 export type DriveName = (typeof DRIVE_NAMES)[number];
-export type Drives = Readonly<Partial<Record<DriveName, ByteSource>>>;
+
+/** What is in a drive: an image, and where the guest's writes to it are kept (absent: in memory). */
+export interface DriveSource extends ByteSource {
+  readonly store?: BlockStore;
+}
+export type Drives = Readonly<Partial<Record<DriveName, DriveSource>>>;
 export type BootOrder = "a" | "c" | "d";

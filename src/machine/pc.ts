@@ -30,7 +30,7 @@ import { Uart16550a } from "../hardware/uart-16550a.ts";
 import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
 import { setUpCmos } from "./cmos-setup.ts";
-import type { BootOrder, DriveName, Drives } from "./drives.ts";
+import type { BootOrder, DriveName, Drives, DriveSource } from "./drives.ts";
 import { InterruptWiring } from "./interrupt-wiring.ts";
 import type { GuestPhysical } from "./physical.ts";
 
@@ -138,7 +138,7 @@ export class Pc {
       return ide;
     };
     const ide = [channel(0), channel(1)] as const;
-    const disk = (source: ByteSource, serial: string) => new AtaDisk(clock, new Overlay(new RawDisk(source)), { serial });
+    const disk = (source: DriveSource, serial: string) => new AtaDisk(clock, new Overlay(new RawDisk(source), source.store), { serial });
     if (drives.hda) ide[0].attach(0, disk(drives.hda, "TS00000001"));
     if (drives.hdb) ide[0].attach(1, disk(drives.hdb, "TS00000003"));
 
@@ -225,7 +225,7 @@ export class Pc {
   }
 
   /** Another medium in a drive, or none. Hard disks cannot be changed while the machine runs. */
-  insert(drive: DriveName, source: ByteSource | null): void {
+  insert(drive: DriveName, source: DriveSource | null): void {
     switch (drive) {
       case "fda": case "fdb": return this.fdc.insert(drive === "fda" ? 0 : 1, source && floppy(source));
       case "cdrom": return this.cdrom.changeDisc(source && disc(source));
@@ -265,10 +265,10 @@ function disc(source: ByteSource): BlockDevice {
 }
 
 /** A floppy medium with its overlay. A file of no floppy's size (a boot sector, a small image) lies on an otherwise empty 1.44 MB disk. */
-function floppy(source: ByteSource): BlockDevice {
+function floppy(source: DriveSource): BlockDevice {
   const sectors = Math.ceil(source.size / 512);
   const sectorCount = FLOPPY_SECTORS.includes(sectors) ? sectors : (FLOPPY_SECTORS.find((size) => size >= Math.max(sectors, HIGH_DENSITY)) ?? sectors);
-  return new Overlay(new RawDisk(source, { sectorCount }));
+  return new Overlay(new RawDisk(source, { sectorCount }), source.store);
 }
 
 /** Key of QEMU's machine-specific items: IRQ 0 comes in at input 2 of the I/O APIC. */

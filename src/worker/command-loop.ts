@@ -123,7 +123,7 @@ export class CommandLoop {
   }
 
   private identify(id: number, medium: Medium): void {
-    this.host.post({ type: "identified", id, info: describeImage(mediumSource(medium), medium.name) });
+    this.host.post({ type: "identified", id, info: describeImage({ name: medium.name, source: mediumSource(medium) }) });
   }
 
   private create(config: MachineConfig): void {

@@ -15,11 +15,11 @@ export const IMPORT_RULES: Readonly<Record<string, readonly string[]>> = {
   labs: ["base", "protocol"],
   monitor: ["base", "protocol", "isa", "cpu", "hardware"],
   machine: ["base", "protocol", "isa", "wasm", "cpu", "jit", "hardware", "firmware", "block", "monitor"],
-  worker: ["base", "protocol", "trace", "machine"],
+  worker: ["base", "protocol", "hardware", "block", "trace", "machine"],
   client: ["base", "protocol"],
   store: ["base", "protocol", "isa", "trace", "labs", "client"],
   ui: ["base", "protocol", "isa", "trace", "labs", "store"],
-  cli: ["base", "protocol", "isa", "trace", "labs", "machine"],
+  cli: ["base", "protocol", "isa", "hardware", "block", "trace", "labs", "machine"],
   index: ["base", "protocol", "trace", "machine"],
 };
 

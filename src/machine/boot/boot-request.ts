@@ -2,23 +2,34 @@
 // Shared by the command line, the library and the page's worker, so that all three refuse the same file in the same words.
 
 import { ImageError, UsageError } from "../../base/errors.ts";
-import { identifyImage } from "../../block/identify.ts";
+import type { BlockStore } from "../../block/block-store.ts";
 import type { ImageIdentity } from "../../block/image-identity.ts";
+import { openImage, type OpenedImage, type Sibling } from "../../block/open-image.ts";
 import { builtinBios, builtinVgaBios } from "../../firmware/bios.ts";
 import { linuxBootPlan, multibootBootPlan } from "../../firmware/boot-plan.ts";
 import type { ByteSource } from "../../hardware/device.ts";
 import type { MachineOptions } from "../machine.ts";
-import { type BootOrder, DRIVE_NAMES, type DriveName } from "../drives.ts";
+import { type BootOrder, DRIVE_NAMES, type DriveName, type DriveSource } from "../drives.ts";
 import { checkBios, checkVgaBios } from "./rom-images.ts";
 
 export type { ByteSource } from "../../hardware/device.ts";
 export type { ImageIdentity } from "../../block/image-identity.ts";
-export { identifyImage } from "../../block/identify.ts";
 
 /** A file by the name that messages use. */
 export interface NamedSource {
   readonly name: string;
   readonly source: ByteSource;
+  /** What it was taken out of: "gzip (1F8Bh at byte 0)". */
+  readonly packedIn?: string;
+  /** Other files of its folder, for images of several files. */
+  readonly sibling?: Sibling;
+  /** Where the guest's writes are kept; absent: in memory, while the machine lives. */
+  readonly store?: BlockStore;
+}
+
+/** What the file is, and the disk inside. */
+export function openNamed({ source, name, sibling }: NamedSource): OpenedImage {
+  return openImage(source, name, sibling);
 }
 
 export interface BootRequest {
@@ -54,15 +65,15 @@ export function configureBoot(given: BootRequest): BootConfiguration {
     bios: request.bios ? checkBios(readWhole(request.bios), request.bios.name) : builtinBios(),
     vgabios: request.vgabios ? checkVgaBios(readWhole(request.vgabios), request.vgabios.name) : builtinVgaBios(),
   };
-  const drives: Partial<Record<DriveName, ByteSource>> = {};
+  const drives: Partial<Record<DriveName, DriveSource>> = {};
   const identities = new Map<DriveName, ImageIdentity>();
   for (const drive of DRIVE_NAMES) {
     const file = request.drives?.[drive];
     if (!file) continue;
-    const identity = identifyImage(file.source, file.name);
-    if (identity.details.sectorCount === undefined && !request.force) refuse(file, identity);
+    const { identity, source } = openNamed(file);
+    if (identity.details.sectorCount === undefined && (!request.force || identity.refusal?.force === false)) refuse(file, identity);
     identities.set(drive, identity);
-    drives[drive] = medium(file.source, identity);
+    drives[drive] = medium(source, identity, file.store);
   }
   const plan = directBoot(request);
   const machine = {
@@ -84,7 +95,7 @@ export function configureBoot(given: BootRequest): BootConfiguration {
 
 /** Puts the file where its content says, as if the option of that name had been given. */
 function placeImage(request: BootRequest, image: NamedSource): BootRequest {
-  const identity = identifyImage(image.source, image.name);
+  const { identity } = openNamed(image);
   if (identity.refusal && !(request.force && identity.refusal.force)) refuse(image, identity);
   const target = identity.suggestedDrive;
   if (target === "kernel" || target === "multiboot" || target === "initrd") {
@@ -144,18 +155,22 @@ function refuse(file: NamedSource, { description, refusal }: ImageIdentity): nev
   throw new ImageError(`${file.name} is a ${description}, not a disk. Give it as an image, or with the option that fits it.`);
 }
 
-/** The file as the drive shows it: what it lacks to its last sector reads as zeros. */
-function medium(source: ByteSource, { details }: ImageIdentity): ByteSource {
+/** The bytes that a drive shows of this image. */
+export function mediumBytes({ details }: ImageIdentity, source: ByteSource): number {
   const { sectorSize = 512, sectorCount = Math.ceil(source.size / sectorSize) } = details;
-  const size = sectorSize * sectorCount;
-  if (size <= source.size) return source;
+  return Math.max(sectorSize * sectorCount, source.size);
+}
+
+/** The disk as the drive shows it: what it lacks to its last sector reads as zeros. */
+export function medium(source: ByteSource, identity: ImageIdentity, store?: BlockStore): DriveSource {
   return {
-    size,
+    size: mediumBytes(identity, source),
     read(offset, into) {
       const held = Math.max(0, Math.min(into.length, source.size - offset));
       if (held > 0) source.read(offset, into.subarray(0, held));
       into.fill(0, held);
     },
+    ...(store ? { store } : {}),
   };
 }
 
@@ -163,9 +178,9 @@ const SIGNATURE_OFFSET = 510;
 const SIGNATURE = [0x55, 0xaa];
 
 /** A BIOS starts no boot sector without a signature: a forced one is shown with it. */
-function signed(source: ByteSource): ByteSource {
+function signed(source: DriveSource): DriveSource {
   return {
-    size: source.size,
+    ...source,
     read(offset, into) {
       source.read(offset, into);
       SIGNATURE.forEach((byte, index) => {

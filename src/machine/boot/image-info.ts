@@ -1,12 +1,11 @@
 // What a file is, in the words that the page shows.
 
-import { identifyImage } from "../../block/identify.ts";
 import type { ImageIdentity } from "../../block/image-identity.ts";
-import type { ByteSource } from "../../hardware/device.ts";
 import type { ImageInfo, MediaTarget } from "../../protocol/image-info.ts";
+import { type NamedSource, openNamed } from "./boot-request.ts";
 
-export function describeImage(source: ByteSource, name: string): ImageInfo {
-  return imageInfo(identifyImage(source, name));
+export function describeImage(file: NamedSource): ImageInfo {
+  return imageInfo(openNamed(file).identity);
 }
 
 function imageInfo(identity: ImageIdentity): ImageInfo {
