@@ -40,6 +40,8 @@ export interface MachineOptions {
   readonly epochMs?: number;
   /** A monotonic wall clock in ns; needed with `clock: "real"`. */
   readonly wallNs?: () => number;
+  /** A monotonic clock in ns, by which the monitor's share of the host's time is measured. The guest never sees it. */
+  readonly meterNs?: () => number;
   /** ROM images; absent: a bare processor without devices. */
   readonly firmware?: { readonly bios: Uint8Array; readonly vgabios?: Uint8Array };
   readonly drives: Drives;
@@ -154,7 +156,7 @@ export class Machine {
       },
     });
     this.supervisor = new Supervisor(
-      { map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text) },
+      { map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text), ...(options.meterNs ? { meterNs: options.meterNs } : {}) },
       options.technique,
       options.ring,
       options.set,

@@ -9,6 +9,7 @@ import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { Counters } from "../monitor/counters.ts";
+import { MonitorMeter } from "../monitor/meter.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
 import { TECHNIQUE_LIST } from "../monitor/techniques/list.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
@@ -33,6 +34,8 @@ export interface Parts {
   readonly notice: (text: string) => void;
   /** Absent: those that are built. */
   readonly techniques?: readonly TechniqueDefinition[];
+  /** A clock of the host in ns, by which the monitor's share of its time is measured; absent: it is not. */
+  readonly meterNs?: () => number;
 }
 
 /** A fault into ring 0 and the IRET back, as on a Pentium 4 (Adams and Agesen, 2006, order of magnitude). */
@@ -49,6 +52,7 @@ export class Supervisor {
   ring: Ring;
   set: ProcessorSet;
   private readonly parts: Parts;
+  private readonly meter: MonitorMeter;
   private readonly decoder: Decoder;
   private vmm: Vmm | null = null;
   private watchdog: Watchdog | null = null;
@@ -60,6 +64,7 @@ export class Supervisor {
     this.technique = technique;
     this.ring = ring;
     this.set = set;
+    this.meter = new MonitorMeter(parts.meterNs ?? null);
     const { map, cpu, core, clock } = parts;
     this.decoder = createDecoder(ROWS);
     this.counters = new Counters(map.buffer, map.view.stats);
@@ -131,6 +136,7 @@ export class Supervisor {
         decoder: this.decoder,
         log: this.log,
         probes: this.probes,
+        meter: this.meter,
         pool: { base: map.pool, bytes: POOL_BYTES, firstPage: POOL_PAGE },
         interrupts: { pending: () => pc.interruptPending, acknowledge: () => pc.acknowledge() },
         nowNs: () => clock.nowNs(),
@@ -233,6 +239,7 @@ export class Supervisor {
     counters.set("instructions", parts.core.retired());
     counters.set("emulatedInstructions", this.emulatedInstructions);
     counters.set("guestNs", parts.clock.nowNs());
+    counters.set("monitorNs", this.meter.ns);
     writeTruth(parts.cpu.state.view, parts.map.view.truth, this.vmm ? this.probes.truth.snapshot() : null);
   }
 }

@@ -99,6 +99,8 @@ export class Vmm implements Monitor {
     const v = cpu.v.context;
     const end = core.retired() + budget;
     const stopsAtException = core.stopAtException;
+    const { meter } = this.parts;
+    meter.forget();
     for (;;) {
       if (this.refusal) return "refused";
       const left = end - core.retired();
@@ -113,7 +115,9 @@ export class Vmm implements Monitor {
         continue;
       }
       core.stopAtException = stopsAtException && technique.deliversNatively === true;
+      meter.enters();
       const reason = core.run(end - core.retired());
+      if (reason === "exit") meter.left();
       core.stopAtException = stopsAtException;
       if (technique.absorb()) this.stale = true;
       if (reason !== "exit") return reason;

@@ -1,6 +1,7 @@
 // One machine for one page: commands in, events out. Between messages the machine runs in slices of a few milliseconds.
 
 import { ImageError, UsageError } from "../base/errors.ts";
+import { Sha256 } from "../base/sha256.ts";
 import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
 import { textToKeys } from "../machine/guest-input.ts";
@@ -30,6 +31,8 @@ export interface Host {
 const SLICE_NS = 6e6;
 const FRAME_NS = 16e6;
 const LONGEST_SLEEP_MS = 100;
+/** Images up to this size are named by their hash in the exported log. */
+const LARGEST_HASHED = 16 << 20;
 const FIRST_SLICE = 500_000;
 const LARGEST_SLICE = 20_000_000;
 /** One instruction after the other, while a trap is looked for with nothing else to show. */
@@ -134,6 +137,7 @@ export class CommandLoop {
       memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock,
       ...(config.clock === "real" ? { epochMs: this.host.epochMs() } : {}),
       wallNs: () => this.host.wallNs(),
+      meterNs: () => this.host.wallNs(),
       ...boot.machine,
     });
     machine.events.serial = (port, byte) => this.serial[port].push(byte);
@@ -147,8 +151,9 @@ export class CommandLoop {
       machine.stop();
     };
     this.machine = machine;
+    this.image = boot.bootsFrom ? smallImageHash(boot.bootsFrom.source) : undefined;
     this.screen = new ScreenPublisher(machine.pc, machine.map);
-    this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set });
+    this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) });
     this.pause("created");
   }
 
@@ -303,6 +308,14 @@ export class CommandLoop {
     this.state = null;
     this.host.post({ type: "defect", message, report: `${error instanceof Error ? error.stack : message}${where}` });
   }
+}
+
+/** "sha256:..." of an image that is read at once; undefined for one that would keep the page waiting. */
+function smallImageHash(source: NamedSource["source"]): string | undefined {
+  if (source.size > LARGEST_HASHED) return undefined;
+  const bytes = new Uint8Array(source.size);
+  source.read(0, bytes);
+  return `sha256:${new Sha256().update(bytes).hex()}`;
 }
 
 function bootRequest(config: MachineConfig): BootRequest {

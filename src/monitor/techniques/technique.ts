@@ -9,6 +9,7 @@ import type { Decoder } from "../../isa/decoder.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../../protocol/technique.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import type { ExitRecorder } from "../exit-record.ts";
+import type { MonitorMeter } from "../meter.ts";
 import type { Probes } from "../oracle/probes.ts";
 import type { TrapLog } from "../trap-log.ts";
 import type { InterruptSource, VirtualInterrupts } from "../virtual-interrupts.ts";
@@ -55,6 +56,7 @@ export interface MonitorParts {
   readonly decoder: Decoder;
   readonly log: TrapLog;
   readonly probes: Probes;
+  readonly meter: MonitorMeter;
   /** Wasm address and size of the monitor's pool, and its first physical page in context H. */
   readonly pool: { readonly base: number; readonly bytes: number; readonly firstPage: number };
   readonly interrupts: InterruptSource;
