@@ -210,6 +210,7 @@ describe("OverlayFile", () => {
     expect(() => new OverlayFile(file, { ...KEY, image: "sha256:9999" })).toThrow(/another image/);
     expect(() => new OverlayFile(file, { ...KEY, diskBytes: 1 })).toThrow(ImageError);
     expect(() => new OverlayFile(new TestFile(blockOf(7)), KEY)).toThrow(/damaged/);
+    expect(() => new OverlayFile(new TestFile(new TextEncoder().encode("a letter")), KEY)).toThrow(/damaged/);
     expect(describeOverlay(new TestFile(blockOf(7)))).toBeNull();
   });
 

@@ -300,7 +300,7 @@ export class OverlayFile implements BlockStore {
     const [newest] = roots;
     if (!newest) {
       // An empty overlay that was cut off while it was made holds nothing.
-      if (pages <= FIRST_PAGE + GROWTH_PAGES && [0, 1].every((page) => read(page)?.every((byte) => byte === 0) ?? true)) return this.#format();
+      if (this.#isBlank()) return this.#format();
       throw new ImageError("The overlay is damaged: neither of its superblocks can be read. Delete it to start from the image again.");
     }
     if (newest.image !== this.#key.image || newest.diskBytes !== this.#key.diskBytes) {
@@ -316,6 +316,15 @@ export class OverlayFile implements BlockStore {
       this.#committedPages = [...chain.pages, chain.tail.next];
     }
     this.#collect();
+  }
+
+  /** Nothing of another file may be taken for an overlay that was just being made. */
+  #isBlank(): boolean {
+    const size = this.#file.size();
+    if (size > (FIRST_PAGE + GROWTH_PAGES) * PAGE_BYTES) return false;
+    const start = new Uint8Array(Math.min(size, FIRST_PAGE * PAGE_BYTES));
+    this.#file.read(0, start);
+    return start.every((byte) => byte === 0);
   }
 
   /** Everything that neither index names is free. */

@@ -71,3 +71,10 @@ export const keyGuest = (): Uint8Array => bootSector("31c0 cd16 e6e9 3c2e 75f6 b
 
 /** `count` times CLI, STI in a loop, exit 0. */
 export const cliStiGuest = (count: number): Uint8Array => bootSector(`b9${count.toString(16).padStart(2, "0")}00 fa fb e2fc ${exitWith(0)}`);
+
+/**
+ * Counts in the second sector of its disk: mov [600h],dl / reads it to 8000h (int 13h) / inc byte [8000h] / writes it back / sends '0' + count
+ * to port E9h / resets the drive / exit 0.
+ */
+export const countingGuest = (): Uint8Array =>
+  bootSector(`88160006 31c0 8ec0 bb0080 b90200 b600 b80102 cd13 fe060080 8a160006 b600 b90200 bb0080 b80103 cd13 a00080 0430 e6e9 ${exitWith(0)}`);
