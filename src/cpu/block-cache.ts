@@ -184,6 +184,7 @@ export class BlockCache {
       }
     }
     const count = this.view.getUint16(block.record + H_COUNT, true);
+    this.view.setInt32(block.record + H_HEAT, 0, true);
     for (let i = 0; i <= count; i++) this.view.setUint16(block.record + i * RECORD_BYTES + R_HANDLER, HANDLER_REFETCH, true);
     const stale = page.stale.get(block.key);
     if (stale) stale.push(block.record);

@@ -8,6 +8,7 @@ import type { PhysicalSpace } from "../../src/cpu/physical-space.ts";
 import { setSegment } from "../../src/cpu/segmentation.ts";
 import type { TlbTables } from "../../src/cpu/tlb.ts";
 import { createDecoded } from "../../src/isa/decoder.ts";
+import { CodeCache, type TranslationOptions } from "../../src/jit/code-cache.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import { CPL, CR0, CR2, CR3, CR4, CS, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS } from "../../src/isa/state-layout.ts";
 import { getEflags, setStatus } from "../../src/cpu/eflags.ts";
@@ -22,11 +23,13 @@ const PRESENT = 1, WRITABLE = 2, USER = 4;
 
 export class InterpreterMachine {
   readonly core: Core;
+  readonly translations: CodeCache | null = null;
   private readonly cpu: Cpu;
   private readonly ram: Uint8Array;
   private readonly ramView: DataView;
 
-  constructor() {
+  /** `jit`: hot code is translated. */
+  constructor(jit?: TranslationOptions) {
     let next = JUMP_CACHE + JUMP_CACHE_BYTES;
     const take = (bytes: number) => {
       next = Math.ceil(next / PAGE_BYTES) * PAGE_BYTES;
@@ -59,8 +62,9 @@ export class InterpreterMachine {
         readTimestamp: () => 0, floatingPointError: () => {}, notice: () => {},
       },
     });
-    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd };
+    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd, translate: jit !== undefined };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, createHelpers(this.cpu));
+    if (jit) this.translations = new CodeCache(this.core, memory, memoryPages, jit);
     this.core.deliverExceptions = false;
   }
 
