@@ -95,6 +95,7 @@ export class TrapscopeMachine {
   private readonly machine: Machine;
   private readonly screen: GuestScreen;
   private readonly stats: StatsReader;
+  private readonly frameListeners = new Set<(frame: Uint8Array) => void>();
   private readonly serialListeners: readonly [Set<(byte: number) => void>, Set<(byte: number) => void>] = [new Set(), new Set()];
   private disposed = false;
 
@@ -124,6 +125,9 @@ export class TrapscopeMachine {
         physical.readBytes(address, bytes);
         return bytes;
       },
+    };
+    pc.network.seen = (frame, fromGuest) => {
+      if (fromGuest) for (const listener of this.frameListeners) listener(frame);
     };
     this.screen = new GuestScreen(pc);
     this.stats = new StatsReader(map.buffer, map.view.stats);
@@ -199,6 +203,17 @@ export class TrapscopeMachine {
   /** Bytes arrive at COM1 (0) or COM2 (1), at the speed that the guest has set. */
   serialWrite(port: 0 | 1, bytes: Uint8Array): void {
     for (const byte of bytes) this.machine.pc.serial[port].receive(byte);
+  }
+
+  /** Frames that the guest's network adapter sends, without their check sequence. The result takes the listener away. */
+  onFrame(listener: (frame: Uint8Array) => void): () => void {
+    this.frameListeners.add(listener);
+    return () => void this.frameListeners.delete(listener);
+  }
+
+  /** A frame arrives at the network adapter, if the guest has set it up to take it. */
+  sendFrame(frame: Uint8Array): void {
+    this.machine.pc.network.deliver(frame);
   }
 
   /** A key goes down and up: a KeyboardEvent.code ("Enter", "KeyA", "F1") or one character of a US keyboard. */

@@ -10,7 +10,7 @@ const options = (...argv: string[]) => runOptions(parseArguments("run", argv, RU
 it("has the defaults that are documented", () => {
   expect(options("popf")).toMatchObject({
     image: "popf", drives: {}, overlays: {}, memoryBytes: 128 << 20, cpu: "pentium4", technique: "emulate", ring: 1, set: {}, clock: "virtual", timeoutSeconds: Infinity,
-    maxInstructions: Infinity, force: false, serial: "-", screenText: false, logKinds: ["exit", "leak"], json: false,
+    maxInstructions: Infinity, force: false, net: "none", serial: "-", screenText: false, logKinds: ["exit", "leak"], json: false,
   });
   expect(options("popf", "--json").serial).toBe("none");
   expect(options("popf", "--json", "--serial", "-").serial).toBe("-");

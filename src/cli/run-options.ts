@@ -3,6 +3,7 @@
 import { UsageError } from "../base/errors.ts";
 import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from "../machine/cpu-model.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
+import { type NetworkKind, NETWORKS } from "../machine/network.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
 import { type ClockKind, PROCESSOR_SWITCHES, type ProcessorSet, type ProcessorSwitch, type Ring, type TechniqueId } from "../protocol/technique.ts";
@@ -38,6 +39,9 @@ export const RUN_OPTIONS = {
   "max-instructions": { value: "N", help: "give up after N instructions, 50e6 for example (default: never)" },
   force: { help: "boot although there is no boot signature" },
   serial: { value: "-|FILE|none", help: "COM1: this terminal, a file, nothing (default: -, with --json: none)" },
+  net: { value: "none|loopback", help: "what the network adapter is plugged into; loopback returns every frame (default: none)" },
+  "net-pcap": { value: "FILE", help: "write every frame on the network into this packet file" },
+  "net-replay": { value: "FILE", help: "deliver the frames of this packet file to the guest, at their times" },
   "screen-text": { help: "print the text screen at the end" },
   screen: { value: "FILE.png", help: "write the picture on the screen at the end" },
   "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
@@ -82,6 +86,9 @@ export interface RunOptions {
   readonly force: boolean;
   /** "-", "none" or a file name. */
   readonly serial: string;
+  readonly net: NetworkKind;
+  readonly netPcap?: string;
+  readonly netReplay?: string;
   readonly screenText: boolean;
   readonly screen?: string;
   readonly trapLog?: string;
@@ -121,6 +128,9 @@ export function runOptions(args: Arguments): RunOptions {
     maxInstructions: args.has("max-instructions") ? parseCount("max-instructions", args.get("max-instructions")!) : Infinity,
     force: args.has("force"),
     serial: args.get("serial") ?? (args.has("json") ? "none" : "-"),
+    net: parseChoice("net", args.get("net") ?? "none", NETWORKS),
+    ...optional("netPcap", args.get("net-pcap")),
+    ...optional("netReplay", args.get("net-replay")),
     screenText: args.has("screen-text"),
     ...optional("screen", args.get("screen")),
     ...optional("trapLog", args.get("trap-log")),

@@ -11,6 +11,7 @@ import { StatsReader } from "../protocol/stats-view.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { Director } from "./director.ts";
+import { PacketCapture, packetsOf } from "./network-files.ts";
 import { openFile, readText, sha256 } from "./files.ts";
 import { openBootImage, openDrive, withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
@@ -38,6 +39,7 @@ export class Run {
   private readonly output: SerialOutput;
   private readonly input: SerialInput | null;
   private readonly trapLog: TrapLogFile | null;
+  private readonly capture: PacketCapture | null;
   private readonly notices: string[] = [];
   private readonly overlays: OverlayFile[] = [];
   private quit: Outcome | null = null;
@@ -48,6 +50,7 @@ export class Run {
     this.options = options;
     const steps = stepsOf(options);
     const boot = configureBoot(this.bootRequest());
+    const packets = options.netReplay === undefined ? null : packetsOf(options.netReplay);
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
       memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
@@ -56,6 +59,9 @@ export class Run {
       ...boot.machine,
     });
     const { machine } = this;
+    machine.pc.network.kind = options.net;
+    this.capture = options.netPcap === undefined ? null : new PacketCapture(options.netPcap, machine);
+    if (packets) machine.pc.network.replay(packets);
     this.screen = new GuestScreen(machine.pc);
     this.trapLog = this.openTrapLog(boot.bootsFrom);
     machine.events.serial = (port, byte) => {
@@ -145,6 +151,7 @@ export class Run {
       this.output.close();
       this.trapLog?.close();
       this.saveOverlays();
+      this.capture?.close();
     }
   }
 

@@ -15,8 +15,10 @@ import { FW_CFG_NB_CPUS, FwCfg } from "../hardware/fw-cfg.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
 import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
+import { NE2000_PORTS, Ne2000 } from "../hardware/ne2000.ts";
 import { type Place, placeOn } from "../hardware/pci-function.ts";
 import { I440fxHostBridge, PciBus } from "../hardware/pci-i440fx.ts";
+import { PciNe2000 } from "../hardware/pci-ne2000.ts";
 import { Piix3Ide, Piix3IsaBridge, Piix4Pm } from "../hardware/pci-piix.ts";
 import { PciVga, romRegion } from "../hardware/pci-vga.ts";
 import type { Pic8259aPair } from "../hardware/pic-8259a.ts";
@@ -32,6 +34,7 @@ import { Vga } from "../hardware/vga.ts";
 import { setUpCmos } from "./cmos-setup.ts";
 import type { BootOrder, DriveName, Drives, DriveSource } from "./drives.ts";
 import { InterruptWiring } from "./interrupt-wiring.ts";
+import { Network, STATION_ADDRESS } from "./network.ts";
 import type { GuestPhysical } from "./physical.ts";
 
 /** What the machine says to the outside. */
@@ -78,6 +81,7 @@ const FLOPPY_SECTORS: readonly number[] = [320, 360, 640, 720, 1440, 2400, 2880,
 const HIGH_DENSITY = 2880;
 /** SLP_TYP of soft off, as the firmware's _S5 would name it. */
 const SOFT_OFF_TYPE = 0;
+const NETWORK_SLOT = 3;
 
 export class Pc {
   readonly io = new IoBus();
@@ -87,6 +91,7 @@ export class Pc {
   readonly serial: readonly [Uart16550a, Uart16550a];
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
+  readonly network: Network;
   private readonly fdc: Fdc82077aa;
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
@@ -164,6 +169,12 @@ export class Pc {
     pci.add(0, 0, hostBridge);
     pci.add(1, 0, isaBridge);
     pci.add(1, 1, ideFunction);
+    this.network = new Network(clock);
+    const nic = this.add(
+      new Ne2000({ clock, interrupt: isaBridge.interruptPin(NETWORK_SLOT, 1), address: STATION_ADDRESS, transmit: (frame) => this.network.transmit(frame) }),
+    );
+    this.network.receive = (frame) => nic.receive(frame);
+    pci.add(NETWORK_SLOT, 0, this.add(new PciNe2000(placeOn(io, NE2000_PORTS, nic.region))));
     const vbe = this.add(new Vbe(this.vga));
     const window = (bytes: number, region: Region): Place => {
       const place = placeOn(mmio, bytes, region);
