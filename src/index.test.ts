@@ -225,11 +225,11 @@ describe("what cannot be done", () => {
     await expect(createMachine({ kernel: new Uint8Array(4096) })).rejects.toThrow(ImageError);
     await expect(createMachine({ firmware: { bios: new Uint8Array(1000) } })).rejects.toThrow(ImageError);
     await expect(createMachine({})).rejects.toThrow(UsageError);
-    await expect(bare({ technique: "vtx" })).rejects.toThrow(/emulate, trap/);
+    await expect(bare({ technique: "magic" as "trap" })).rejects.toThrow(/emulate, trap/);
     await expect(bare({ memoryBytes: 1000 })).rejects.toThrow(UsageError);
     const m = await bare();
     expect(() => m.snapshot()).toThrow(RefusedError);
-    expect(() => m.setTechnique("scan")).toThrow(UsageError);
+    expect(() => m.setTechnique("magic" as "trap")).toThrow(UsageError);
     expect(() => m.run({ instructions: 0 })).toThrow(UsageError);
     m.dispose();
     expect(() => m.step()).toThrow(UsageError);

@@ -112,10 +112,10 @@ describe("descriptor tables", () => {
     expect(sldt.dword(0x3000)).toBe(0x09090028);
     expect(run({ code: "0F 00 C8", eax: 0xffffffff, helper })).toMatchObject({ calls: [["checkUmip"], ["storeTask"]], eax: 0x28 });
     expect(run({ code: "66 0F 00 C8", eax: 0xffffffff, helper }).eax).toBe(0xffff0028);
-    const cr0 = [[CR0, 0x80050033]] as const;
-    expect(run({ code: "0F 01 23", ebx: 0x3000, memory, fields: cr0 }).dword(0x3000)).toBe(0x09090033);
-    expect(run({ code: "0F 01 E0", fields: cr0 })).toMatchObject({ calls: [["checkUmip"]], eax: 0x80050033 });
-    expect(run({ code: "66 0F 01 E0", eax: 0xffffffff, fields: cr0 }).eax).toBe(0xffff0033);
+    const cr0 = (name: string) => (name === "readControl" ? 0x80050033 : 0);
+    expect(run({ code: "0F 01 23", ebx: 0x3000, memory, helper: cr0 }).dword(0x3000)).toBe(0x09090033);
+    expect(run({ code: "0F 01 E0", helper: cr0 })).toMatchObject({ calls: [["checkUmip"], ["readControl", 0]], eax: 0x80050033 });
+    expect(run({ code: "66 0F 01 E0", eax: 0xffffffff, helper: cr0 }).eax).toBe(0xffff0033);
   });
   it("LLDT, LTR, LMSW, VERR and VERW take a word", () => {
     for (const [code, name] of [["0F 00 D0", "loadLdt"], ["0F 00 D8", "loadTask"], ["0F 01 F0", "loadMachineStatus"], ["0F 00 E0", "verifyRead"], ["0F 00 E8", "verifyWrite"]] as const)
