@@ -267,7 +267,6 @@ export class Vmm implements Monitor {
 
   private noteStarvation(): void {
     const lost = this.parts.probes.lostInterruptFlag;
-    this.parts.probes.interruptNeverCame();
     this.parts.notice(
       `An interrupt has waited for 50 million instructions with the guest's IF = 0; ${lost ? `the last write of IF that got lost: ${lost}` : "no write of IF was lost"}.`,
     );

@@ -132,7 +132,7 @@ export class Probes implements SensitiveProbe {
     if (decision) log.leakDecided(decision);
   }
 
-  /** The guest waits for an interrupt in vain, or an interrupt for the guest: the write of IF that got lost is to blame, if there was one. */
+  /** The guest waits for an interrupt in vain: the write of IF that got lost is to blame, if there was one. */
   interruptNeverCame(): void {
     const { cpu, log } = this.parts;
     this.truth.look();
