@@ -9,6 +9,7 @@ import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.t
 import { type ClockKind, PROCESSOR_SWITCHES, type ProcessorSet, type ProcessorSwitch, type Ring, type TechniqueId } from "../protocol/technique.ts";
 import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
+import { type GdbAddress, parseGdbAddress } from "./gdb-server.ts";
 import { type Arguments, type OptionSpecs, parseChoice, parseCount, parseSeconds, parseSize } from "./arguments.ts";
 
 export const RUN_OPTIONS = {
@@ -47,6 +48,7 @@ export const RUN_OPTIONS = {
   "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
   log: { value: "KINDS", help: "kinds of records: exit, leak, observed (default: exit,leak)" },
   filter: { value: "EXPR", help: 'narrow what --trap-log writes, for example: insn == POPF && vcpl == 0' },
+  gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; \"monitor help\" lists what it can ask besides" },
   json: { help: "print one line of JSON on stdout instead" },
   help: { help: "this text" },
 } as const satisfies OptionSpecs;
@@ -94,6 +96,7 @@ export interface RunOptions {
   readonly trapLog?: string;
   readonly logKinds: readonly TrapKind[];
   readonly filter: TrapPredicate;
+  readonly gdb?: GdbAddress;
   readonly json: boolean;
 }
 
@@ -102,7 +105,7 @@ export function runOptions(args: Arguments): RunOptions {
   const drives: Partial<Record<DriveName, string>> = {};
   for (const drive of DRIVE_NAMES) if (args.has(drive)) drives[drive] = args.get(drive)!;
   const boot = args.get("boot");
-  const rtc = args.get("rtc");
+  const rtc = args.get("rtc"), gdb = args.get("gdb");
   return {
     ...optional("image", args.positionals[0]),
     drives,
@@ -136,6 +139,7 @@ export function runOptions(args: Arguments): RunOptions {
     ...optional("trapLog", args.get("trap-log")),
     logKinds: (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS)),
     filter: filterOf(args.get("filter") ?? ""),
+    ...(gdb === undefined ? {} : { gdb: parseGdbAddress(gdb) }),
     json: args.has("json"),
   };
 }

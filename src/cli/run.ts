@@ -15,6 +15,7 @@ import { PacketCapture, packetsOf } from "./network-files.ts";
 import { openFile, readText, sha256 } from "./files.ts";
 import { openBootImage, openDrive, withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
+import { GdbServer } from "./gdb-server.ts";
 import { encodePng } from "./png.ts";
 import type { RunResult } from "./report.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -40,6 +41,7 @@ export class Run {
   private readonly input: SerialInput | null;
   private readonly trapLog: TrapLogFile | null;
   private readonly capture: PacketCapture | null;
+  private readonly gdb: GdbServer | null;
   private readonly notices: string[] = [];
   private readonly overlays: OverlayFile[] = [];
   private quit: Outcome | null = null;
@@ -72,6 +74,7 @@ export class Run {
     machine.events.notice = (text) => this.notice(text);
     this.director = new Director(machine, this.screen, steps);
     this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+    this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
   }
 
   private bootRequest(): BootRequest {
@@ -140,13 +143,16 @@ export class Run {
     this.quit ??= outcome;
     this.machine.stop();
     this.input?.interrupt();
+    this.gdb?.interrupt();
   }
 
   async toOutcome(): Promise<Outcome> {
+    if (this.options.gdb) await this.gdb?.listen(this.options.gdb);
     this.input?.open();
     try {
       return this.explained(await this.loop());
     } finally {
+      this.gdb?.close();
       this.input?.close();
       this.output.close();
       this.trapLog?.close();
@@ -183,8 +189,12 @@ export class Run {
       const left = limit - machine.core.retired();
       if (left <= 0) return { outcome: "instruction-limit", reason: `${limit} instructions have run${this.missing()}.` };
       if (performance.now() >= deadline) return { outcome: "timeout", reason: `${options.timeoutSeconds} s have passed${this.missing()}.` };
-      const reason = this.runSlice(left);
+      const todo = (await this.gdb?.next()) ?? "run";
+      if (this.quit) continue;
+      if (todo === "quit") return this.early({ outcome: "quit", reason: "Ended by the debugger." });
+      const reason = todo === "step" ? machine.step() : this.runSlice(left);
       this.output.flush();
+      if (this.gdb?.stopped(reason) && !ENDED.includes(reason)) continue;
       const end = this.endOf(reason);
       if (end) return end;
       if (reason === "idle") await this.sleep(deadline);
@@ -241,6 +251,9 @@ export class Run {
     await input?.wait(0);
   }
 }
+
+/** After these the machine is gone, and there is nothing more to debug. */
+const ENDED: readonly RunReason[] = ["power-off", "exit-port"];
 
 const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
 

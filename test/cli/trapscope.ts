@@ -1,5 +1,5 @@
 // Runs the command line as a person would, built anew from the sources.
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ export interface Trapscope {
   readonly folder: string;
   /** Writes a file into the folder: its path. */
   file(name: string, content: Uint8Array | string): string;
+  /** Starts a run; its output is piped. */
+  start(args: readonly string[]): ChildProcess;
   /** `input` is piped in; without it stdin is empty. */
   run(args: readonly string[], input?: string): Promise<Finished>;
   /** A run with --json: the one line. */
@@ -59,6 +61,7 @@ export function openTrapscope(): Trapscope {
   return {
     folder,
     run,
+    start: (args) => spawn(process.execPath, [join(built, "cli.js"), ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] }),
     file(name, content) {
       const path = join(folder, name);
       writeFileSync(path, content);
