@@ -1,8 +1,8 @@
 // What --help prints.
 
-import { PROCESSOR_SWITCHES } from "../protocol/technique.ts";
+import { PROCESSOR_SWITCHES, TECHNIQUE_SETTINGS, type TechniqueSetting } from "../protocol/technique.ts";
 import type { OptionSpecs } from "./arguments.ts";
-import { RUN_OPTIONS, SWITCH_HELP } from "./run-options.ts";
+import { RUN_OPTIONS, SETTING_HELP, SWITCH_HELP } from "./run-options.ts";
 
 export const USAGE = `trapscope runs an x86 guest and shows what traps.
 
@@ -15,6 +15,9 @@ export const USAGE = `trapscope runs an x86 guest and shows what traps.
 
 export function runHelp(): string {
   const switches = PROCESSOR_SWITCHES.map((name) => `  ${`${name}=off`.padEnd(COLUMN)}${SWITCH_HELP[name]}`).join("\n");
+  const settings = (Object.keys(TECHNIQUE_SETTINGS) as TechniqueSetting[])
+    .map((name) => `  ${`${name}=${TECHNIQUE_SETTINGS[name].join("|") || "N"}`.padEnd(COLUMN)}${SETTING_HELP[name]}`)
+    .join("\n");
   return `trapscope run [IMAGE] [options]
 
 IMAGE is a file, whose content says how it boots, or the name of a bundled guest.
@@ -23,6 +26,9 @@ ${optionLines(RUN_OPTIONS)}
 
 Switches of --set, with their defaults. They change the processor that the monitor runs on, not what the guest is told:
 ${switches}
+
+Settings of single techniques, the default first:
+${settings}
 
 Script lines: expect "text", send "bytes to COM1", keys "typed<Enter>", wait SECONDS, technique NAME, # comment;
 escapes in texts: \\n \\r \\t \\xNN \\" \\\\

@@ -6,7 +6,7 @@ import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import { type NetworkKind, NETWORKS } from "../machine/network.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
-import { type ClockKind, PROCESSOR_SWITCHES, type ProcessorSet, type ProcessorSwitch, type Ring, type TechniqueId } from "../protocol/technique.ts";
+import { type ClockKind, type ProcessorSet, type ProcessorSwitch, type Ring, SETTING_CHOICES, type TechniqueId, type TechniqueSetting, withSetting } from "../protocol/technique.ts";
 import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
 import { type GdbAddress, parseGdbAddress } from "./gdb-server.ts";
@@ -31,7 +31,7 @@ export const RUN_OPTIONS = {
   cpu: { value: "NAME", help: `processor of the guest: ${CPU_MODELS.join(", ")} (default: ${DEFAULT_CPU_MODEL})` },
   technique: { value: "NAME", help: `how the guest is run: ${BUILT_TECHNIQUES.join(", ")} (default: emulate)` },
   ring: { value: "1|3", help: "ring that the guest's kernel really runs in under a monitor (default: 1)" },
-  set: { value: "NAME=on|off", repeats: true, help: "switch of the processor that the monitor runs on, see below" },
+  set: { value: "NAME=VALUE", repeats: true, help: "switch of the processor that the monitor runs on, see below" },
   clock: { value: "virtual|real", help: "virtual: time derives from retired instructions, 10 ns each; real: wall time (default: virtual)" },
   rtc: { value: "ISO", help: "UTC at power-on (default: 2003-02-14T14:18:30Z; with --clock real: now)" },
   expect: { value: "TEXT", help: "end with 0 when COM1, COM2, port E9h or a row of the text screen shows TEXT" },
@@ -59,6 +59,12 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
   tsd: "CR4.TSD: RDTSC faults outside ring 0 (off: it reads the counter)",
   vme: "CR4.VME: CLI, STI, PUSHF and POPF in virtual-8086 mode act on a virtual IF (off: they fault)",
   tricks: "descriptor tricks: user code descriptors are hidden, so that a return to ring 3 faults (off: it runs)",
+};
+
+/** What each further setting does, the default named first. */
+export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
+  scan: "scan: strict breaks at every RET and indirect branch; lax copies them, and a jump into the middle of an instruction runs unscanned",
+  "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
 };
 
 export interface RunOptions {
@@ -182,13 +188,12 @@ function epoch(text: string): number {
 }
 
 function processorSet(settings: readonly string[]): ProcessorSet {
-  const set: Partial<Record<ProcessorSwitch, boolean>> = {};
+  let set: ProcessorSet = {};
   for (const setting of settings.flatMap((text) => text.split(","))) {
-    const [, name = setting, value] = /^([^=]*)=(.*)$/.exec(setting) ?? [];
-    const known = PROCESSOR_SWITCHES.find((candidate) => candidate === name);
-    if (!known) throw new UsageError(`--set ${setting}: ${PROCESSOR_SWITCHES.join(", ")} can be set with the techniques that are built.`);
-    if (value !== "on" && value !== "off") throw new UsageError(`--set ${setting}: ${known}=on or ${known}=off is needed.`);
-    set[known] = value === "on";
+    const [, name = setting, value = ""] = /^([^=]*)=(.*)$/.exec(setting) ?? [];
+    const next = withSetting(set, name, value);
+    if (!next) throw new UsageError(`--set ${setting}: one of ${SETTING_CHOICES.join(", ")} is needed.`);
+    set = next;
   }
   return set;
 }

@@ -37,7 +37,8 @@ export class Deprivileged implements Technique {
   /** The guest's paging has changed: its tables may lie elsewhere. */
   private paged = true;
 
-  constructor(monitor: Monitor, ring: Ring) {
+  /** `prebuilt`: without paging, all memory is mapped beforehand. */
+  constructor(monitor: Monitor, ring: Ring, prebuilt = true) {
     const { cpu, set } = monitor;
     const { base, bytes, firstPage } = monitor.parts.pool;
     this.monitor = monitor;
@@ -49,6 +50,7 @@ export class Deprivileged implements Technique {
       { resolve: (page) => this.resolve(page), isWritable: (page) => this.isWritable(page) },
       ring,
       (linear) => (linear === null ? cpu.h.tlb.flushAll() : cpu.h.tlb.flushPage(linear)),
+      prebuilt,
     );
     this.descriptors = new ShadowDescriptors(cpu, this.pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
     this.tables = new HardwareTables(this.pool);
@@ -127,14 +129,14 @@ export class Deprivileged implements Technique {
 
   enter(left: number): StopReason | null {
     const { monitor } = this;
-    if (monitor.emulating) return monitor.emulate(left, this.isHeld);
+    if (monitor.emulating) return monitor.emulate(left, this.held);
     if (!this.refresh()) return "break";
     const v = this.cpu.v.context;
     if (this.limbo.reason(v) !== null) {
       // A table page may have become present without a flush.
       this.paged = true;
       if (!this.refresh()) return "break";
-      if (this.limbo.reason(v) !== null) return monitor.emulate(left, this.isHeld);
+      if (this.limbo.reason(v) !== null) return monitor.emulate(left, this.held);
     }
     this.projection.interruptWaits = monitor.interrupts.parked;
     this.projection.project();
@@ -147,7 +149,10 @@ export class Deprivileged implements Technique {
   }
 
   /** H can hold V again, or never will. */
-  private readonly isHeld = (): boolean => !this.refresh() || this.limbo.reason(this.cpu.v.context) === null;
+  protected isHeld(): boolean {
+    return !this.refresh() || this.limbo.reason(this.cpu.v.context) === null;
+  }
+  private readonly held = (): boolean => this.isHeld();
 
   get emulatesNext(): boolean {
     const v = this.cpu.v.context;
@@ -228,14 +233,14 @@ export class Deprivileged implements Technique {
       return "traced-write";
     }
     const reachable = this.ring === 3 || userPage || !paged;
-    this.fill(linear, physicalPage, { paged, writable, reachable, large: (flags & (PAGE_LARGE_2M | PAGE_LARGE_4M)) !== 0, write });
-    return "shadow-fill";
+    return this.fill(linear, physicalPage, { paged, writable, reachable, large: (flags & (PAGE_LARGE_2M | PAGE_LARGE_4M)) !== 0, write });
   }
 
   /** Lets the guest reach a page that its own tables allow. */
-  protected fill(linear: number, physicalPage: number, as: FillRights): void {
+  protected fill(linear: number, physicalPage: number, as: FillRights): ActionName {
     const role = as.paged ? roleOf(this.cpu.v.context) : KERNEL;
     this.paging.fill(role, as.paged, linear, physicalPage, as.writable, as.reachable, as.large);
+    return "shadow-fill";
   }
 
   private refuseCrowdedTable(): void {

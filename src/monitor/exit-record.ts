@@ -3,6 +3,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { getEflags } from "../cpu/eflags.ts";
 import type { CpuExit } from "../cpu/exit.ts";
+import type { ContextUnit } from "../cpu/processor.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import type { Decoder } from "../isa/decoder.ts";
 import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
@@ -10,6 +11,7 @@ import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER, REASON_VMX,
 } from "../protocol/trap-record.ts";
 import { GuestCode } from "./guest-code.ts";
+import type { Technique } from "./techniques/technique.ts";
 import type { TrapLog } from "./trap-log.ts";
 
 const PAGE_FAULT = 14;
@@ -40,7 +42,7 @@ export class ExitRecorder {
   }
 
   /** Call before the exit is handled: the instruction is still there, and V is as it was and active. */
-  begin(exit: CpuExit, icount: number, timeNs: number): void {
+  begin(exit: CpuExit, icount: number, timeNs: number, unit: ContextUnit, technique: Pick<Technique, "originalBytes"> | null): void {
     const { cpu, code } = this;
     const v = cpu.v.context;
     const byInstruction = exit.kind !== "interrupt";
@@ -48,8 +50,9 @@ export class ExitRecorder {
     this.eip = eip;
     const linear = (v.segmentBase(CS) + eip) | 0;
     const code32 = (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
-    if (byInstruction) code.fetch(linear, cpu.h);
+    if (byInstruction) code.fetch(linear, unit);
     const available = byInstruction ? code.available : 0;
+    technique?.originalBytes?.(linear, code.bytes, available);
     const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
     const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);
     this.site = this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, code.bytes, 0, available);

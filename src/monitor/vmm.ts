@@ -6,8 +6,8 @@
 
 import type { Core, StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { NMI } from "../cpu/processor.ts";
-import { ACTIVITY, CPL } from "../isa/state-layout.ts";
+import { type ContextUnit, NMI } from "../cpu/processor.ts";
+import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, SHADOW } from "../isa/state-layout.ts";
 import type { ProcessorSet, Ring } from "../protocol/technique.ts";
 import { type ActionName, FLAG_EMULATED_RUN, FLAG_INJECTED, FLAG_REFUSED } from "../protocol/trap-record.ts";
 import { changesOf } from "./changes.ts";
@@ -166,6 +166,10 @@ export class Vmm implements Monitor {
     return reason;
   }
 
+  beginEmulation(): void {
+    this.emulatingSince = this.core.retired();
+  }
+
   /** At first after every instruction, as most such runs are short; later now and then. */
   private isLookDue(): boolean {
     const since = this.core.retired() - this.emulatingSince;
@@ -177,7 +181,7 @@ export class Vmm implements Monitor {
     return since < FIRST_LOOKS ? 1 : LOOK_EVERY - (since % LOOK_EVERY);
   }
 
-  step(): "emulate" {
+  step(staysInside = false): "emulate" {
     const { cpu, core } = this;
     cpu.switchContext("V");
     const before = core.retired(), stopsAtException = core.stopAtException;
@@ -187,7 +191,7 @@ export class Vmm implements Monitor {
     core.stopAtException = stopsAtException;
     core.holdInterrupts = false;
     this.emulatedInstructions += core.retired() - before;
-    this.stale = true;
+    if (!staysInside || cpu.delivered !== null || core.retired() === before) this.stale = true;
     return "emulate";
   }
   private readonly runOne = (): void => {
@@ -207,7 +211,7 @@ export class Vmm implements Monitor {
     truth.look();
     const cpl = cpu.v.context.get(CPL);
     this.exitFlags = 0;
-    recorder.begin(exit, core.retired(), this.parts.nowNs());
+    recorder.begin(exit, core.retired(), this.parts.nowNs(), this.codeUnit, this.technique);
     let action = exit.kind === "interrupt" ? this.hostInterrupt() : this.technique.react(exit);
     const { delivered } = this.cpu;
     const injected = delivered !== null && delivered.isException;
@@ -224,6 +228,33 @@ export class Vmm implements Monitor {
     if (this.technique.emulatesNext) this.exitFlags |= FLAG_EMULATED_RUN;
     recorder.commit(action, this.exitFlags);
     return injected;
+  }
+
+  /** Where the instruction that left is read: through what fetched it, or as the guest has it. */
+  private get codeUnit(): ContextUnit {
+    return this.technique.hidesCode ? this.cpu.v : this.cpu.h;
+  }
+
+  provoke(action: ActionName, flags: number): void {
+    const { core, cpu } = this;
+    const h = cpu.h.context;
+    const kept = [h.get(SHADOW), h.get(EFLAGS_SYSTEM), h.get(DR7)] as const;
+    h.set(SHADOW, 0);
+    h.set(EFLAGS_SYSTEM, kept[1] & ~EFLAGS_RF);
+    h.set(DR7, 0);
+    cpu.switchContext("H");
+    core.holdInterrupts = true;
+    const stopping = core.takeStop();
+    const reason = core.run(1);
+    core.holdInterrupts = false;
+    if (stopping) core.stop(); // `run` answers it
+    if (reason !== "exit") throw new Error(`a provoked exit ended as ${reason}`);
+    h.set(SHADOW, kept[0]);
+    h.set(EFLAGS_SYSTEM, kept[1]);
+    h.set(DR7, kept[2]);
+    cpu.exit.clear();
+    this.recorder.begin(cpu.exit, core.retired(), this.parts.nowNs(), cpu.h, null);
+    this.recorder.commit(action, flags);
   }
 
   private hostInterrupt(): ActionName {

@@ -13,6 +13,33 @@ export type Ring = 1 | 3;
 /** Switches of the processor that the monitor runs on; the guest is told nothing. All off by default. */
 export const PROCESSOR_SWITCHES = ["umip", "tsd", "vme", "tricks"] as const;
 export type ProcessorSwitch = (typeof PROCESSOR_SWITCHES)[number];
-export type ProcessorSet = Readonly<Partial<Record<ProcessorSwitch, boolean>>>;
+
+/** Settings of single techniques: what they may be, the default first; a number where nothing is listed. */
+export const TECHNIQUE_SETTINGS = {
+  scan: ["strict", "lax"],
+  "scan-depth": [],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+export type TechniqueSetting = keyof typeof TECHNIQUE_SETTINGS;
+export interface TechniqueSettings {
+  readonly scan?: "strict" | "lax";
+  /** Branch targets that one scan follows. */
+  readonly "scan-depth"?: number;
+}
+export type ProcessorSet = Readonly<Partial<Record<ProcessorSwitch, boolean>>> & TechniqueSettings;
+
+/** `set` with one more setting, as text; null where there is no such setting or it cannot be that. */
+export function withSetting(set: ProcessorSet, name: string, value: string): ProcessorSet | null {
+  if ((PROCESSOR_SWITCHES as readonly string[]).includes(name)) return value === "on" || value === "off" ? { ...set, [name]: value === "on" } : null;
+  const values: readonly string[] | undefined = Object.hasOwn(TECHNIQUE_SETTINGS, name) ? TECHNIQUE_SETTINGS[name as TechniqueSetting] : undefined;
+  if (!values) return null;
+  if (values.length > 0) return values.includes(value) ? { ...set, [name]: value } : null;
+  return /^[1-9]\d{0,6}$/.test(value) ? { ...set, [name]: Number(value) } : null;
+}
+
+/** What a setting may be, for a message: `umip=on|off`. */
+export const SETTING_CHOICES: readonly string[] = [
+  ...PROCESSOR_SWITCHES.map((name) => `${name}=on|off`),
+  ...Object.entries(TECHNIQUE_SETTINGS).map(([name, values]) => `${name}=${values.length > 0 ? values.join("|") : "N"}`),
+];
 
 export type ClockKind = "virtual" | "real";

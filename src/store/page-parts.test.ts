@@ -22,7 +22,7 @@ describe("URL", () => {
   });
 
   it.each([
-    ["technique=bochs", "emulate, trap"], ["ring=2", "1 or 3"], ["memory=2G", "1M to 1G"], ["clock=atomic", "real or virtual"], ["set=umip", "umip, tsd"],
+    ["technique=bochs", "emulate, trap"], ["ring=2", "1 or 3"], ["memory=2G", "1M to 1G"], ["clock=atomic", "real or virtual"], ["set=umip", "umip:on|off, tsd:on|off"],
     ["filter=foo", "no field"], ["view=compare", "learn or debug"], ["image=ftp://x", "https://"], ["lab=L1", "not built"],
   ])("names what is wrong with %s and keeps the rest", (part, message) => {
     const result = parsePageParameters(`?guest=tour&${part}`);

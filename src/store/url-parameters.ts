@@ -2,8 +2,7 @@
 // An unknown value is named together with what is allowed, and the rest still counts.
 
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
-import { isTechnique, PROCESSOR_SWITCHES, TECHNIQUES } from "../protocol/technique.ts";
-import type { ProcessorSwitch } from "../protocol/technique.ts";
+import { isTechnique, SETTING_CHOICES, TECHNIQUES, withSetting } from "../protocol/technique.ts";
 import { compileFilter } from "../trace/filter.ts";
 import type { View } from "./settings.ts";
 
@@ -36,12 +35,12 @@ export function parseMemory(text: string): number | null {
 }
 
 function parseSet(text: string, refuse: (why: string) => void): ProcessorSet {
-  const set: Partial<Record<ProcessorSwitch, boolean>> = {};
+  let set: ProcessorSet = {};
   for (const part of text.split(",").filter((part) => part !== "")) {
-    const [name, value] = part.split(":");
-    const known = PROCESSOR_SWITCHES.find((own) => own === name.toLowerCase());
-    if (known && (value === "on" || value === "off")) set[known] = value === "on";
-    else refuse(`set=${part} is unknown: use ${PROCESSOR_SWITCHES.join(", ")} with :on or :off.`);
+    const [name = "", value = ""] = part.split(":");
+    const next = withSetting(set, name.toLowerCase(), value);
+    if (next) set = next;
+    else refuse(`set=${part} is unknown: use ${SETTING_CHOICES.map((choice) => choice.replace("=", ":")).join(", ")}.`);
   }
   return set;
 }

@@ -5,7 +5,7 @@ import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
 import { GuestScreen } from "../../src/machine/guest-screen.ts";
 import { Machine, type RunReason } from "../../src/machine/machine.ts";
 import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
-import type { ProcessorSet, Ring, TechniqueId } from "../../src/protocol/technique.ts";
+import { type ProcessorSet, type Ring, type TechniqueId, withSetting } from "../../src/protocol/technique.ts";
 import { allReasons } from "../../src/protocol/trap-record.ts";
 import { guestImage, PHASE_PORT, parseTechniqueKey } from "./guest-expectations.ts";
 
@@ -85,7 +85,7 @@ export interface GuestRunOptions {
 
 export function optionsOfKey(key: string): GuestRunOptions {
   const { technique, ring, set } = parseTechniqueKey(key);
-  return { technique: technique as TechniqueId, ring: (ring ?? 1) as Ring, set: Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value === "on"])) };
+  return { technique: technique as TechniqueId, ring: (ring ?? 1) as Ring, set: Object.entries(set).reduce<ProcessorSet>((all, [name, value]) => withSetting(all, name, value)!, {}) };
 }
 
 /** A machine that will boot the guest from its floppy drive. */

@@ -39,10 +39,12 @@ export class ShadowPaging {
   /** Directory slot of the window. */
   private windowSlot = ENTRIES - 1;
   private identityBuilt = false;
+  private readonly prebuilt: boolean;
   /** Called when mappings went away: the page of `linear`, or all (null). */
   private readonly flushed: (linear: number | null) => void;
 
-  constructor(pool: MonitorPool, pages: GuestPages, ring: 1 | 3, flushed: (linear: number | null) => void) {
+  constructor(pool: MonitorPool, pages: GuestPages, ring: 1 | 3, flushed: (linear: number | null) => void, prebuilt = true) {
+    this.prebuilt = prebuilt;
     this.pool = pool;
     this.pages = pages;
     this.flushed = flushed;
@@ -67,7 +69,7 @@ export class ShadowPaging {
 
   /** CR3 for the silicon. */
   root(role: Role, paged: boolean): number {
-    if (!paged && !this.identityBuilt) this.buildIdentity();
+    if (!paged && this.prebuilt && !this.identityBuilt) this.buildIdentity();
     return this.space(role, paged).root;
   }
 
@@ -86,6 +88,14 @@ export class ShadowPaging {
       space.map(linear, physicalPage, rights, large);
     }
     if (before) this.flushed(linear);
+  }
+
+  /** Writes an entry and leaves the TLBs alone, as a store to a page table does. `rights`: PTE_W, PTE_U. */
+  set(role: Role, paged: boolean, linear: number, physicalPage: number, rights: number, large: boolean): void {
+    const space = this.space(role, paged);
+    if (space.map(linear, physicalPage, rights, large)) return;
+    this.dropAll();
+    space.map(linear, physicalPage, rights, large);
   }
 
   /** The guest flushed its TLB. */

@@ -2,6 +2,8 @@
 
 import type { TechniqueId } from "../../protocol/technique.ts";
 import { emulate } from "./emulate.ts";
+import { int3 } from "./int3.ts";
+import { scan } from "./scan.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 import { trap } from "./trap.ts";
 import { vtx } from "./vtx.ts";
@@ -9,6 +11,8 @@ import { vtx } from "./vtx.ts";
 export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
   emulate,
   trap,
+  int3,
+  scan,
   vtx,
 ];
 

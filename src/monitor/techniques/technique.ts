@@ -40,6 +40,10 @@ export interface Technique {
   guestChanged(): void;
   /** The guest will be emulated from here on, not run: for the exit's record. */
   readonly emulatesNext: boolean;
+  /** What H fetches is not what the guest has there: records show the guest's own code. */
+  readonly hidesCode?: boolean;
+  /** Puts the guest's own bytes in the place of what the technique has planted among those at `linear`. V is the active context. */
+  originalBytes?(linear: number, bytes: Uint8Array, available: number): void;
   /** The guest's exceptions go to its own handlers on H, without an exit. */
   readonly deliversNatively?: boolean;
 }
@@ -82,8 +86,15 @@ export interface Monitor {
   readonly emulating: boolean;
   /** Runs V itself, at most `left` instructions, until `done`. Where it looks depends on the guest alone, not on how its time is sliced. */
   emulate(left: number, done: () => boolean): StopReason;
-  /** One whole instruction of the guest on V: with the guest's rings, tables and devices; or the delivery of its fault. */
-  step(): "emulate";
+  /** Begins such a run: `Technique.enter` goes on with it. */
+  beginEmulation(): void;
+  /** Runs H into an exit that the technique has prepared, between two instructions of the guest, and records it. */
+  provoke(action: ActionName, flags: number): void;
+  /**
+   * One whole instruction of the guest on V: with the guest's rings, tables and devices; or the delivery of its fault.
+   * `staysInside`: it is known to change general registers and memory alone, unless it faults.
+   */
+  step(staysInside?: boolean): "emulate";
   /** The technique cannot go on: ends the run, with the instruction that left last. */
   refuse(reason: string): void;
 }
