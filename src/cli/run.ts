@@ -1,19 +1,18 @@
 // `trapscope run`: one machine from power-on to its outcome.
 
 import { writeFileSync } from "node:fs";
-import { UsageError } from "../base/errors.ts";
 import type { OverlayFile } from "../block/overlay-file.ts";
-import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
+import { configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
-import { DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
 import { StatsReader } from "../protocol/stats-view.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { leakSentence, trapCounts } from "../trace/counts.ts";
+import { bootRequestOf } from "./boot-files.ts";
 import { Director } from "./director.ts";
 import { PacketCapture, packetsOf } from "./network-files.ts";
-import { openFile, readText, sha256 } from "./files.ts";
-import { openBootImage, openDrive, withOverlay } from "./images.ts";
+import { readText, sha256 } from "./files.ts";
+import { withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
 import { GdbServer } from "./gdb-server.ts";
 import { encodePng } from "./png.ts";
@@ -51,7 +50,7 @@ export class Run {
   constructor(options: RunOptions) {
     this.options = options;
     const steps = stepsOf(options);
-    const boot = configureBoot(this.bootRequest());
+    const boot = configureBoot(bootRequestOf(options, (file, overlay) => this.kept(file, overlay)));
     const packets = options.netReplay === undefined ? null : packetsOf(options.netReplay);
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
@@ -75,29 +74,6 @@ export class Run {
     this.director = new Director(machine, this.screen, steps);
     this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
     this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
-  }
-
-  private bootRequest(): BootRequest {
-    const { options } = this;
-    const drives: Partial<Record<DriveName, NamedSource>> = {};
-    for (const drive of DRIVE_NAMES) {
-      const path = options.drives[drive];
-      if (path !== undefined) drives[drive] = this.kept(openDrive(path), options.overlays[drive]);
-    }
-    const { kernel, initrd, multiboot, bios, vgabios, boot, append } = options;
-    if (boot === "a" && !drives.fda && options.image === undefined) throw new UsageError("--boot a needs a floppy: --fda FILE.");
-    return {
-      memoryBytes: options.memoryBytes, force: options.force, drives,
-      ...(options.image !== undefined ? { image: this.kept(openBootImage(options.image), options.overlays.image) } : {}),
-      ...(kernel !== undefined ? { kernel: openFile(kernel) } : {}),
-      ...(initrd !== undefined ? { initrd: openFile(initrd) } : {}),
-      ...(multiboot !== undefined ? { multiboot: openFile(multiboot) } : {}),
-      modules: options.modules.map(openFile),
-      ...(bios !== undefined ? { bios: openFile(bios) } : {}),
-      ...(vgabios !== undefined ? { vgabios: openFile(vgabios) } : {}),
-      ...(append !== undefined ? { append } : {}),
-      ...(boot !== undefined ? { bootOrder: boot } : {}),
-    };
   }
 
   private kept(file: NamedSource, overlay: string | undefined): NamedSource {
@@ -257,7 +233,8 @@ const ENDED: readonly RunReason[] = ["power-off", "exit-port"];
 
 const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
 
-function stepsOf({ script, expect }: RunOptions): ScriptStep[] {
+/** What the script and --expect ask for. */
+export function stepsOf({ script, expect }: RunOptions): ScriptStep[] {
   const steps = script === undefined ? [] : parseScript(readText(script), script);
   if (expect !== undefined) steps.push({ kind: "expect", quoted: plainText(expect) });
   return steps;
