@@ -5,6 +5,8 @@ import { UsageError } from "../base/errors.ts";
 export interface OptionSpec {
   /** What its value is called in the help; absent: a switch. */
   readonly value?: string;
+  /** The value may be left out; it is given as `--name=value` alone. */
+  readonly optional?: boolean;
   /** May be given more than once. */
   readonly repeats?: boolean;
   readonly help: string;
@@ -49,7 +51,8 @@ export function parseArguments(command: string, argv: readonly string[], specs: 
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
     if (!spec) throw unknownOption(command, `--${name}`);
     let value = "";
-    if (spec.value !== undefined) {
+    if (spec.optional) value = equals < 0 ? "" : word.slice(equals + 1);
+    else if (spec.value !== undefined) {
       const next = equals < 0 ? argv[++at] : word.slice(equals + 1);
       if (next === undefined || (equals < 0 && next.startsWith("--"))) throw new UsageError(`--${name} needs a value: --${name} ${spec.value}.`);
       value = next;

@@ -3,6 +3,8 @@
 import { PROCESSOR_SWITCHES, TECHNIQUE_SETTINGS, type TechniqueSetting } from "../protocol/technique.ts";
 import type { OptionSpecs } from "./arguments.ts";
 import { RUN_OPTIONS, SETTING_HELP, SWITCH_HELP } from "./run-options.ts";
+import { RUN_OPTIONS, SWITCH_HELP } from "./run-options.ts";
+import { TRACE_FIELDS } from "./trace-lines.ts";
 
 export const USAGE = `trapscope runs an x86 guest and shows what traps.
 
@@ -33,6 +35,10 @@ ${settings}
 Script lines: expect "text", send "bytes to COM1", keys "typed<Enter>", wait SECONDS, technique NAME, # comment;
 escapes in texts: \\n \\r \\t \\xNN \\" \\\\
 
+Trace lines: instructions before, segment:offset, linear address, mode and ring, bytes, text; with --trace-registers the registers
+before it. An instruction that faults is printed, and once more when it is tried again. --trace-filter knows the fields
+${Object.keys(TRACE_FIELDS).join(", ")}.
+
 Exit codes: 0 expected, power-off, exit-success, quit; 1 usage; 2 triple-fault, exit-failure, halted, ended-early;
 3 timeout, instruction-limit; 4 image-refused; 6 technique-refused; 7 defect
 `;
@@ -42,8 +48,8 @@ const COLUMN = 24;
 
 export function optionLines(specs: OptionSpecs): string {
   return Object.entries(specs)
-    .map(([name, { value, help }]) => {
-      const left = `--${name}${value === undefined ? "" : ` ${value}`}`;
+    .map(([name, { value, optional, help }]) => {
+      const left = `--${name}${value === undefined ? "" : optional ? `[=${value}]` : ` ${value}`}`;
       return `  ${left.length < COLUMN ? left.padEnd(COLUMN) : `${left}\n  ${" ".repeat(COLUMN)}`}${help}`;
     })
     .join("\n");

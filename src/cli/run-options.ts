@@ -8,8 +8,9 @@ import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
 import { type ClockKind, type ProcessorSet, type ProcessorSwitch, type Ring, SETTING_CHOICES, type TechniqueId, type TechniqueSetting, withSetting } from "../protocol/technique.ts";
 import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
-import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
+import { compileFilter, FILTER_FIELDS, type TrapPredicate } from "../trace/filter.ts";
 import { type GdbAddress, parseGdbAddress } from "./gdb-server.ts";
+import { type AddressRange, TRACE_FIELDS, type TraceOptions } from "./trace-lines.ts";
 import { type Arguments, type OptionSpecs, parseChoice, parseCount, parseSeconds, parseSize } from "./arguments.ts";
 
 export const RUN_OPTIONS = {
@@ -48,6 +49,10 @@ export const RUN_OPTIONS = {
   "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
   log: { value: "KINDS", help: "kinds of records: exit, leak, observed (default: exit,leak)" },
   filter: { value: "EXPR", help: 'narrow what --trap-log writes, for example: insn == POPF && vcpl == 0' },
+  trace: { value: "FILE", optional: true, help: "write every instruction that runs, a line each, to FILE or to stderr; slow" },
+  "trace-filter": { value: "EXPR", help: "only those, for example: insn == OUT && linear in 0xf0000..0xfffff" },
+  "trace-range": { value: "FROM-TO", repeats: true, help: "only linear addresses (hexadecimal) of these pages; other code runs at full speed" },
+  "trace-registers": { help: "with the registers before each instruction" },
   gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; \"monitor help\" lists what it can ask besides" },
   json: { help: "print one line of JSON on stdout instead" },
   help: { help: "this text" },
@@ -102,6 +107,7 @@ export interface RunOptions {
   readonly trapLog?: string;
   readonly logKinds: readonly TrapKind[];
   readonly filter: TrapPredicate;
+  readonly trace?: TraceOptions;
   readonly gdb?: GdbAddress;
   readonly json: boolean;
 }
@@ -145,6 +151,7 @@ export function runOptions(args: Arguments): RunOptions {
     ...optional("trapLog", args.get("trap-log")),
     logKinds: (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS)),
     filter: filterOf(args.get("filter") ?? ""),
+    ...traceOptions(args),
     ...(gdb === undefined ? {} : { gdb: parseGdbAddress(gdb) }),
     json: args.has("json"),
   };
@@ -198,9 +205,27 @@ function processorSet(settings: readonly string[]): ProcessorSet {
   return set;
 }
 
-function filterOf(source: string): TrapPredicate {
-  const result = compileFilter(source);
+function traceOptions(args: Arguments): { trace?: TraceOptions } {
+  const file = args.get("trace");
+  if (file === undefined) {
+    const lonely = ["trace-filter", "trace-range", "trace-registers"].find((name) => args.has(name));
+    if (lonely !== undefined) throw new UsageError(`--${lonely} says how to trace: --trace is missing.`);
+    return {};
+  }
+  const ranges = args.all("trace-range").map(addressRange);
+  return { trace: { ...optional("file", file === "" ? undefined : file), test: filterOf(args.get("trace-filter") ?? "", "trace-filter", TRACE_FIELDS), ranges, registers: args.has("trace-registers") } };
+}
+
+function addressRange(text: string): AddressRange {
+  const [, from, to] = /^(?:0x)?([0-9a-f]{1,8})-(?:0x)?([0-9a-f]{1,8})$/i.exec(text) ?? [];
+  const range = { first: Number.parseInt(from ?? "", 16), last: Number.parseInt(to ?? "", 16) };
+  if (!(range.first <= range.last)) throw new UsageError(`--trace-range ${text}: give two hexadecimal addresses, such as f0000-fffff.`);
+  return range;
+}
+
+function filterOf(source: string, option = "filter", fields = FILTER_FIELDS): TrapPredicate {
+  const result = compileFilter(source, fields);
   if (result.ok) return result.test;
   const allowed = result.allowed.length > 0 ? ` Possible here: ${result.allowed.slice(0, 24).join(", ")}.` : "";
-  throw new UsageError(`--filter, character ${result.position + 1}: ${result.message}${allowed}`);
+  throw new UsageError(`--${option}, character ${result.position + 1}: ${result.message}${allowed}`);
 }

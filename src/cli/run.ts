@@ -20,6 +20,7 @@ import type { RunResult } from "./report.ts";
 import type { RunOptions } from "./run-options.ts";
 import { parseScript, plainText, type ScriptStep } from "./script.ts";
 import { SerialInput, SerialOutput } from "./serial-console.ts";
+import { TraceFile } from "./trace-lines.ts";
 import { TrapLogFile } from "./trap-log-file.ts";
 
 /** Wall time between two looks at the clock and at input. */
@@ -40,6 +41,7 @@ export class Run {
   private readonly input: SerialInput | null;
   private readonly trapLog: TrapLogFile | null;
   private readonly capture: PacketCapture | null;
+  private readonly trace: TraceFile | null;
   private readonly gdb: GdbServer | null;
   private readonly notices: string[] = [];
   private readonly overlays: OverlayFile[] = [];
@@ -73,6 +75,7 @@ export class Run {
     machine.events.notice = (text) => this.notice(text);
     this.director = new Director(machine, this.screen, steps);
     this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+    this.trace = options.trace ? new TraceFile(machine, options.trace) : null;
     this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
   }
 
@@ -128,6 +131,7 @@ export class Run {
     try {
       return this.explained(await this.loop());
     } finally {
+      this.trace?.close();
       this.gdb?.close();
       this.input?.close();
       this.output.close();

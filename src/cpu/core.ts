@@ -263,7 +263,10 @@ export class Core {
       if (this.stopRequested) return "break";
       if (state.read(BUDGET) <= 0) return "budget";
       const watched = this.isWatched();
-      if (watched && !this.holdInterrupts && this.watch?.before(this.linearEip()) === true) return "breakpoint";
+      if (watched && this.watch?.before(this.linearEip()) === true) {
+        if (!this.holdInterrupts) return "breakpoint";
+        this.breakPending = true; // the monitor's step comes first
+      }
       if (watched || cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
       else this.runBlocks();
     }

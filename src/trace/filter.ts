@@ -40,6 +40,9 @@ interface BytesField {
 }
 type FilterField = (NumberField | WordField | BytesField) & { readonly title: string };
 
+/** Fields by the name that a filter uses. */
+export type FilterFields = Readonly<Record<string, FilterField>>;
+
 const number = (title: string, get: NumberField["get"]): FilterField => ({ type: "number", get, title });
 const word = (title: string, values: readonly string[] | null, get: WordField["get"]): FilterField => ({ type: "word", get, values, title });
 
@@ -47,7 +50,7 @@ const INSTRUCTION = word("mnemonic without size letter", null, (t) => t.instruct
 const TIME = number("guest time in nanoseconds", (t) => t.timeNs);
 
 /** Every field by name, with a line of help. */
-export const FILTER_FIELDS: Readonly<Record<string, FilterField>> = {
+export const FILTER_FIELDS: FilterFields = {
   insn: INSTRUCTION,
   instruction: INSTRUCTION,
   kind: word("exit, leak or observed", KINDS, (t) => t.kind),
@@ -133,10 +136,12 @@ function tokenize(source: string): Token[] {
 
 class Parser {
   private readonly tokens: readonly Token[];
+  private readonly fields: FilterFields;
   private index = 0;
 
-  constructor(source: string) {
+  constructor(source: string, fields: FilterFields) {
     this.tokens = tokenize(source);
+    this.fields = fields;
   }
 
   parse(): TrapPredicate {
@@ -193,9 +198,9 @@ class Parser {
 
   private comparison(): TrapPredicate {
     const name = this.take();
-    const fields = Object.keys(FILTER_FIELDS);
+    const fields = Object.keys(this.fields);
     if (name.kind !== "word") throw new Problem(name, name.kind === "end" ? "Something is missing here." : `A field was expected, not "${name.text}".`, fields);
-    const field = Object.hasOwn(FILTER_FIELDS, name.text.toLowerCase()) ? FILTER_FIELDS[name.text.toLowerCase()] : undefined;
+    const field = Object.hasOwn(this.fields, name.text.toLowerCase()) ? this.fields[name.text.toLowerCase()] : undefined;
     if (!field) throw new Problem(name, `There is no field "${name.text}".`, fields);
     const operators = field.type === "number" ? [...COMPARISONS, "in"] : field.type === "word" ? ["==", "!=", "contains"] : ["contains", "=="];
     const token = this.take();
@@ -275,11 +280,11 @@ class Parser {
   }
 }
 
-/** An empty text matches everything. */
-export function compileFilter(source: string): FilterResult {
+/** An empty text matches everything. `fields`: for a list that has not all of them. */
+export function compileFilter(source: string, fields = FILTER_FIELDS): FilterResult {
   if (source.trim() === "") return { ok: true, test: () => true };
   try {
-    return { ok: true, test: new Parser(source).parse() };
+    return { ok: true, test: new Parser(source, fields).parse() };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { ok: false, position: error.token.at, length: error.token.length, message: error.message, allowed: error.allowed };
