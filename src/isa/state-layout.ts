@@ -54,6 +54,9 @@ export const SUSPENDED = shared("suspended", 0x4c);
 /** Operands of the last slow memory access that returned 64 or 128 bits. */
 export const SLOW_RESULT = shared("slowResult", 0x50);
 
+/** Nonzero between MONITOR and what ends its watch: an interrupt's return, MWAIT. */
+export const MONITOR_ARMED = shared("monitorArmed", 0x60);
+
 /** x87: eight 16-byte slots R0-R7 (physical, not ST order): significand u64 at +0, sign and exponent u16 at +8. */
 export const X87_BASE = STATE_BASE + 0x100;
 export const FCW = shared("fcw", 0x180);

@@ -23,6 +23,7 @@ import { fpuCheck, sseCheck } from "./fpu.ts";
 import { withIntercepts } from "./intercepts.ts";
 import { interruptReturn } from "./interrupt-return.ts";
 import { checkIo, portIn, portOut } from "./io.ts";
+import { monitorWait } from "./monitor-wait.ts";
 import { breakpointTrap, icebp, overflowTrap, softwareInterrupt } from "./software-interrupt.ts";
 
 export type HelperBody = (a: number, b: number, c: number, d: number, e: number) => number;
@@ -160,7 +161,7 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     sseCheck: (kind) => (sseCheck(p, kind), 0),
     fpuHelper: undefinedOpcode,
     undefined: undefinedOpcode,
-    monitorWait: undefinedOpcode,
+    monitorWait: (kind) => (monitorWait(p, kind), 0),
     pause: () => 0,
   });
 }

@@ -2,7 +2,7 @@
 
 import {
   CPL, CR4, CS, DS, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS, EFLAGS_SYSTEM, EFLAGS_TF,
-  EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, ES, ESP, FS, GS, NMI_BLOCKED, SS,
+  EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, ES, ESP, FS, GS, MONITOR_ARMED, NMI_BLOCKED, SS,
 } from "../../isa/state-layout.ts";
 import { EFLAGS_ALL, getEflags, setEflags } from "../eflags.ts";
 import { recordExit } from "../exceptions.ts";
@@ -24,6 +24,7 @@ export function interruptReturn(p: Processor, size: OperandSize): void {
   const { context } = p;
   // Even an IRET that faults ends the blocking of NMIs.
   context.set(NMI_BLOCKED, 0);
+  p.state.write(MONITOR_ARMED, 0);
   if (inV86(context)) returnInV86(p, size);
   else if (!inProtectedMode(context)) returnUnprotected(p, size, ALWAYS | EFLAGS_IF | EFLAGS_IOPL);
   else if (p.state.read(EFLAGS_SHARED) & EFLAGS_NT) returnToTask(p);

@@ -227,5 +227,18 @@ describe("ENTER", () => {
 it("HLT stops the processor, undefined opcodes are #UD, PAUSE and cache control do nothing", () => {
   b.call("halt");
   expect(b.cpu.context.get(ACTIVITY)).toBe(1);
-  expect([done("undefined"), done("monitorWait"), done("pause"), done("cacheControl")]).toEqual(["#6", "#6", "", ""]);
+  expect([done("undefined"), done("pause"), done("cacheControl")]).toEqual(["#6", "", ""]);
+});
+
+it("MWAIT stops the processor after a MONITOR that no interrupt's return has ended", () => {
+  const ARM = 0, WAIT = 1;
+  expect(done("monitorWait", WAIT)).toBe("");
+  expect(b.cpu.context.get(ACTIVITY)).toBe(0);
+  expect([done("monitorWait", ARM), done("monitorWait", WAIT)]).toEqual(["", ""]);
+  expect(b.cpu.context.get(ACTIVITY)).toBe(1);
+  b.cpu.context.set(ACTIVITY, 0);
+  done("monitorWait", ARM);
+  done("interruptReturn", 4);
+  done("monitorWait", WAIT);
+  expect(b.cpu.context.get(ACTIVITY)).toBe(0);
 });

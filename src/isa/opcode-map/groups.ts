@@ -99,6 +99,8 @@ export const GROUP_ROWS: readonly UnnumberedRow[] = [
   row("0F01 /1 mem", "SIDT", "Ms", system.sidt, sensitive("SIDT")),
   row("0F01 /2 mem", "LGDT", "Ms", system.lgdt, { ...privileged, readsOnly: true, ...sensitive("LGDT") }),
   row("0F01 /3 mem", "LIDT", "Ms", system.lidt, { ...privileged, readsOnly: true, ...sensitive("LIDT") }),
+  row("0F01 C8", "MONITOR", "", system.monitor, { feature: "monitor" }),
+  row("0F01 C9", "MWAIT", "", system.mwait, { ends: true, feature: "monitor" }),
   row("0F01 /4 mem", "SMSW", "Mw", system.smsw, sensitive("SMSW")),
   row("0F01 /4 reg", "SMSW", "Ev", system.smsw, sensitive("SMSW")),
   row("0F01 /6", "LMSW", "Ew", system.lmsw, { ...privileged, readsOnly: true, ...sensitive("LMSW") }),

@@ -37,7 +37,7 @@ const UNDEFINED: readonly Undefined[] = [
   { opcodes: ["FF"], reg: [7], why: "group 5 ends with PUSH" },
   { opcodes: ["FF"], reg: [3, 5], form: "reg", why: "a far pointer is in memory" },
   { opcodes: ["0F00"], reg: [6, 7], why: "group 6 ends with VERW" },
-  { opcodes: ["0F01"], reg: [0, 1, 2, 3, 7], form: "reg", why: "tables and pages are named by memory operands (VMCALL, MONITOR, XGETBV, SWAPGS, RDTSCP came later)" },
+  { opcodes: ["0F01"], reg: [0, 2, 3, 7], form: "reg", why: "tables and pages are named by memory operands (VMCALL, XGETBV, SWAPGS, RDTSCP came later)" },
   { opcodes: ["0F01"], reg: [5], why: "reserved" },
   { opcodes: ["0F04", "0F0A", "0F0C", "0F25", "0F27", "0F36", "0FA6", "0FA7"], why: "reserved (0F04 LOADALL of the 286, 0FA6/A7 XBTS/IBTS of early 386 steppings)" },
   { opcodes: ["0F05", "0F07"], why: "SYSCALL and SYSRET: not of this processor" },

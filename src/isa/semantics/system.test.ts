@@ -46,6 +46,25 @@ describe("segment registers", () => {
   });
 });
 
+describe("MONITOR and MWAIT", () => {
+  const MONITOR = "0F 01 C8", MWAIT = "0F 01 C9";
+  it("arm the watch of a byte that may be read, then wait", () => {
+    expect(run({ code: MONITOR, eax: 0x3000 })).toMatchObject({ fault: null, calls: [["monitorWait", 0]] });
+    expect(run({ code: MWAIT })).toMatchObject({ fault: null, calls: [["monitorWait", 1]] });
+    const faultAt = (linear: number, bytes: number, write: boolean) => (linear === 0x5000 && bytes === 1 && !write ? PAGE_FAULT : null);
+    expect(run({ code: MONITOR, eax: 0x5000, faultAt })).toMatchObject({ fault: PAGE_FAULT, calls: [] });
+    expect(run({ code: "67 0F 01 C8", eax: 0x1_5000, faultAt }).fault).toEqual(PAGE_FAULT);
+    expect(run({ code: MONITOR, eax: 0x3000, segments: { ds: { limit: 0x2fff } } }).fault).toEqual({ vector: 13, errorCode: 0 });
+    expect(run({ code: "64 0F 01 C8", eax: 0x3000, segments: { ds: { limit: 0x2fff } } }).fault).toBe(null);
+  });
+  it("are undefined outside level 0, and have no extensions", () => {
+    for (const code of [MONITOR, MWAIT]) {
+      expect(run({ code, cpl: 1, ecx: 1 })).toMatchObject({ fault: UNDEFINED, calls: [] });
+      expect(run({ code, ecx: 1 })).toMatchObject({ fault: { vector: 13, errorCode: 0 }, calls: [] });
+    }
+  });
+});
+
 describe("flag control", () => {
   it("changes CF alone", () => {
     expect(run({ code: "F8", flags: ALL }).flags).toBe(ALL & ~CF);

@@ -4,11 +4,13 @@
 import type { Builder, HelperName, Instance } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import {
-  EFLAGS_ZF, type Field, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SEG_BASE,
+  CPL, EAX, ECX, EFLAGS_ZF, type Field, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SEG_BASE,
 } from "../state-layout.ts";
 import { behind } from "./address.ts";
 
-const INVALID_OPCODE = 6;
+const INVALID_OPCODE = 6, GENERAL_PROTECTION = 13;
+/** What `monitorWait` does. */
+const ARM = 0, WAIT = 1;
 
 export const undefinedOpcode: Semantics = (b) => b.raise(INVALID_OPCODE);
 
@@ -20,6 +22,25 @@ function whole(name: HelperName): Semantics {
 }
 
 export const hlt = whole("halt");
+
+/** MONITOR and MWAIT are no instructions outside privilege level 0, and have no extensions in ECX yet. */
+function checkMonitor<V>(b: Builder<V>): void {
+  b.when(b.get(CPL), () => b.raise(INVALID_OPCODE));
+  b.when(b.gpr(ECX, 4), () => b.raise(GENERAL_PROTECTION, b.imm(0)));
+}
+
+/** The address is checked as that of a byte to be read. */
+export const monitor: Semantics = (b, i) => {
+  checkMonitor(b);
+  b.load("operand", b.gpr(EAX, i.addressSize), 1);
+  b.helper("monitorWait", b.imm(ARM));
+};
+
+export const mwait: Semantics = (b) => {
+  checkMonitor(b);
+  b.helper("monitorWait", b.imm(WAIT));
+};
+
 export const pause = whole("pause");
 export const clts = whole("clearTaskSwitched");
 /** INVD and WBINVD. */

@@ -95,11 +95,16 @@ function real<V>(b: Builder<V>, i: Instance<V>, value: V, se: V): readonly V[] {
 function integer<V>(b: Builder<V>, i: Instance<V>, value: V, se: V): readonly V[] {
   return b.call(narrowInteger, value, se, roundingMode(b, b.get(FCW)), b.imm(i.op[0].width * 8));
 }
+/** FISTTP rounds toward zero whatever the control word says. */
+function truncated<V>(b: Builder<V>, i: Instance<V>, value: V, se: V): readonly V[] {
+  return b.call(narrowInteger, value, se, b.imm(3), b.imm(i.op[0].width * 8));
+}
 
 export const fstReal = store(false, real, realIndefinite);
 export const fstpReal = store(true, real, realIndefinite);
 export const fist = store(false, integer, integerIndefinite);
 export const fistp = store(true, integer, integerIndefinite);
+export const fisttp = store(true, truncated, integerIndefinite);
 
 /** Stores 80 bits unless `flags` has an unmasked invalid operation. */
 export function store80<V>(b: Builder<V>, address: V, low: V, high: V, flags: V): void {

@@ -5,8 +5,11 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { createDecoded, createDecoder } from "../../../src/isa/decoder.ts";
 import { ROWS } from "../../../src/isa/opcode-map/index.ts";
+import { MMX_ROWS } from "../../../src/isa/opcode-map/mmx.ts";
+import { SSE_ROWS } from "../../../src/isa/opcode-map/sse.ts";
 import type { Row } from "../../../src/isa/row.ts";
 import { CS } from "../../../src/isa/state-layout.ts";
+import { parseSseVectors } from "../../support/sse-machine.ts";
 import { parseVectors } from "../../support/x87-machine.ts";
 import { COMPLETED } from "./case.ts";
 import { descriptorOf } from "./sandbox.ts";
@@ -22,12 +25,12 @@ interface NamedTest {
   readonly operand?: RegExp;
 }
 
-const INTEGER_VECTORS = "test/conformance/vectors/integer.jsonl.gz", X87_VECTORS = "test/conformance/vectors/x87.bin.gz";
+const INTEGER_VECTORS = "test/conformance/vectors/integer.jsonl.gz", X87_VECTORS = "test/conformance/vectors/x87.bin.gz", SSE_VECTORS = "test/conformance/vectors/sse.bin.gz";
 const SYSTEM = "src/isa/semantics/system.test.ts";
 
 /** Tests of what silicon does not do in user mode, or for its host alone. */
 export const NAMED_TESTS: readonly NamedTest[] = [
-  { mnemonics: ["HLT", "CLTS", "INVD", "WBINVD", "CPUID", "RDTSC", "RDPMC", "RDMSR", "WRMSR", "SYSENTER", "SYSEXIT", "CLI", "STI"], file: SYSTEM, mentions: "opcode" },
+  { mnemonics: ["HLT", "CLTS", "INVD", "WBINVD", "CPUID", "RDTSC", "RDPMC", "RDMSR", "WRMSR", "SYSENTER", "SYSEXIT", "CLI", "STI", "MONITOR", "MWAIT"], file: SYSTEM, mentions: "opcode" },
   { mnemonics: ["MOV"], operand: /^[CD]d$/, file: SYSTEM, mentions: "opcode" },
   { mnemonics: ["SGDT", "SIDT", "LGDT", "LIDT", "SLDT", "STR", "SMSW", "LLDT", "LTR", "LMSW", "INVLPG", "IN", "OUT"], file: SYSTEM, mentions: "mnemonic" },
   { mnemonics: ["INS", "OUTS"], file: "src/isa/semantics/string.test.ts", mentions: "mnemonic" },
@@ -41,7 +44,7 @@ const ONLY_FAULTS: Readonly<Record<string, string>> = { UD0: "undefined for good
 
 export interface RowCoverage {
   readonly row: Row;
-  /** Vectors of silicon-integer.test.ts or silicon-x87.test.ts, and how many of them complete. */
+  /** Vectors of silicon-integer.test.ts, silicon-x87.test.ts or silicon-sse.test.ts, and how many of them complete. */
   readonly vectors: number;
   readonly completed: number;
   /** Where a named test is, which contains what it should. */
@@ -83,6 +86,7 @@ export function coverRows(root: URL): RowCoverage[] {
     if (decoded.row) count(decoded.row, outcome.vector === COMPLETED);
   }
   for (const { row } of parseVectors(gunzipSync(readFileSync(new URL(X87_VECTORS, root))))) count(row, true);
+  for (const { row, after } of parseSseVectors(gunzipSync(readFileSync(new URL(SSE_VECTORS, root))))) count(row, after.fault === 0);
   return ROWS.map((row) => {
     const named = NAMED_TESTS.find(({ mnemonics, operand, file, mentions }) => mnemonics.includes(row.mnemonic) &&
       (operand === undefined || row.operands.some((code) => operand.test(code))) && contains(textOf(file), mentions === "mnemonic" ? row.mnemonic : opcodeBytes(row)));
@@ -94,6 +98,8 @@ export function coverRows(root: URL): RowCoverage[] {
 
 const PARTS: readonly (readonly [string, (row: Row) => boolean])[] = [
   ["One-byte opcodes", (row) => /^(F3)?[0-9A-F]{2}$/.test(row.opcode) && !row.opcode.startsWith("0F")],
+  ["MMX and packed integers", (row) => MMX_ROWS.some(({ opcode }) => opcode === row.opcode)],
+  ["SSE, SSE2, SSE3", (row) => SSE_ROWS.some(({ opcode }) => opcode === row.opcode)],
   ["Groups", (row) => / \/\d/.test(row.opcode) && !/^D[89A-F]/.test(row.opcode)],
   ["x87", (row) => /^D[89A-F]/.test(row.opcode)],
   ["Two-byte opcodes", () => true],
