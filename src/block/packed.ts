@@ -3,7 +3,6 @@
 
 import type { ByteSource } from "../hardware/device.ts";
 import { GzipUnpacker, gzipSizeHint } from "./gzip.ts";
-import { sliceSource } from "./source.ts";
 import { XZ_MAGIC, XzUnpacker, xzSize } from "./xz.ts";
 import { entryData, isStored, type ZipEntry, zipEntries, ZipUnpacker } from "./zip.ts";
 
@@ -22,8 +21,8 @@ export interface PackedFile {
   readonly size: number | null;
   /** What `bytesRead` ends at. */
   readonly packedBytes: number;
-  /** The content where it lies in the file as it is, and needs no unpacking. */
-  readonly stored: (() => ByteSource) | null;
+  /** Where the content lies in the file as it is; null: it must be unpacked. */
+  readonly storedAt: (() => number) | null;
   unpack(): Unpacker;
 }
 
@@ -49,9 +48,9 @@ export function openPacked(source: ByteSource, name: string): Packed | null {
   const inner = name.replace(/^.*[/\\]/, "").replace(/\.(gz|xz|tgz|z)$/i, "");
   switch (magicOf(source)) {
     case "gzip":
-      return single("gzip", "1F8Bh at byte 0", { name: inner, size: source.size < 2 ** 28 ? gzipSizeHint(source) : null, packedBytes: source.size, stored: null, unpack: () => new GzipUnpacker(source) });
+      return single("gzip", "1F8Bh at byte 0", { name: inner, size: source.size < 2 ** 28 ? gzipSizeHint(source) : null, packedBytes: source.size, storedAt: null, unpack: () => new GzipUnpacker(source) });
     case "xz":
-      return single("xz", "FD377A585Ah at byte 0", { name: inner, size: xzSize(source), packedBytes: source.size, stored: null, unpack: () => new XzUnpacker(source) });
+      return single("xz", "FD377A585Ah at byte 0", { name: inner, size: xzSize(source), packedBytes: source.size, storedAt: null, unpack: () => new XzUnpacker(source) });
     case "zip":
       return { format: "zip", evidence: "`PK` at byte 0", files: zipEntries(source).map((entry) => zipped(source, entry)) };
     default:
@@ -66,7 +65,7 @@ function single(format: PackedFormat, evidence: string, file: PackedFile): Packe
 function zipped(source: ByteSource, entry: ZipEntry): PackedFile {
   return {
     name: entry.name, size: entry.size, packedBytes: entry.packedBytes, unpack: () => new ZipUnpacker(source, entry),
-    stored: isStored(entry) ? () => sliceSource(source, entryData(source, entry), entry.size) : null,
+    storedAt: isStored(entry) ? () => entryData(source, entry) : null,
   };
 }
 

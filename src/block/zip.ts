@@ -103,7 +103,7 @@ export function entryData(source: ByteSource, entry: ZipEntry): number {
   const local = part(source, entry.headerOffset, LOCAL_BYTES);
   if (local.getUint32(0, true) !== LOCAL_SIGNATURE) throw bad(`the header of ${entry.name} is missing`);
   const start = entry.headerOffset + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
-  if (start + entry.packedBytes > source.size) throw bad(`${entry.name} is cut off`);
+  if (start + entry.packedBytes > source.size || (entry.method === STORED && entry.size !== entry.packedBytes)) throw bad(`${entry.name} is cut off`);
   return start;
 }
 

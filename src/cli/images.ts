@@ -7,6 +7,7 @@ import { ImageError } from "../base/errors.ts";
 import { hashImage } from "../block/image-hash.ts";
 import { OverlayFile, type RandomFile } from "../block/overlay-file.ts";
 import { likelyImages, openPacked, type Packed, type PackedFile } from "../block/packed.ts";
+import { sliceSource } from "../block/source.ts";
 import type { ByteSource } from "../hardware/device.ts";
 import { mediumBytes, type NamedSource, openNamed } from "../machine/boot/boot-request.ts";
 import { openFile, openImage } from "./files.ts";
@@ -29,7 +30,7 @@ function unpackedFrom(file: NamedSource, wanted?: string): NamedSource {
   // An initial RAM disk stays packed: its kernel unpacks it.
   if (!packed || openNamed(named).identity.kind === "initrd") return named;
   const inner = choose(packed, file.name, wanted);
-  const source = inner.stored?.() ?? unpackToFile(inner, file.name);
+  const source = inner.storedAt ? sliceSource(file.source, inner.storedAt(), inner.size ?? 0) : unpackToFile(inner, file.name);
   return { name: file.name, source, packedIn: `${packed.format} (${packed.evidence})` };
 }
 

@@ -1,19 +1,11 @@
 // What the page tells the machine: one discriminated union, one message each. Nothing else crosses in this direction.
 
 import type { DriveName, MediaTarget } from "./image-info.ts";
+import type { Medium } from "./medium.ts";
+import type { OverlayAction } from "./storage.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "./technique.ts";
 
-/** A File or Blob as this layer sees it: read lazily, slice by slice, in the worker. */
-export interface BlobLike {
-  readonly size: number;
-  slice(start?: number, end?: number): BlobLike;
-}
-
-export interface Medium {
-  /** File name, for messages. */
-  readonly name: string;
-  readonly data: BlobLike | Uint8Array;
-}
+export type { BlobLike, Medium } from "./medium.ts";
 
 export interface MachineConfig {
   readonly technique: TechniqueId;
@@ -56,6 +48,11 @@ export type Command =
   | { readonly type: "mouse"; readonly dx: number; readonly dy: number; readonly dz: number; readonly buttons: number }
   | { readonly type: "insertMedia"; readonly drive: DriveName; readonly medium: Medium }
   | { readonly type: "ejectMedia"; readonly drive: DriveName }
+  /** What the guest wrote to a drive. */
+  | { readonly type: "overlay"; readonly drive: DriveName; readonly action: OverlayAction }
+  /** The disk with what the guest wrote, as a raw image. Answered by `diskProgress` and `diskReady`, or `diskFailed`; `cancelExport` ends it. */
+  | { readonly type: "exportDisk"; readonly drive: DriveName }
+  | { readonly type: "cancelExport" }
   /** Answered by `exportReady`. */
   | { readonly type: "exportLog"; readonly filter: string; readonly format: LogFormat }
   | { readonly type: "dispose" };

@@ -2,6 +2,8 @@
 
 import type { LogFormat } from "./commands.ts";
 import type { DriveName, ImageInfo } from "./image-info.ts";
+import type { BlobLike } from "./medium.ts";
+import type { DriveStatus } from "./storage.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "./technique.ts";
 
 /** Byte offsets of the views in the shared buffer. Their sizes are the constants of the view files. */
@@ -56,6 +58,13 @@ export type MachineEvent =
   /** The guest's state cannot be represented under it now; a restart under it would work when `restartHelps`. */
   | { readonly type: "techniqueRefused"; readonly technique: TechniqueId; readonly reason: string; readonly restartHelps: boolean }
   | { readonly type: "mediaChanged"; readonly drive: DriveName; readonly name: string | null }
+  /** What has become of the writes to the drives; at most twice a second, when it changed. */
+  | { readonly type: "drives"; readonly drives: readonly DriveStatus[] }
+  /** Storage took no more: from now on the writes to this drive are in memory. Nothing is lost yet. */
+  | { readonly type: "storageFull"; readonly drive: DriveName; readonly name: string }
+  | { readonly type: "diskProgress"; readonly done: number; readonly all: number }
+  | { readonly type: "diskReady"; readonly name: string; readonly data: BlobLike }
+  | { readonly type: "diskFailed"; readonly reason: string; readonly canceled: boolean }
   | { readonly type: "exportReady"; readonly format: LogFormat; readonly name: string; readonly bytes: Uint8Array; readonly records: number }
   | { readonly type: "exportFailed"; readonly reason: string }
   /** A fault of ours. The machine has stopped; its memory can still be read. `report` holds no disk data. */

@@ -1,7 +1,8 @@
-// A dropped file as a byte source: read lazily and synchronously, slice by slice (the block layer asks in large blocks).
+// A medium as a byte source: a dropped file is read lazily and synchronously, slice by slice (the block layer asks in large blocks).
 
 import { ImageError } from "../base/errors.ts";
 import type { Medium } from "../protocol/commands.ts";
+import { remoteSource } from "./remote-source.ts";
 
 export interface Source {
   readonly size: number;
@@ -13,6 +14,7 @@ export function mediumSource(medium: Medium): Source {
   if (data instanceof Uint8Array) {
     return { size: data.length, read: (offset, into) => into.set(data.subarray(offset, offset + into.length)) };
   }
+  if ("url" in data) return remoteSource(data);
   const blob = data as Blob;
   const reader = new FileReaderSync();
   return {

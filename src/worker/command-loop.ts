@@ -2,7 +2,7 @@
 
 import { ImageError, UsageError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
+import { type BootRequest, configureBoot, type NamedSource, openMedium } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
 import { textToKeys } from "../machine/guest-input.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
@@ -16,11 +16,12 @@ import { KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
 import { exportLog } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
-import { mediumSource } from "./blob-source.ts";
 
 /** What the worker gives: time, and a way to be called again. */
 export interface Host {
   post(event: MachineEvent, transfer?: Transferable[]): void;
+  /** A medium as bytes, with what the guest wrote to it before. */
+  open(medium: Medium): NamedSource;
   /** Monotonic, in nanoseconds. */
   wallNs(): number;
   epochMs(): number;
@@ -114,7 +115,7 @@ export class CommandLoop {
         machine.pc.mouse.move(command.dx, command.dy, command.dz);
         return this.wake();
       case "insertMedia":
-        machine.pc.insert(command.drive, mediumSource(command.medium));
+        machine.pc.insert(command.drive, openMedium(this.host.open(command.medium)));
         this.host.post({ type: "mediaChanged", drive: command.drive, name: command.medium.name });
         return;
       case "ejectMedia":
@@ -126,13 +127,13 @@ export class CommandLoop {
   }
 
   private identify(id: number, medium: Medium): void {
-    this.host.post({ type: "identified", id, info: describeImage({ name: medium.name, source: mediumSource(medium) }) });
+    this.host.post({ type: "identified", id, info: describeImage(this.host.open(medium)) });
   }
 
   private create(config: MachineConfig): void {
     this.machine = null;
     this.state = null;
-    const boot = configureBoot(bootRequest(config));
+    const boot = configureBoot(bootRequest(config, (medium) => this.host.open(medium)));
     const machine = new Machine({
       memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock,
       ...(config.clock === "real" ? { epochMs: this.host.epochMs() } : {}),
@@ -318,8 +319,7 @@ function smallImageHash(source: NamedSource["source"]): string | undefined {
   return `sha256:${new Sha256().update(bytes).hex()}`;
 }
 
-function bootRequest(config: MachineConfig): BootRequest {
-  const named = (medium: Medium): NamedSource => ({ name: medium.name, source: mediumSource(medium) });
+function bootRequest(config: MachineConfig, named: (medium: Medium) => NamedSource): BootRequest {
   const drives: Partial<Record<DriveName, NamedSource>> = {};
   for (const drive of DRIVES) {
     const medium = config.drives[drive];

@@ -1,7 +1,13 @@
 // The worker's entry: gives the command loop its host.
 
 import type { Command } from "../protocol/commands.ts";
+import type { MachineEvent } from "../protocol/events.ts";
 import { CommandLoop } from "./command-loop.ts";
+import { CommandQueue } from "./command-queue.ts";
+import { DriveKeeper } from "./drive-keeper.ts";
+
+/** How often the overlays are looked at. */
+const POLL_MS = 400;
 
 /** Waiting messages are handled before a continuation that was posted after them. */
 const channel = new MessageChannel();
@@ -13,8 +19,11 @@ channel.port1.onmessage = () => {
   run?.();
 };
 
+const post = (event: MachineEvent, transfer?: Transferable[]): void => self.postMessage(event, { transfer: transfer ?? [] });
+const keeper = new DriveKeeper(post, () => Date.now());
 const loop = new CommandLoop({
-  post: (event, transfer) => self.postMessage(event, { transfer: transfer ?? [] }),
+  post,
+  open: (medium) => keeper.open(medium),
   wallNs: () => performance.now() * 1e6,
   epochMs: () => Date.now(),
   later(continueRun, delayMs) {
@@ -24,8 +33,11 @@ const loop = new CommandLoop({
   },
 });
 
+const queue = new CommandQueue((command) => loop.handle(command), keeper, post);
+setInterval(() => queue.guard(() => keeper.poll()), POLL_MS);
+
 self.onmessage = (message: MessageEvent<Command>) => {
-  loop.handle(message.data);
+  queue.handle(message.data);
   // Input may have made an idle guest's next event earlier.
   if (next && timer !== undefined) {
     clearTimeout(timer);

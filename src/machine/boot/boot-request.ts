@@ -174,6 +174,13 @@ export function medium(source: ByteSource, identity: ImageIdentity, store?: Bloc
   };
 }
 
+/** A file as the medium of a drive of a machine that runs. Throws ImageError for what is no disk. */
+export function openMedium(file: NamedSource): DriveSource {
+  const { identity, source } = openNamed(file);
+  if (identity.details.sectorCount === undefined) refuse(file, identity);
+  return medium(source, identity, file.store);
+}
+
 const SIGNATURE_OFFSET = 510;
 const SIGNATURE = [0x55, 0xaa];
 
