@@ -3,7 +3,6 @@
 import { PROCESSOR_SWITCHES, TECHNIQUE_SETTINGS, type TechniqueSetting } from "../protocol/technique.ts";
 import type { OptionSpecs } from "./arguments.ts";
 import { RUN_OPTIONS, SETTING_HELP, SWITCH_HELP } from "./run-options.ts";
-import { RUN_OPTIONS, SWITCH_HELP } from "./run-options.ts";
 import { TRACE_FIELDS } from "./trace-lines.ts";
 
 export const USAGE = `trapscope runs an x86 guest and shows what traps.
