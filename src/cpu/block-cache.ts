@@ -71,6 +71,8 @@ export class BlockCache {
   private readonly end: number;
   private readonly onFlush: () => void;
   private next: number;
+  /** Counts the flushes: a record of an earlier generation is void. */
+  generation = 0;
   private pages = new Map<number, CodePage>();
   private readonly decoded: Decoded = createDecoded();
   translated: TranslatedCode | null = null;
@@ -95,6 +97,7 @@ export class BlockCache {
     for (const page of this.pages.keys()) this.cpu.unmarkCode(page);
     this.pages = new Map();
     this.next = this.begin;
+    this.generation++;
     this.translated?.flush();
     this.onFlush();
   }

@@ -6,7 +6,7 @@
 
 import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
-import { H_COUNT, H_HEAT, HANDLER_BREAK, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
+import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
@@ -76,8 +76,6 @@ export class Core {
   probe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
-  private readonly epochWord: number;
-  private epoch = 0;
   private biased = false;
   /** Budget at the start of `run`, and instructions retired before it. */
   private started = 0;
@@ -91,6 +89,8 @@ export class Core {
   private intr = false;
   /** The monitor steps one instruction of the guest: an interrupt waits until the guest runs by itself again. */
   holdInterrupts = false;
+  /** Off: `run` may return "budget" when the rest of it is shorter than the next block. */
+  exactBudget = true;
   private watch: InstructionWatch | null = null;
   private breakPending = false;
   private translator: Translator | null = null;
@@ -102,7 +102,6 @@ export class Core {
     this.cpu = cpu;
     this.pins = pins;
     this.jumpCacheWord = areas.jumpCache >> 2;
-    this.epochWord = areas.epochWord >> 2;
     const decoder = createDecoder(offeredRows(rows, cpu.model));
     this.decoder = decoder;
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
@@ -129,8 +128,7 @@ export class Core {
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,
     });
     this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.forgetJumps());
-    for (const tlb of [cpu.v.tlb, cpu.h.tlb]) tlb.onFlush.push(() => this.forgetJumps());
-    this.clearJumps();
+    this.forgetJumps();
   }
 
   /** The last fault that was (or, with `deliverExceptions` off, would have been) delivered since `run` began. */
@@ -268,7 +266,7 @@ export class Core {
         this.breakPending = true; // the monitor's step comes first
       }
       if (watched || cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
-      else this.runBlocks();
+      else if (!this.runBlocks()) return "budget";
     }
   }
 
@@ -354,21 +352,23 @@ export class Core {
     if (retired || state.read(SUSPENDED) !== 0) this.endInstruction();
   }
 
-  /** Blocks until something needs a look, or the budget is shorter than the next block. */
-  private runBlocks(): void {
+  /** Blocks until something needs a look, or the budget is shorter than the next block. False: the rest of the budget may be left unused. */
+  private runBlocks(): boolean {
     const { state } = this.cpu;
     const record = this.recordAt(0);
     if (record === FETCH_FAULT) {
       this.deliver();
-      return;
+      return true;
     }
-    const count = state.view.getUint16(record - 8, true);
-    if (count > state.read(BUDGET)) {
+    const budget = state.read(BUDGET);
+    if (state.view.getUint16(record + H_COUNT, true) > budget) {
+      if (!this.exactBudget && budget < this.started) return false;
       this.stepOne();
-      return;
+      return true;
     }
     this.enter(record);
     if (this.cpu.pendingDebug !== 0) this.endInstruction();
+    return true;
   }
 
   /** Finds code at EIP and notes it in the jump cache. */
@@ -380,10 +380,11 @@ export class Core {
     const record = this.blocks.find(eip, mode);
     if (record === FETCH_FAULT) return FETCH_FAULT;
     const linear = (context.segmentBase(CS) + eip) | 0;
-    if (single === 0 && this.blocks.isKept(record)) {
-      const slot = this.jumpCacheWord + (((linear ^ (linear >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
-      state.i32[slot] = linear;
-      state.i32[slot + 1] = mode | this.epoch;
+    if (single === 0 && this.blocks.isKept(record) && (linear & 0xfff) + state.view.getUint16(record + H_CODE_BYTES, true) <= 0x1000) {
+      const physical = (cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff);
+      const slot = this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
+      state.i32[slot] = physical;
+      state.i32[slot + 1] = mode;
       state.i32[slot + 2] = record;
     }
     state.write(EIP_BASE, (eip - (linear & 0xfff)) | 0);
@@ -418,7 +419,7 @@ export class Core {
           state.write(RECORD, 0);
           const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
           if (single || state.read(BUDGET) <= 0) return true;
-          const epoch = this.epoch;
+          const { generation } = this.blocks;
           const found = this.recordAt(0);
           if (found === FETCH_FAULT) {
             this.deliver();
@@ -426,7 +427,7 @@ export class Core {
           }
           const count = state.view.getUint16(found - 8, true);
           if (count > state.read(BUDGET)) return true;
-          if (leave === LEAVE_LINK && epoch === this.epoch && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
+          if (leave === LEAVE_LINK && generation === this.blocks.generation && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
           if (leave === LEAVE_HOT) this.translator?.hot(found, (cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
           this.translator?.work();
           record = this.begin(found, leave === LEAVE_SIDE_EXIT);
@@ -454,14 +455,6 @@ export class Core {
   }
 
   private forgetJumps(): void {
-    this.epoch = (this.epoch + 0x100) | 0;
-    if (this.epoch === 0) this.clearJumps();
-    this.cpu.state.i32[this.epochWord] = this.epoch;
-  }
-
-  private clearJumps(): void {
     this.cpu.state.i32.fill(-1, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
-    this.cpu.state.i32[this.epochWord] = this.epoch;
   }
 }
-

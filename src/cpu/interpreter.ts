@@ -15,8 +15,8 @@ import {
 } from "../isa/record-layout.ts";
 import type { Row, Semantics } from "../isa/row.ts";
 import {
-  ACTIVITY, BUDGET, CPL, CS, EIP, EIP_BASE, MODE, MODE_CODE32, MODE_FLAT, MODE_PROTECTED, MODE_STACK32, RECORD, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE, SHADOW,
-  TLB_READ, TLB_WRITE,
+  ACTIVITY, BUDGET, CPL, CS, EIP, EIP_BASE, MODE, MODE_CODE32, MODE_FLAT, MODE_PROTECTED, MODE_STACK32, MODE_USER, RECORD, SEG_BASE, SEG_LIMIT, SEGMENT_STRIDE,
+  SHADOW, TLB_CODE, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
 import { I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
@@ -24,6 +24,7 @@ import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
 import { emitShared } from "../wasm/shared-function.ts";
 import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/translator-builder.ts";
+import { TLB_CODE_USER, TLB_CODE_VALID } from "./tlb.ts";
 import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
 
 /** Why the generated code returned to the run loop. */
@@ -43,8 +44,11 @@ export const LEAVE_HOT = 9;
 const NEXT = 0;
 const LOOKUP = 7;
 
-/** Jump cache: direct-mapped by linear address; an entry is linear u32, key u32 (MODE | epoch), record u32, unused u32. */
-export const JUMP_CACHE_ENTRIES = 8192;
+/**
+ * Jump cache: direct-mapped by physical address, so that it outlives what the instruction TLB forgets; an entry is physical address u32,
+ * MODE u32, record u32, unused u32.
+ */
+export const JUMP_CACHE_ENTRIES = 32768;
 export const JUMP_CACHE_BYTES = JUMP_CACHE_ENTRIES * 16;
 
 export interface InterpreterImports {
@@ -71,8 +75,6 @@ export interface InterpreterAreas {
   readonly memory: WebAssembly.Memory;
   readonly memoryPages: number;
   readonly jumpCache: number;
-  /** Address of the word that is ORed with MODE to make a jump-cache key. */
-  readonly epochWord: number;
   /** Blocks are counted, and regions entered where they are translated. */
   readonly translate?: boolean;
 }
@@ -276,7 +278,7 @@ export class Interpreter {
   }
 
   private emitLoop(module: ModuleWriter, functions: ImportedFunctions, inline: readonly { form: Form; row: Row; handler: number }[]): void {
-    const { jumpCache, epochWord } = this.areas;
+    const { jumpCache } = this.areas;
     const outlinedType = module.type(HANDLER_PARAMS, [I32]);
     const fn = new FunctionEmitter([I32, I32]);
     const context = fn.parameter(0);
@@ -442,10 +444,15 @@ export class Interpreter {
       reloadTables();
       const eip = b.get(EIP);
       const linear = fn.bind(b.add(eip, fn.load(OP.load32, context, CS * SEGMENT_STRIDE + SEG_BASE)));
-      const slot = b.and(b.xor(linear, b.shrU(linear, constant(13))), constant(JUMP_CACHE_ENTRIES - 1));
+      const mode = fn.load(OP.load32, context, MODE.offset);
+      const page = fn.load(OP.load32, b.add(fn.load(OP.load32, context, TLB_CODE.offset), b.shl(b.shrU(linear, constant(12)), constant(2))), 0);
+      const physical = fn.bind(b.or(b.and(page, constant(~4095)), b.and(linear, constant(4095))));
+      const slot = b.and(b.xor(physical, b.shrU(physical, constant(13))), constant(JUMP_CACHE_ENTRIES - 1));
       const entry = fn.bind(b.add(b.shl(slot, constant(4)), constant(jumpCache)));
-      const key = b.or(fn.load(OP.load32, context, MODE.offset), fn.load(OP.load32, constant(epochWord), 0));
-      fn.openIf(b.or(b.ne(fn.load(OP.load32, entry, 0), linear), b.ne(fn.load(OP.load32, entry, 4), key)));
+      // At CPL 3 the page must be one of the user's.
+      const needed = fn.bind(b.or(constant(TLB_CODE_VALID), b.select(b.and(mode, constant(MODE_USER)), constant(TLB_CODE_USER), constant(0))));
+      const hidden = b.ne(b.and(page, needed), needed);
+      fn.openIf(b.or(hidden, b.or(b.ne(fn.load(OP.load32, entry, 0), physical), b.ne(fn.load(OP.load32, entry, 4), mode))));
       fn.return(b.select(isPlain, constant(LEAVE_SIDE_EXIT), constant(LEAVE_LOOKUP)));
       fn.close();
       fn.assign(target, fn.load(OP.load32, entry, 8));

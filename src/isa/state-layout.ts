@@ -121,6 +121,8 @@ export const TLB_WRITE = inContext("tlbWrite", 0x174);
 export const MODE = inContext("mode", 0x178);
 /** Activity: 0 running, 1 halted, 2 shut down. */
 export const ACTIVITY = inContext("activity", 0x17c);
+/** Wasm address of the instruction TLB. */
+export const TLB_CODE = inContext("tlbCode", 0x188);
 /** NMI blocked until IRET. */
 export const NMI_BLOCKED = inContext("nmiBlocked", 0x180);
 /** IA32_EFER: NXE. */

@@ -141,7 +141,7 @@ class Translator {
   /** A local for the whole function. */
   private chooser(): Expression {
     const local = this.fn.newLocal(I32);
-    this.fn.keep(new Set([local.value as number]));
+    this.fn.keep([local.value as number]);
     return local;
   }
 

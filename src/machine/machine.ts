@@ -235,6 +235,8 @@ export class Machine {
       if (this.takeStop()) return "break";
       const slice = clock instanceof VirtualClock ? Math.max(1, clock.instructionsUntil(clock.nextDeadlineNs)) : this.realSlice;
       const before = core.retired();
+      // Where a slice of real time ends is not exact anyway.
+      core.exactBudget = clock instanceof VirtualClock || left <= slice;
       const began = this.wallNs();
       const reason = this.supervisor.run(Math.min(left, slice, MAX_SLICE));
       const ran = core.retired() - before;

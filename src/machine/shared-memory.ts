@@ -4,6 +4,7 @@
 import { ImageError } from "../base/errors.ts";
 import { JUMP_CACHE_BYTES } from "../cpu/interpreter.ts";
 import type { TlbTables } from "../cpu/tlb.ts";
+import { VIDEO_MEMORY_BYTES } from "../hardware/video-memory.ts";
 import type { SharedLayout } from "../protocol/events.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES } from "../protocol/register-view.ts";
 import { SCREEN_BYTES } from "../protocol/screen-view.ts";
@@ -13,8 +14,6 @@ import { SITE_TABLE_BYTES, TRAP_RING_BYTES } from "../protocol/trap-record.ts";
 const MB = 1 << 20;
 const WASM_PAGE = 1 << 16;
 
-/** ORed with MODE to make the key of a jump-cache entry. */
-export const EPOCH_WORD = 0x2000;
 const JUMP_CACHE = 0x1_0000;
 export const CODE_CACHE_BYTES = 48 * MB;
 /** Pages of the monitor: shadow tables, GDT, IDT, TSS. */
@@ -30,12 +29,13 @@ export interface MemoryMap {
   readonly buffer: SharedArrayBuffer;
   readonly memoryPages: number;
   readonly jumpCache: number;
-  readonly epochWord: number;
   readonly tlb: { readonly v: TlbTables; readonly h: TlbTables };
   readonly codeCacheBegin: number;
   readonly codeCacheEnd: number;
   readonly pool: number;
   readonly rom: number;
+  /** Display memory of the linear modes. */
+  readonly video: number;
   readonly ram: number;
   readonly ramBytes: number;
   readonly view: SharedLayout;
@@ -64,6 +64,7 @@ export function allocateMemory(ramBytes: number): MemoryMap {
   const codeCacheBegin = take(CODE_CACHE_BYTES, 4096);
   const pool = take(POOL_BYTES, 4096);
   const rom = take(ROM_BYTES, 4096);
+  const video = take(VIDEO_MEMORY_BYTES, 4096);
   const ram = take(ramBytes, WASM_PAGE);
   const memoryPages = Math.ceil(next / WASM_PAGE);
   let memory: WebAssembly.Memory;
@@ -77,12 +78,12 @@ export function allocateMemory(ramBytes: number): MemoryMap {
     buffer: memory.buffer as unknown as SharedArrayBuffer,
     memoryPages,
     jumpCache: JUMP_CACHE,
-    epochWord: EPOCH_WORD,
     tlb,
     codeCacheBegin,
     codeCacheEnd: codeCacheBegin + CODE_CACHE_BYTES,
     pool,
     rom,
+    video,
     ram,
     ramBytes,
     view: { trapRing, trapSites, stats, screen, truth, codeWindow, ram: { base: ram, bytes: ramBytes } },

@@ -54,6 +54,20 @@ export class ByteWriter {
     }
   }
 
+  /** Signed LEB128 of a whole number of at most 53 bits. */
+  signedNumber(value: number): void {
+    let rest = value;
+    for (;;) {
+      const low = ((rest % 128) + 128) % 128;
+      rest = (rest - low) / 128;
+      if ((rest === 0 && low < 64) || (rest === -1 && low >= 64)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 0x80);
+    }
+  }
+
   /** Signed LEB128 of a 64-bit value. */
   signed64(value: bigint): void {
     let rest = BigInt.asIntN(64, value);

@@ -90,8 +90,8 @@ export class FunctionEmitter {
   private readonly locals: ValueType[] = [];
   private readonly parameterCount: number;
   /** Locals free for reuse, by type. */
-  private free: { type: ValueType; index: number }[] = [];
-  private scope: { type: ValueType; index: number }[] = [];
+  private readonly free = new Map<ValueType, Expression[]>([[I32, []], [I64, []], [V128, []]]);
+  private scope: Expression[] = [];
   depth = 0;
 
   constructor(params: readonly ValueType[]) {
@@ -103,33 +103,34 @@ export class FunctionEmitter {
   }
 
   newLocal(type: ValueType): Expression {
-    const at = this.free.findIndex((f) => f.type === type);
-    let index: number;
-    if (at >= 0) index = this.free.splice(at, 1)[0]!.index;
-    else {
-      index = this.parameterCount + this.locals.length;
+    let local = this.free.get(type)!.pop();
+    if (local === undefined) {
+      local = { op: LOCAL, type, value: this.parameterCount + this.locals.length };
       this.locals.push(type);
     }
-    this.scope.push({ type, index });
-    return { op: LOCAL, type, value: index };
+    this.scope.push(local);
+    return local;
   }
 
   /** Gives back every local taken since the last call: the code that follows never reads them. */
   endScope(): void {
-    this.free = this.scope.concat(this.free);
-    this.scope = [];
+    for (const local of this.scope) this.free.get(local.type)!.push(local);
+    this.scope.length = 0;
   }
 
-  /** As `endScope`, but the locals of `needed` stay taken until a later scope ends without them. */
-  endScopeExcept(needed: ReadonlySet<number>): void {
-    const kept: { type: ValueType; index: number }[] = [];
-    for (const local of this.scope) (needed.has(local.index) ? kept : this.free).push(local);
-    this.scope = kept;
+  /** As `endScope`, but the locals with these numbers stay taken until a later scope ends without them. */
+  endScopeExcept(needed: readonly number[]): void {
+    let kept = 0;
+    for (const local of this.scope) {
+      if (needed.includes(local.value as number)) this.scope[kept++] = local;
+      else this.free.get(local.type)!.push(local);
+    }
+    this.scope.length = kept;
   }
 
   /** Keeps these locals for the whole function. */
-  keep(needed: ReadonlySet<number>): void {
-    this.scope = this.scope.filter((local) => !needed.has(local.index));
+  keep(needed: readonly number[]): void {
+    this.scope = this.scope.filter((local) => !needed.includes(local.value as number));
   }
 
   /** Keeps the locals taken so far for the whole function. */

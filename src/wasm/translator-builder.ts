@@ -11,7 +11,8 @@
 import type { ConditionCode, FlagKind, HelperName, Instance, Place, SegmentRef, Width } from "../isa/builder.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import * as flags from "../isa/flags.ts";
-import { instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
+import type { OperandCode } from "../isa/operand.ts";
+import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
   BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, SEG_BASE, SEG_FAST,
@@ -85,6 +86,7 @@ export class TranslatorBuilder extends WasmBuilder {
   private notRun = 0;
   private operandSize: 2 | 4 = 4;
   private operandSegment = DS;
+  private readonly operand = createOperand();
   /** What the instruction did to EIP: a relative jump (taken if the condition is not 0), or one to a computed EIP. */
   branch: { readonly condition: Expression | null } | null = null;
   target: Expression | null = null;
@@ -115,19 +117,7 @@ export class TranslatorBuilder extends WasmBuilder {
     this.handed = 0;
     const next = at + d.length;
     return {
-      op: row.operands.map((code) => {
-        const operand = resolveOperand(code, d);
-        switch (operand.kind) {
-          case "gpr": return this.registerPlace(operand.number, operand.width as Width);
-          case "mem": return this.memoryPlace(operand.width, isAligned(code));
-          case "xmm": return this.packedPlace(XMM_BASE + operand.number * 16, operand.width);
-          case "mm": return this.packedPlace(X87_BASE + operand.number * 16, operand.width);
-          case "segment": return this.constantPlace(2, operand.number, () => this.segment(operand.number as SegmentRef, SEG_SELECTOR));
-          case "far": return this.constantPlace(operand.width, operand.selector, () => constant(operand.value));
-          case "imm": case "const": return this.constantPlace(operand.width, operand.value, () => constant(operand.value));
-          default: return this.constantPlace(operand.width, operand.number, () => constant(operand.value));
-        }
-      }),
+      op: row.operands.map((code) => this.placeOf(code, d)),
       width: instanceWidth(row, d.operandSize),
       operandSize: d.operandSize,
       addressSize: d.addressSize,
@@ -141,11 +131,24 @@ export class TranslatorBuilder extends WasmBuilder {
     };
   }
 
+  private placeOf(code: OperandCode, d: Decoded): Place<Expression> {
+    const { kind, width, number, value, selector } = resolveOperand(code, d, this.operand);
+    switch (kind) {
+      case "gpr": return new RegisterPlace(this, number, width);
+      case "mem": return new MemoryPlace(this, width, isAligned(code));
+      case "xmm": return new PackedPlace(this, constant(XMM_BASE + number * 16), width);
+      case "mm": return new PackedPlace(this, constant(X87_BASE + number * 16), width);
+      case "segment": return new SegmentPlace(this, number);
+      case "far": return new KnownPlace(width, selector, value);
+      case "imm": case "const": return new KnownPlace(width, value, value);
+      default: return new KnownPlace(width, number, value);
+    }
+  }
+
   /** The locals of the instruction are free, but for those that pending flags need. */
   end(): void {
-    const needed = new Set<number>();
-    for (let p = this.pending; p !== null; p = p.previous) for (const tree of trees(p)) collectLocals(tree, needed);
-    this.fn.endScopeExcept(needed);
+    if (this.pending === null) this.fn.endScope();
+    else this.fn.endScopeExcept(localsOf(this.pending));
   }
 
   eipAt(at: number): Expression { return this.add(this.base, constant(at)); }
@@ -192,7 +195,7 @@ export class TranslatorBuilder extends WasmBuilder {
 
   private pushExit(at: number, notRun: number, result: number): void {
     this.fn.code.byte(OP.const64);
-    this.fn.code.signed64(BigInt(at * 0x1_0000 + notRun * 2 + result));
+    this.fn.code.signedNumber(at * 0x1_0000 + notRun * 2 + result);
   }
 
   private branchToExit(): void {
@@ -398,9 +401,7 @@ export class TranslatorBuilder extends WasmBuilder {
     if (this.pending === null) return null;
     this.handed = 0;
     this.detachAll();
-    const needed = new Set<number>();
-    for (let p: FlagState = this.pending; p !== null; p = p.previous) for (const tree of trees(p)) collectLocals(tree, needed);
-    this.fn.keep(needed);
+    this.fn.keep(localsOf(this.pending));
     return this.pending;
   }
 
@@ -588,7 +589,7 @@ export class TranslatorBuilder extends WasmBuilder {
 
   // --- operands
 
-  private effectiveAddress(): Expression {
+  effectiveAddress(): Expression {
     const d = this.decoded;
     let sum = d.base < 0 ? constant(0) : this.reference(d.base);
     if (d.index >= 0) {
@@ -598,59 +599,12 @@ export class TranslatorBuilder extends WasmBuilder {
     return this.fn.bind(this.zeroExtend(this.add(sum, constant(d.displacement)), d.addressSize));
   }
 
-  private registerPlace(number: number, width: Width): Place<Expression> {
-    const read = () => this.gpr(number, width);
-    return {
-      width, isMemory: false, read, readForWrite: read,
-      write: (_b, value) => this.setGpr(number, width, value),
-      address: notMemory,
-      number: () => constant(number),
-    };
+  /** Host address of a memory operand that is read and written back. */
+  hostForWrite(width: number): Expression {
+    return this.fn.bind(this.host(this.code.tlbWrite, this.linear("operand", this.effectiveAddress(), width, true), width));
   }
-
-  private memoryPlace(width: number, aligned: boolean): Place<Expression> {
-    const size = width as Width;
-    let proved: Expression | null = null;
-    return {
-      width,
-      isMemory: true,
-      read: () => {
-        if (width === 16) return this.load128("operand", this.effectiveAddress(), aligned);
-        return width === 8 ? this.load64("operand", this.effectiveAddress()) : this.load("operand", this.effectiveAddress(), size);
-      },
-      readForWrite: () => {
-        proved = this.fn.bind(this.host(this.code.tlbWrite, this.linear("operand", this.effectiveAddress(), width, true), width));
-        return this.fn.load(loadOp[size], proved, 0);
-      },
-      write: (_b, value) => {
-        if (proved) this.fn.store(storeOp[size], proved, 0, value);
-        else if (width === 16) this.store128("operand", this.effectiveAddress(), this.fn.bind(value), aligned);
-        else if (width === 8) this.store64("operand", this.effectiveAddress(), this.fn.bind(value));
-        else this.store("operand", this.effectiveAddress(), size, this.fn.bind(value));
-      },
-      address: () => this.effectiveAddress(),
-      number: notMemory,
-    };
-  }
-
-  private packedPlace(address: number, width: number): Place<Expression> {
-    const place = constant(address);
-    const read = () => (width === 16 ? this.stateLoad128(place) : width === 8 ? this.stateLoad64(place) : this.stateLoad(place, 4));
-    return {
-      width, isMemory: false, read, readForWrite: read,
-      write: (_b, value) => {
-        if (width === 16) this.stateStore128(place, value);
-        else if (width === 8) this.stateStore64(place, value);
-        else this.stateStore(place, 4, value);
-      },
-      address: notMemory,
-      number: () => place,
-    };
-  }
-
-  private constantPlace(width: number, number: number, read: () => Expression): Place<Expression> {
-    return { width, isMemory: false, read, readForWrite: read, write: notWritable, address: notMemory, number: () => constant(number) };
-  }
+  loadHost(host: Expression, width: Width): Expression { return this.fn.load(loadOp[width], host, 0); }
+  storeHost(host: Expression, width: Width, value: Expression): void { this.fn.store(storeOp[width], host, 0, value); }
 
   // --- the whole function
 
@@ -702,13 +656,20 @@ export class TranslatorBuilder extends WasmBuilder {
   }
 }
 
-/** The expressions that pending flags are made of. */
-function trees(p: PendingFlags): Expression[] {
-  return p.auxiliary ? [p.x, p.y, p.result, p.auxiliary] : [p.x, p.y, p.result];
+/** Numbers of the locals that pending flags are made of. */
+function localsOf(pending: PendingFlags): number[] {
+  const locals: number[] = [];
+  for (let p: FlagState = pending; p !== null; p = p.previous) {
+    collectLocals(p.x, locals);
+    collectLocals(p.y, locals);
+    collectLocals(p.result, locals);
+    if (p.auxiliary) collectLocals(p.auxiliary, locals);
+  }
+  return locals;
 }
 
-function collectLocals(e: Expression, into: Set<number>): void {
-  if (isLocal(e)) into.add(e.value as number);
+function collectLocals(e: Expression, into: number[]): void {
+  if (isLocal(e)) into.push(e.value as number);
   if (e.a) collectLocals(e.a, into);
   if (e.b) collectLocals(e.b, into);
   if (e.c) collectLocals(e.c, into);
@@ -719,13 +680,134 @@ function contains(e: Expression, part: Expression): boolean {
 }
 
 function isPinned(pending: FlagState, reference: Expression): boolean {
-  for (let p = pending; p !== null; p = p.previous) if (trees(p).some((tree) => contains(tree, reference))) return true;
+  for (let p = pending; p !== null; p = p.previous) {
+    if (contains(p.x, reference) || contains(p.y, reference) || contains(p.result, reference) || (p.auxiliary && contains(p.auxiliary, reference))) return true;
+  }
   return false;
 }
 
-function notMemory(): never {
-  throw new Error("not a memory operand");
+class RegisterPlace implements Place<Expression> {
+  readonly isMemory = false;
+  readonly width: number;
+  private readonly b: TranslatorBuilder;
+  private readonly register: number;
+
+  constructor(b: TranslatorBuilder, register: number, width: number) {
+    this.b = b;
+    this.register = register;
+    this.width = width;
+  }
+
+  read(): Expression { return this.b.gpr(this.register, this.width as Width); }
+  readForWrite(): Expression { return this.read(); }
+  write(_b: unknown, value: Expression): void { this.b.setGpr(this.register, this.width as Width, value); }
+  address(): Expression { return refuse(); }
+  number(): Expression { return constant(this.register); }
 }
-function notWritable(): never {
-  throw new Error("not a writable operand");
+
+class MemoryPlace implements Place<Expression> {
+  readonly isMemory = true;
+  readonly width: number;
+  private readonly b: TranslatorBuilder;
+  private readonly aligned: boolean;
+  private proved: Expression | null = null;
+
+  constructor(b: TranslatorBuilder, width: number, aligned: boolean) {
+    this.b = b;
+    this.width = width;
+    this.aligned = aligned;
+  }
+
+  read(): Expression {
+    const { b, width } = this;
+    if (width === 16) return b.load128("operand", b.effectiveAddress(), this.aligned);
+    return width === 8 ? b.load64("operand", b.effectiveAddress()) : b.load("operand", b.effectiveAddress(), width as Width);
+  }
+  readForWrite(): Expression {
+    this.proved = this.b.hostForWrite(this.width);
+    return this.b.loadHost(this.proved, this.width as Width);
+  }
+  write(_b: unknown, value: Expression): void {
+    const { b, width } = this;
+    if (this.proved) {
+      b.storeHost(this.proved, width as Width, value);
+      return;
+    }
+    const bound = b.let(value);
+    if (width === 16) b.store128("operand", b.effectiveAddress(), bound, this.aligned);
+    else if (width === 8) b.store64("operand", b.effectiveAddress(), bound);
+    else b.store("operand", b.effectiveAddress(), width as Width, bound);
+  }
+  address(): Expression { return this.b.effectiveAddress(); }
+  number(): Expression { return refuse(); }
+}
+
+/** An XMM or MMX register, or its low part. */
+class PackedPlace implements Place<Expression> {
+  readonly isMemory = false;
+  readonly width: number;
+  private readonly b: TranslatorBuilder;
+  private readonly place: Expression;
+
+  constructor(b: TranslatorBuilder, place: Expression, width: number) {
+    this.b = b;
+    this.place = place;
+    this.width = width;
+  }
+
+  read(): Expression {
+    const { b, place, width } = this;
+    return width === 16 ? b.stateLoad128(place) : width === 8 ? b.stateLoad64(place) : b.stateLoad(place, 4);
+  }
+  readForWrite(): Expression { return this.read(); }
+  write(_b: unknown, value: Expression): void {
+    const { b, place, width } = this;
+    if (width === 16) b.stateStore128(place, value);
+    else if (width === 8) b.stateStore64(place, value);
+    else b.stateStore(place, 4, value);
+  }
+  address(): Expression { return refuse(); }
+  number(): Expression { return this.place; }
+}
+
+class SegmentPlace implements Place<Expression> {
+  readonly isMemory = false;
+  readonly width = 2;
+  private readonly b: TranslatorBuilder;
+  private readonly register: number;
+
+  constructor(b: TranslatorBuilder, register: number) {
+    this.b = b;
+    this.register = register;
+  }
+
+  read(): Expression { return this.b.segment(this.register as SegmentRef, SEG_SELECTOR); }
+  readForWrite(): Expression { return this.read(); }
+  write(): void { refuse(); }
+  address(): Expression { return refuse(); }
+  number(): Expression { return constant(this.register); }
+}
+
+/** An immediate, or a register that only its number says. */
+class KnownPlace implements Place<Expression> {
+  readonly isMemory = false;
+  readonly width: number;
+  private readonly known: number;
+  private readonly value: number;
+
+  constructor(width: number, known: number, value: number) {
+    this.width = width;
+    this.known = known;
+    this.value = value;
+  }
+
+  read(): Expression { return constant(this.value); }
+  readForWrite(): Expression { return this.read(); }
+  write(): void { refuse(); }
+  address(): Expression { return refuse(); }
+  number(): Expression { return constant(this.known); }
+}
+
+function refuse(): never {
+  throw new Error("the operand is not of that kind");
 }

@@ -14,7 +14,7 @@ import { ROWS } from "../../src/isa/opcode-map/index.ts";
 
 const MB = 1 << 20, PAGE = 4096;
 const RESULT_BYTES = 128, RAM_BYTES = 64 * MB, LOAD_ADDRESS = MB, ENTRY_FIELD = 0x1c, COUNT_FIELD = 0x20;
-const EPOCH_WORD = 0x2000, JUMP_CACHE = 0x1_0000;
+const JUMP_CACHE = 0x1_0000;
 /** No case takes more instructions than this. */
 const SLICE = 1_000_000;
 const FIELDS = [
@@ -69,7 +69,7 @@ function run(image: Uint8Array, entry: number): Uint8Array {
       readTimestamp: () => 0, floatingPointError: () => {}, notice: () => {},
     },
   });
-  const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd };
+  const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd };
   const core: Core = new Core(cpu, ROWS, areas, { acknowledge: () => 0 }, createHelpers(cpu));
   const flat = { base: 0, limit: 0xffff_ffff }, data = { selector: 0x10, ...flat, access: 0xc093 };
   writeRegisters(cpu, { cs: { selector: 8, ...flat, access: 0xc09b }, ss: data, ds: data, es: data, fs: data, gs: data, cr0: 0x11, eip: entry });

@@ -11,7 +11,7 @@ import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import { CR0, CS, DS, ES, FS, GS, SS } from "../../src/isa/state-layout.ts";
 
 const MB = 1 << 20, PAGE = 4096, WASM_PAGE = 1 << 16;
-const EPOCH_WORD = 0x2000, JUMP_CACHE = 0x1_0000;
+const JUMP_CACHE = 0x1_0000;
 const CR0_PE = 1, CR0_ET = 0x10, CR0_NE = 0x20;
 
 export interface BareCore {
@@ -54,7 +54,7 @@ export function createBareCore(ramBytes: number, floatingPointError: () => void 
       readTimestamp: () => 0, floatingPointError, notice: () => {},
     },
   });
-  const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd };
+  const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd };
   const core = new Core(cpu, ROWS, areas, { acknowledge: () => 0 }, createHelpers(cpu));
   core.deliverExceptions = false;
   cpu.reset();

@@ -16,7 +16,7 @@ import { decoder, PAGE_BYTES, RAM_BYTES, type RandomProgram } from "./random-pro
 import { cr0Of, PAGE_FAULT, type RecordedFault, type RunResult } from "./reference-run.ts";
 
 const MB = 1 << 20, WASM_PAGE = 1 << 16;
-const EPOCH_WORD = 0x2000, JUMP_CACHE = 0x1_0000;
+const JUMP_CACHE = 0x1_0000;
 /** Page directory and table lie behind the program's RAM. */
 const DIRECTORY = RAM_BYTES, PAGE_TABLE = RAM_BYTES + PAGE_BYTES, PHYSICAL_BYTES = RAM_BYTES + 2 * PAGE_BYTES;
 const PRESENT = 1, WRITABLE = 2, USER = 4;
@@ -62,7 +62,7 @@ export class InterpreterMachine {
         readTimestamp: () => 0, floatingPointError: () => {}, notice: () => {},
       },
     });
-    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd, translate: jit !== undefined };
+    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd, translate: jit !== undefined };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, createHelpers(this.cpu));
     if (jit) this.translations = new CodeCache(this.core, memory, memoryPages, jit);
     this.core.deliverExceptions = false;

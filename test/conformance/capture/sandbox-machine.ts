@@ -22,7 +22,7 @@ import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./cas
 import { globalTable, localTable, PAGE_BYTES, REGIONS } from "./sandbox.ts";
 
 const MB = 1 << 20, WASM_PAGE = 1 << 16;
-const EPOCH_WORD = 0x2000, JUMP_CACHE = 0x1_0000;
+const JUMP_CACHE = 0x1_0000;
 const PRESENT = 1, WRITABLE = 2, USER = 4;
 const CR0_PROTECTED = 0x8005_0033 | 0; // PG AM WP NE ET MP PE, as Linux has it
 const PAGE_FAULT = 14;
@@ -86,7 +86,7 @@ export class SandboxMachine {
       },
     });
     const helpers = createHelpers(this.cpu);
-    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, epochWord: EPOCH_WORD, codeCacheBegin, codeCacheEnd };
+    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, helpers);
     this.evaluator = createEvaluator({
       state: this.cpu.state.view, context: CONTEXT_H,
