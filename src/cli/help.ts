@@ -9,6 +9,7 @@ export const USAGE = `trapscope runs an x86 guest and shows what traps.
 
   trapscope run [IMAGE] [options]     boot a disk image, a kernel or a bundled guest
   trapscope info IMAGE [--json]       what a file is, how it would boot, or why not
+  trapscope diff IMAGE --b NAME       the same guest under two techniques: the first difference
   trapscope disasm FILE [options]     instructions in a file
   trapscope COMMAND --help            options of a command
   trapscope --version

@@ -3,6 +3,7 @@
 import { ImageError, UsageError } from "../base/errors.ts";
 import { parseArguments } from "./arguments.ts";
 import { writeDefectReport } from "./defect.ts";
+import { diff } from "./diff.ts";
 import { disasm } from "./disasm.ts";
 import { packageVersion } from "./files.ts";
 import { runHelp, USAGE } from "./help.ts";
@@ -13,7 +14,7 @@ import { Run } from "./run.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 
 /** Commands that are built. */
-const COMMANDS = ["run", "info", "disasm"] as const;
+const COMMANDS = ["run", "info", "diff", "disasm"] as const;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 const DEFAULTS: RunSettings = { technique: "emulate", ring: 1, clock: "virtual" };
 
@@ -25,6 +26,8 @@ export async function main(argv: readonly string[]): Promise<number> {
         return await runCommand(rest);
       case "info":
         return info(rest);
+      case "diff":
+        return diff(rest);
       case "disasm":
         return disasm(rest);
       case "--help": case "-h": case "help":

@@ -4,8 +4,8 @@
 
 import type { Refusal } from "./vmm.ts";
 
-/** Guest instructions without an exit: with the virtual clock, 20 seconds of the guest's time. */
-export const SILENCE = 2e9;
+/** Guest instructions without an exit: with the virtual clock, 10 seconds of the guest's time. */
+export const SILENCE = 1e9;
 
 export interface WatchdogParts {
   /** Instructions that have retired. */
