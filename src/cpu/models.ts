@@ -86,15 +86,12 @@ export function cpuModel(name: CpuModelName): CpuModel {
   return MODELS[name];
 }
 
-/** Instruction sets whose opcode rows are still being written: CPUID is silent about them. */
-const UNREPORTED: ReadonlySet<Feature> = new Set<Feature>(["mmx", "sse", "sse2", "sse3", "clflush", "monitor"]);
-
 /** A word of feature bits. `apic`: the local APIC is there and on. */
 export function featureWord(model: CpuModel, word: FeatureWord, apic: boolean): number {
   let bits = 0;
   for (const feature of model.features) {
     const place = FEATURE_BITS[feature];
-    if (place === null || place[0] !== word || UNREPORTED.has(feature) || (feature === "apic" && !apic)) continue;
+    if (place === null || place[0] !== word || (feature === "apic" && !apic)) continue;
     bits |= 1 << place[1];
   }
   return bits;
