@@ -1,5 +1,7 @@
 // What belongs to the page and not to a machine: settings, the bundled guests, the address bar, isolation.
 
+import { openStorageWorker } from "../client/storage-client.ts";
+import type { OpenStorage } from "../client/storage-client.ts";
 import { openWorkerClient } from "../client/worker-client.ts";
 import type { OpenClient } from "../client/machine-client.ts";
 import { Frames } from "./frames.ts";
@@ -11,19 +13,24 @@ import { Observable } from "./observable.ts";
 import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
 import { SettingsStore } from "./settings.ts";
+import { looksPacked, StorageStore } from "./storage.ts";
 import type { PageParameters } from "./url-parameters.ts";
 import { parsePageParameters } from "./url-parameters.ts";
 
 /** What the page takes from its browser; tests give their own. */
 export interface PageEnvironment {
   readonly openClient: OpenClient;
+  readonly openStorage?: OpenStorage;
   readonly search: string;
   /** Address of the page's own files, ending in a slash. */
   readonly base: string;
-  readonly fetch: (url: string) => Promise<Response>;
+  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
   readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
   readonly isolation: Parameters<typeof findIsolationProblem>[0];
 }
+
+/** Enough to know an archive. */
+const MAGIC_BYTES = 6;
 
 function localStorageOrNull(): Storage | null {
   try {
@@ -35,7 +42,7 @@ function localStorageOrNull(): Storage | null {
 
 export function browserEnvironment(openClient: OpenClient = openWorkerClient): PageEnvironment {
   return {
-    openClient, search: window.location.search, base: import.meta.env.BASE_URL, fetch: (url) => window.fetch(url), storage: localStorageOrNull(),
+    openClient, openStorage: openStorageWorker, search: window.location.search, base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: localStorageOrNull(),
     isolation: {
       isSecureContext: window.isSecureContext, crossOriginIsolated: window.crossOriginIsolated, hasSharedArrayBuffer: "SharedArrayBuffer" in window,
       headers: () => window.fetch(window.location.href, { method: "HEAD" }).then((response) => response.headers, () => null),
@@ -56,7 +63,7 @@ export class Page {
     this.environment = environment;
     this.settings = new SettingsStore(environment.storage);
     this.parameters = parsePageParameters(environment.search);
-    this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() });
+    this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() }, new StorageStore(environment.openStorage ?? null));
     if (this.parameters.view) this.settings.state.patch({ view: this.parameters.view });
   }
 
@@ -119,33 +126,29 @@ export class Page {
     });
   }
 
+  /** In parts where the server can, as a whole where not. */
   private async bootUrl(url: string): Promise<void> {
     const name = new URL(url).pathname.split("/").pop() || "image";
     this.session.dismissProblem();
-    this.session.setBusy(`Downloading ${name}`);
+    this.session.setBusy(`Asking for ${name}`);
+    const size = await this.rangeSize(url);
+    this.session.setBusy(null);
+    const medium = size === null ? await this.session.disks.download(url, name) : { name, data: { url, size } };
+    if (medium) await this.session.offer([medium], null);
+  }
+
+  /** The size of a file that is served in parts and is no archive; null: it must be downloaded. */
+  private async rangeSize(url: string): Promise<number | null> {
     try {
-      const response = await this.environment.fetch(url);
-      if (!response.ok) throw new Error(`The server answered with HTTP ${response.status}.`);
-      const data = await download(response, (bytes, all) => this.session.setBusy(`Downloading ${name}: ${(bytes / 1e6).toFixed(1)}${all > 0 ? ` of ${(all / 1e6).toFixed(1)}` : ""} MB`));
-      await this.session.offer([{ name, data }], null);
-    } catch (error) {
-      const reason = error instanceof TypeError ? "The server does not answer, or does not allow other pages to read the file (CORS)." : error instanceof Error ? error.message : String(error);
-      this.session.showProblem(`${name} could not be downloaded`, reason, "Download it yourself and drop the file on this page.");
+      const response = await this.environment.fetch(url, { headers: { Range: `bytes=0-${MAGIC_BYTES - 1}` } });
+      const match = new RegExp(`^bytes 0-${MAGIC_BYTES - 1}/(\\d+)$`).exec(response.headers.get("Content-Range") ?? "");
+      if (response.status !== 206 || !match) {
+        await response.body?.cancel();
+        return null;
+      }
+      return looksPacked(new Uint8Array(await response.arrayBuffer())) ? null : Number(match[1]);
+    } catch {
+      return null; // the download says why
     }
   }
-}
-
-async function download(response: Response, progress: (bytes: number, all: number) => void): Promise<Blob> {
-  const all = Number(response.headers.get("Content-Length") ?? 0);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0, shown = 0;
-  const reader = response.body?.getReader();
-  for (;;) {
-    const chunk = await reader?.read();
-    if (!chunk || chunk.done) break;
-    parts.push(chunk.value);
-    bytes += chunk.value.length;
-    if (bytes - shown > 1e6) progress((shown = bytes), all);
-  }
-  return new Blob(parts);
 }

@@ -3,11 +3,12 @@
 import type { MachineClient, OpenClient } from "../client/machine-client.ts";
 import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
 import type { MachineEvent, RunState, SharedLayout } from "../protocol/events.ts";
+import type { RemoteFile } from "../protocol/medium.ts";
 import type { DriveName, ImageInfo, MediaTarget } from "../protocol/image-info.ts";
 import { DRIVES } from "../protocol/image-info.ts";
 import { RegisterReader } from "../protocol/register-view.ts";
 import { ScreenReader } from "../protocol/screen-view.ts";
-import { StatsReader } from "../protocol/stats-view.ts";
+import { type LeakDecision, StatsReader } from "../protocol/stats-view.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
 import { exportLog } from "../trace/export.ts";
@@ -18,6 +19,7 @@ import type { TrapFields } from "../trace/trap-fields.ts";
 import type { RowContext } from "../trace/trap-row.ts";
 import { copyFields, TrapRow } from "../trace/trap-row.ts";
 import { ByteStream } from "./byte-stream.ts";
+import { Disks } from "./disks.ts";
 import type { DroppedFile, PlannedFile } from "./drop-plan.ts";
 import { needsQuestion, planDrop } from "./drop-plan.ts";
 import type { GuestCard } from "./guests.ts";
@@ -25,6 +27,7 @@ import { listSource, ringSource } from "./log-source.ts";
 import { MeterStore } from "./meter-store.ts";
 import { Observable } from "./observable.ts";
 import { RegisterStore } from "./register-store.ts";
+import { StorageStore } from "./storage.ts";
 import { TrapStore } from "./trap-store.ts";
 
 export interface BootOptions {
@@ -79,7 +82,7 @@ const LOG_FIRST_BYTES = '{"format":"trapscope-trap-log"';
 
 /** A file as the page got it. */
 export interface GivenFile extends Medium {
-  readonly data: Blob | Uint8Array;
+  readonly data: Blob | Uint8Array | RemoteFile;
 }
 
 export class Session {
@@ -90,6 +93,7 @@ export class Session {
   readonly screen = new Observable<ScreenReader | null>(null);
   readonly serial: readonly [ByteStream, ByteStream] = [new ByteStream(), new ByteStream()];
   readonly debugConsole = new ByteStream();
+  readonly disks: Disks;
   /** Takes a finished export or report. */
   saveFile: (name: string, bytes: Uint8Array) => void = () => {};
   private readonly openClient: OpenClient;
@@ -106,8 +110,13 @@ export class Session {
     this.answered = resolve;
   });
 
-  constructor(openClient: OpenClient, options: BootOptions = DEFAULT_OPTIONS) {
+  constructor(openClient: OpenClient, options: BootOptions = DEFAULT_OPTIONS, storage: StorageStore = new StorageStore(null)) {
     this.openClient = openClient;
+    this.disks = new Disks({
+      send: (command) => this.send(command), identify: (medium) => this.identify(medium), isRunning: () => this.state.get().run?.kind === "running",
+      run: () => this.run(), pause: () => this.pause(), restart: () => this.restart(), notice: (text) => this.notice(text),
+      showProblem: (title, reason, whatToDo, retry) => this.showProblem(title, reason, whatToDo, retry),
+    }, storage);
     this.state = new Observable<SessionState>({
       phase: "empty", machine: null, run: null, techniques: ["emulate"], options, problem: null, question: null, busy: null, notices: [],
     });
@@ -149,16 +158,25 @@ export class Session {
   }
 
   /** Files that a person dropped or chose: boots what is clear, asks about the rest. */
-  async offer(files: readonly GivenFile[], preferred: MediaTarget | null): Promise<void> {
+  async offer(files: readonly (GivenFile | Medium)[], preferred: MediaTarget | null): Promise<void> {
     if (files.length === 0) return;
     if (files.length === 1 && (await this.openLog(files[0]))) return;
     this.state.patch({ busy: files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} files`, question: null });
-    const looked = await Promise.all(files.map(async (medium) => ({ name: medium.name, info: await this.identify(medium) }) satisfies DroppedFile));
+    const unpacked = this.disks.areUnpacked(files) ? files : await this.disks.unpackAll(files);
+    if (!unpacked) return this.state.patch({ busy: null });
+    const looked = await Promise.all(unpacked.map(async (medium) => ({ name: medium.name, info: await this.identify(medium) }) satisfies DroppedFile));
     this.state.patch({ busy: null });
     const plan = planDrop(looked, preferred);
-    const question = { files: plan.map((file, index) => ({ ...file, medium: files[index] })) };
+    const question = { files: plan.map((file, index) => ({ ...file, medium: unpacked[index] })) };
     if (needsQuestion(plan, this.machineExists)) this.state.patch({ question });
     else this.bootPlan(question.files, "", false);
+  }
+
+  /** An image that is kept in the browser's storage. */
+  async bootStored(id: string): Promise<void> {
+    this.disks.storage.closeDialog();
+    const medium = await this.disks.stored(id);
+    if (medium) await this.offer([medium], null);
   }
 
   private get machineExists(): boolean {
@@ -284,8 +302,16 @@ export class Session {
     return this.log && this.stats?.firstLeak(raw) ? copyFields(new TrapRow(raw, this.log.context)) : null;
   }
 
+  /** The first leak that changed what the guest did, and what it decided. */
+  decisiveLeak(): { readonly leak: TrapFields; readonly decision: LeakDecision } | null {
+    const raw = emptyRawTrap();
+    const decision = this.stats?.decisiveLeak(raw);
+    return this.log && decision ? { leak: copyFields(new TrapRow(raw, this.log.context)), decision } : null;
+  }
+
   /** True if the file is an exported log, which is then shown. */
-  private async openLog(file: GivenFile): Promise<boolean> {
+  private async openLog(file: GivenFile | Medium): Promise<boolean> {
+    if (!(file.data instanceof Uint8Array || file.data instanceof Blob)) return false;
     const data = file.data instanceof Uint8Array ? file.data : new Uint8Array(await file.data.slice(0, LOG_FIRST_BYTES.length).arrayBuffer());
     if (data.length < LOG_FIRST_BYTES.length || String.fromCharCode(...data.subarray(0, LOG_FIRST_BYTES.length)) !== LOG_FIRST_BYTES) return false;
     try {
@@ -305,8 +331,8 @@ export class Session {
 
   // --- what a person must see
 
-  showProblem(title: string, reason: string, whatToDo: string): void {
-    this.state.patch({ problem: { title, reason, whatToDo, retry: null, report: null }, busy: null });
+  showProblem(title: string, reason: string, whatToDo: string, retry: Problem["retry"] = null): void {
+    this.state.patch({ problem: { title, reason, whatToDo, retry, report: null }, busy: null });
   }
 
   dismissProblem(): void {
@@ -330,6 +356,7 @@ export class Session {
   // --- events
 
   private onEvent(event: MachineEvent): void {
+    if (this.disks.onEvent(event)) return;
     switch (event.type) {
       case "hello": {
         this.answered();

@@ -13,6 +13,7 @@ import { IsolationPage } from "./panels/IsolationPage.tsx";
 import { Notices } from "./panels/Notices.tsx";
 import { ProblemDialog } from "./panels/ProblemDialog.tsx";
 import { StatusBar } from "./panels/StatusBar.tsx";
+import { StorageDialogs } from "./panels/StorageDialogs.tsx";
 import { TopBar } from "./panels/TopBar.tsx";
 
 export function App({ page }: { readonly page: Page }): React.JSX.Element {
@@ -41,6 +42,7 @@ function Application(): React.JSX.Element {
       <StatusBar />
       <Notices />
       <DropDialog />
+      <StorageDialogs />
       <ProblemDialog />
     </DropZone>
   );

@@ -1,7 +1,11 @@
 // Gives the person a file that the page made.
 
 export function downloadFile(name: string, bytes: Uint8Array): void {
-  const address = URL.createObjectURL(new Blob([new Uint8Array(bytes)]));
+  downloadBlob(name, new Blob([new Uint8Array(bytes)]));
+}
+
+export function downloadBlob(name: string, data: Blob): void {
+  const address = URL.createObjectURL(data);
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

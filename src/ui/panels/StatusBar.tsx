@@ -4,6 +4,7 @@ import { bytes, count, hex4, hex8, seconds, short } from "../format.ts";
 import { useObservable, useSession } from "../hooks.ts";
 import { OUTCOME_TEXTS } from "../texts.ts";
 import type { SessionState } from "../../store/session.ts";
+import { SaveState } from "./DriveMenu.tsx";
 import styles from "./StatusBar.module.css";
 
 function stateText(state: SessionState, waiting: boolean): string {
@@ -49,6 +50,7 @@ export function StatusBar(): React.JSX.Element {
       {machine ? (
         <>
           {dropped > 0 ? <span title="The ring holds the newest 262,144 records; the counters count all of them">{count(dropped)} oldest records dropped</span> : null}
+          <SaveState />
           <span>{short(totals.traps)} traps</span>
           <span>{machine.title} · {bytes(machine.memoryBytes)}</span>
         </>
