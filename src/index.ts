@@ -35,6 +35,8 @@ export interface CreateOptions {
   readonly set?: ProcessorSet;
   /** "virtual" by default: guest time derives from retired instructions. */
   readonly clock?: ClockKind;
+  /** false: everything is interpreted. Nothing but the speed depends on it. */
+  readonly jit?: boolean;
   /** UTC at power-on in milliseconds since 1970. */
   readonly epochMs?: number;
   /** "none": a processor with memory and ports and nothing else, at its reset state. */
@@ -109,6 +111,7 @@ export class TrapscopeMachine {
     this.machine = new Machine({
       memoryBytes, technique: built(options.technique ?? "emulate"), ring: options.ring ?? 1, set: options.set ?? {}, clock: options.clock ?? "virtual",
       ...(options.cpu ? { cpu: options.cpu } : {}),
+      ...(options.jit !== undefined ? { jit: options.jit } : {}),
       wallNs: () => performance.now() * 1e6,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       ...boot,

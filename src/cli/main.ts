@@ -9,7 +9,7 @@ import { packageVersion } from "./files.ts";
 import { runHelp, USAGE } from "./help.ts";
 import { info } from "./info.ts";
 import { EXIT_CODES, type Outcome } from "./outcome.ts";
-import { report, type RunSettings, summary } from "./report.ts";
+import { report, type RunSettings, summary, translationSummary } from "./report.ts";
 import { Run } from "./run.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 
@@ -85,6 +85,7 @@ function finish(run: Run, outcome: Outcome, options: RunOptions): number {
   if (options.screenText && !options.json) process.stdout.write(`${result.screenText ?? "(graphics: --screen FILE.png shows it)"}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
   process.stderr.write(`trapscope: ${summary(line)}\n`);
+  if (options.jitStats) process.stderr.write(`trapscope: ${translationSummary(result.machine)}\n`);
   return line.exitCode;
 }
 

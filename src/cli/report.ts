@@ -70,6 +70,15 @@ function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }
 
+/** What --jit-stats prints. */
+export function translationSummary(machine: Machine): string {
+  const counters = machine.translations?.counters;
+  if (!counters) return "nothing was translated (--jit off).";
+  const { regions, live, instructions, bytes, modules, refused, invalidated } = counters;
+  return `${regions} regions of ${instructions} instructions translated into ${modules} modules of ${(bytes / 1024).toFixed(0)} KB; ` +
+    `${live} live, ${invalidated} dropped because their code changed, ${refused} places left to the interpreter.`;
+}
+
 /** One line for a person. */
 export function summary(result: RunReport): string {
   const numbers = `${result.instructions} instructions in ${result.wallSeconds.toFixed(1)} s, ${result.mips.toFixed(1)} MIPS`;

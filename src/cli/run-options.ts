@@ -35,6 +35,8 @@ export const RUN_OPTIONS = {
   set: { value: "NAME=VALUE", repeats: true, help: "switch of the processor that the monitor runs on, see below" },
   clock: { value: "virtual|real", help: "virtual: time derives from retired instructions, 10 ns each; real: wall time (default: virtual)" },
   rtc: { value: "ISO", help: "UTC at power-on (default: 2003-02-14T14:18:30Z; with --clock real: now)" },
+  jit: { value: "on|off", help: "translate hot code to WebAssembly; nothing but the speed depends on it (default: on)" },
+  "jit-stats": { help: "print at the end what was translated" },
   expect: { value: "TEXT", help: "end with 0 when COM1, COM2, port E9h or a row of the text screen shows TEXT" },
   script: { value: "FILE", help: "wait for texts, type and switch as FILE says" },
   timeout: { value: "SECONDS", help: "give up after this much wall time (default: never)" },
@@ -92,6 +94,8 @@ export interface RunOptions {
   readonly set: ProcessorSet;
   readonly clock: ClockKind;
   readonly epochMs?: number;
+  readonly jit: boolean;
+  readonly jitStats: boolean;
   readonly expect?: string;
   readonly script?: string;
   readonly timeoutSeconds: number;
@@ -137,6 +141,8 @@ export function runOptions(args: Arguments): RunOptions {
     set: processorSet(args.all("set")),
     clock: parseChoice("clock", args.get("clock") ?? "virtual", ["virtual", "real"]),
     ...(rtc === undefined ? {} : { epochMs: epoch(rtc) }),
+    jit: parseChoice("jit", args.get("jit") ?? "on", ["on", "off"]) === "on",
+    jitStats: args.has("jit-stats"),
     ...optional("expect", notEmpty("expect", args.get("expect"))),
     ...optional("script", args.get("script")),
     timeoutSeconds: args.has("timeout") ? parseSeconds("timeout", args.get("timeout")!) : Infinity,

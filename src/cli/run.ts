@@ -56,7 +56,7 @@ export class Run {
     const packets = options.netReplay === undefined ? null : packetsOf(options.netReplay);
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
-      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock,
+      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock, jit: options.jit,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
       ...boot.machine,

@@ -30,6 +30,8 @@ export interface TranslationOptions {
   readonly batch: number;
   /** ... or the first of them has waited for so many instructions. */
   readonly patience: number;
+  /** Names the functions by their places, for profilers. */
+  readonly named?: boolean;
 }
 export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 400, batch: 16, patience: 200_000 };
 
@@ -179,14 +181,16 @@ export class CodeCache implements Translator {
     }
     if (made.length === 0) return;
     const type = module.type([I32], [I32]);
-    made.forEach(({ code }, n) => module.addFunction(type, code, `r${n}`));
+    module.named = this.options.named === true;
+    const names = made.map(({ request }, n) => (module.named ? `${(request.linear >>> 0).toString(16)}@${request.physicalPage.toString(16)}` : `r${n}`));
+    made.forEach(({ code }, n) => module.addFunction(type, code, names[n]));
     const env: Record<string, WebAssembly.ImportValue> = { memory: this.memory };
     for (const definition of shared.keys()) env[definition.name] = this.core.interpreter.sharedCode(definition) as WebAssembly.ImportValue;
     const bytes = module.encode();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.counters.modules++;
     this.counters.bytes += bytes.length;
-    made.forEach(({ region, request }, n) => this.install(region, request, instance.exports[`r${n}`]));
+    made.forEach(({ region, request }, n) => this.install(region, request, instance.exports[names[n]]));
   }
 
   private unit(mode: number): ContextUnit {

@@ -48,7 +48,7 @@ export interface MachineOptions {
   /** Files that the firmware loads in place of booting a drive (firmware/boot-plan.ts). */
   readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource | Uint8Array };
   readonly bootOrder?: BootOrder;
-  /** Hot code is translated to WebAssembly; nothing that the guest or the log shows depends on it. */
+  /** Hot code is translated to WebAssembly, unless this is false; nothing that the guest or the log shows depends on it. */
   readonly jit?: boolean | TranslationOptions;
 }
 
@@ -114,7 +114,7 @@ export class Machine {
     });
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
-    const jit = options.jit ?? false;
+    const jit = options.jit ?? true;
     this.core = new Core(this.cpu, ROWS, { ...map, translate: jit !== false }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
     this.breakpoints = new Breakpoints(this.cpu, this.core);
     this.memory = new GuestMemory(this.cpu, physical);
@@ -226,7 +226,7 @@ export class Machine {
   private runUntil(instructions: number): RunReason {
     const { clock, core } = this;
     if (clock instanceof RealClock) clock.resume();
-    let left = instructions;
+    let left = instructions, fruitless = 0;
     while (left > 0) {
       if (this.ended) return this.ended;
       if (clock instanceof RealClock && this.supervisor.guestContext.get(ACTIVITY) !== 0) clock.catchUp();
@@ -252,7 +252,10 @@ export class Machine {
       if (reason === "halted") {
         const waiting = this.wait();
         if (waiting) return waiting;
-      } else if (reason === "break" && this.takeStop()) return "break";
+      } else if (reason === "break") {
+        fruitless = ran === 0 ? fruitless + 1 : 0;
+        if (this.takeStop() || fruitless > FRUITLESS_BREAKS) return "break";
+      }
     }
     return "budget";
   }
@@ -316,6 +319,8 @@ export class Machine {
 }
 
 const MAX_SLICE = 100_000_000;
+/** Breaks without an instruction in between after which the caller is asked: the guest may be caught in faults that fault. */
+const FRUITLESS_BREAKS = 3;
 
 function requireClock(wallNs: (() => number) | undefined): () => number {
   if (!wallNs) throw new Error("a machine with the real clock needs a wall clock");

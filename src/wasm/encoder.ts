@@ -122,6 +122,8 @@ export class ModuleWriter {
   private readonly bodies: Body[] = [];
   private readonly memoryPages: number;
   private tableSize = 0;
+  /** Writes the names of exported functions for debuggers and profilers, too. */
+  named = false;
 
   /** `memoryPages`: size in 64 KB pages of the imported memory "env"."memory" (its minimum and maximum). */
   constructor(memoryPages: number) {
@@ -214,7 +216,21 @@ export class ModuleWriter {
         w.append(body.code);
       }
     });
+    if (this.named) section(out, 0, (w) => this.writeNames(w));
     return out.take();
+  }
+
+  private writeNames(w: ByteWriter): void {
+    const names = new ByteWriter(256);
+    names.unsigned(this.bodies.length);
+    this.bodies.forEach((body, i) => {
+      names.unsigned(this.imports.length + i);
+      names.name(body.exportName ?? "");
+    });
+    w.name("name");
+    w.byte(1); // function names
+    w.unsigned(names.length);
+    w.append(names);
   }
 }
 
