@@ -4,7 +4,7 @@
 
 import type { Region } from "./device.ts";
 import { PciFunction, type Place } from "./pci-function.ts";
-import { VBE_MEMORY_BYTES } from "./vbe.ts";
+import { VIDEO_MEMORY_BYTES } from "./video-memory.ts";
 
 export interface PciVgaOptions {
   readonly placeFramebuffer: Place;
@@ -25,7 +25,7 @@ export class PciVga extends PciFunction {
       commandMask: 0x0003,
       status: 0x0000,
     });
-    this.defineBar(0, "memory", VBE_MEMORY_BYTES, placeFramebuffer, true);
+    this.defineBar(0, "memory", VIDEO_MEMORY_BYTES, placeFramebuffer, true);
     if (romBytes !== undefined && placeRom !== undefined) this.defineRom(romBytes, placeRom);
   }
 }

@@ -3,8 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { describeDevice, ManualClock } from "./describe-device.ts";
 import { PciVga, romRegion } from "./pci-vga.ts";
-import { VBE_MEMORY_BYTES, Vbe } from "./vbe.ts";
+import { Vbe } from "./vbe.ts";
 import { Vga } from "./vga.ts";
+import { VIDEO_MEMORY_BYTES } from "./video-memory.ts";
 import { MAX_FRAME_BYTES, VgaRenderer } from "./vga-render.ts";
 import { MODES, VgaHost } from "./vga-test-modes.ts";
 
@@ -70,22 +71,22 @@ describe("registers", () => {
     expect(get(0)).toBe(0xb0c2);
     set(0, 0x1234);
     expect(get(0)).toBe(0xb0c2);
-    expect(get(10)).toBe(VBE_MEMORY_BYTES / 65536);
+    expect(get(10)).toBe(VIDEO_MEMORY_BYTES / 65536);
     set(4, 0x02);
-    expect([get(1), get(2), get(3)]).toEqual([1280, 1024, 32]);
+    expect([get(1), get(2), get(3)]).toEqual([1920, 1080, 32]);
     set(4, 0);
     expect([get(1), get(2), get(3)]).toEqual([0, 0, 0]);
   });
 
   it("fit what is asked into what there is", () => {
     mode(5000, 5000, 7);
-    expect([get(1), get(2), get(3)]).toEqual([1280, 1024, 8]);
+    expect([get(1), get(2), get(3)]).toEqual([1920, 1080, 8]);
     mode(800, 600, 32);
-    expect([get(6), get(7)]).toEqual([800, Math.floor(VBE_MEMORY_BYTES / 3200)]);
+    expect([get(6), get(7)]).toEqual([800, Math.floor(VIDEO_MEMORY_BYTES / 3200)]);
     set(6, 1024);
     set(8, 400);
     set(9, 60000);
-    expect([get(6), get(7), get(8), get(9)]).toEqual([1024, 2048, 224, 2048 - 600]);
+    expect([get(6), get(7), get(8), get(9)]).toEqual([1024, 4096, 224, 4096 - 600]);
   });
 });
 
@@ -146,21 +147,43 @@ describe("memory", () => {
   });
 
   it("ends", () => {
-    expect(vbe.framebuffer.read(VBE_MEMORY_BYTES - 2, 4)).toBe(0xffffffff);
-    vbe.framebuffer.write(VBE_MEMORY_BYTES - 2, 4, 0);
-    vbe.framebuffer.write(VBE_MEMORY_BYTES - 2, 2, 0x1234);
-    expect(vbe.framebuffer.read(VBE_MEMORY_BYTES - 2, 2)).toBe(0x1234);
+    expect(vbe.framebuffer.read(VIDEO_MEMORY_BYTES - 2, 4)).toBe(0xffffffff);
+    vbe.framebuffer.write(VIDEO_MEMORY_BYTES - 2, 4, 0);
+    vbe.framebuffer.write(VIDEO_MEMORY_BYTES - 2, 2, 0x1234);
+    expect(vbe.framebuffer.read(VIDEO_MEMORY_BYTES - 2, 2)).toBe(0x1234);
   });
 
   it("is in a snapshot as far as it was used", () => {
     mode(320, 200, 8);
     vbe.framebuffer.write(999, 1, 5);
     const state = vbe.save();
-    expect((state.memory as Uint8Array).length).toBe(1000);
+    expect((state.memory as Uint8Array).length).toBe(4096);
     vbe.reset();
     expect(vbe.framebuffer.read(999, 1)).toBe(0);
     vbe.load(state);
     expect([vbe.framebuffer.read(999, 1), get(1), vbe.active]).toEqual([5, 320, true]);
+  });
+});
+
+describe("changes", () => {
+  const memory = () => vbe.memory;
+
+  it("are noticed at the first store into each page, and again after the picture was drawn", () => {
+    let cleaned = 0;
+    memory().onClean = () => cleaned++;
+    mode(640, 480, 32);
+    renderer.draw(frame);
+    const { stores } = memory();
+    vbe.framebuffer.write(4094, 4, 1);
+    vbe.framebuffer.write(16, 4, 1);
+    expect([memory().stores - stores, memory().isChanged(0), memory().isChanged(1), memory().isChanged(2)]).toEqual([2, true, true, false]);
+    expect([renderer.draw(frame), renderer.draw(frame)]).toEqual([{ width: 640, height: 480 }, null]);
+    expect([cleaned, memory().isChanged(0)]).toEqual([1, false]);
+    // Unseen by the device, as the processor writes a page that counts as changed.
+    vbe.framebuffer.write(0, 4, 1);
+    memory().view.setUint32(4, 0x00ff0000, true);
+    renderer.draw(frame);
+    expect(pixel(1, 0)).toEqual([255, 0, 0, 255]);
   });
 });
 
@@ -171,7 +194,7 @@ describe("PCI function", () => {
     const fn = new PciVga({ placeFramebuffer: (base) => moves.push(["fb", base]), romBytes: bytes, placeRom: (base) => moves.push(["rom", base]) });
     expect([fn.read(0, 4), fn.read(0x0a, 2), bytes]).toEqual([0x11111234, 0x0300, 8192]);
     fn.write(0x10, 4, 0xffffffff);
-    expect(fn.read(0x10, 4)).toBe(0xff800008);
+    expect(fn.read(0x10, 4)).toBe(0xff000008);
     fn.write(0x10, 4, 0xfd000000);
     fn.write(0x30, 4, 0xfebf0001);
     fn.write(4, 1, 3);

@@ -5,13 +5,13 @@
 // Not implemented: 4-bit modes, EDID, the memory-mapped registers of BAR 2. Deviation: the display
 // memory of these modes is not the VGA's planes, so neither sees what the other has left.
 
-import type { Device, DeviceState, Region, Width } from "./device.ts";
+import type { Device, DeviceState, Region } from "./device.ts";
 import { checkedState } from "./device-state.ts";
+import { VIDEO_MEMORY_BYTES, VideoMemory } from "./video-memory.ts";
 import { MAX_FRAME_HEIGHT, MAX_FRAME_WIDTH, type Vga, type VgaExtension } from "./vga.ts";
 
 /** The first port; the interface takes four. */
 export const VBE_FIRST_PORT = 0x1ce;
-export const VBE_MEMORY_BYTES = 8 << 20;
 
 const ID = 0;
 const XRES = 1;
@@ -57,17 +57,15 @@ export class Vbe implements Device, VgaExtension {
   readonly framebuffer: Region;
   /** What the VGA's window at A0000h shows while a mode is on: one bank of 64 KB. */
   readonly window: Region;
-  readonly memory = new Uint8Array(VBE_MEMORY_BYTES);
+  readonly memory: VideoMemory;
 
   private readonly vga: Vga;
-  private readonly view = new DataView(this.memory.buffer);
   private state = freshState();
   private changes = 0;
-  /** The end of what has ever been written: a snapshot needs no more. */
-  private used = 0;
 
-  constructor(vga: Vga) {
+  constructor(vga: Vga, memory = new VideoMemory()) {
     this.vga = vga;
+    this.memory = memory;
     vga.extension = this;
     this.ports = {
       read: (offset, width) => (width === 2 ? (offset === 0 ? this.state.index : this.readRegister()) : 2 ** (8 * width) - 1),
@@ -78,21 +76,20 @@ export class Vbe implements Device, VgaExtension {
       },
     };
     this.framebuffer = {
-      read: (offset, width) => this.readMemory(offset, width),
-      write: (offset, width, value) => this.writeMemory(offset, width, value),
+      read: (offset, width) => memory.read(offset, width),
+      write: (offset, width, value) => memory.write(offset, width, value),
     };
     this.window = {
-      read: (offset, width) => (offset < BANK_BYTES ? this.readMemory(this.bankBase + offset, width) : 2 ** (8 * width) - 1),
+      read: (offset, width) => (offset < BANK_BYTES ? memory.read(this.bankBase + offset, width) : 2 ** (8 * width) - 1),
       write: (offset, width, value) => {
-        if (offset < BANK_BYTES) this.writeMemory(this.bankBase + offset, width, value);
+        if (offset < BANK_BYTES) memory.write(this.bankBase + offset, width, value);
       },
     };
   }
 
   reset(): void {
     this.state = freshState();
-    this.memory.fill(0, 0, this.used);
-    this.used = 0;
+    this.memory.clear();
     this.vga.dac.eightBit = false;
     this.changes++;
   }
@@ -109,7 +106,7 @@ export class Vbe implements Device, VgaExtension {
 
   private readRegister(): number {
     const { index, registers } = this.state;
-    if (index === MEMORY_64K) return VBE_MEMORY_BYTES / BANK_BYTES;
+    if (index === MEMORY_64K) return VIDEO_MEMORY_BYTES / BANK_BYTES;
     if (registers[ENABLE] & GET_CAPABILITIES) {
       if (index === XRES) return MAX_FRAME_WIDTH;
       if (index === YRES) return MAX_FRAME_HEIGHT;
@@ -134,7 +131,7 @@ export class Vbe implements Device, VgaExtension {
         if (this.active) this.fit();
         break;
       case BANK:
-        registers[BANK] = value % (VBE_MEMORY_BYTES / BANK_BYTES);
+        registers[BANK] = value % (VIDEO_MEMORY_BYTES / BANK_BYTES);
         break;
       case ENABLE:
         this.enable(value);
@@ -154,9 +151,7 @@ export class Vbe implements Device, VgaExtension {
     r[X_OFFSET] = 0;
     r[Y_OFFSET] = 0;
     this.fit();
-    if (value & NO_CLEAR) return;
-    this.memory.fill(0, 0, this.used);
-    this.used = 0;
+    if ((value & NO_CLEAR) === 0) this.memory.clear();
   }
 
   /** Brings what was asked for into what there is: sizes that can be drawn, a picture inside the memory. */
@@ -165,7 +160,7 @@ export class Vbe implements Device, VgaExtension {
     r[BPP] = DEPTHS.includes(r[BPP]) ? r[BPP] : 8;
     r[XRES] = Math.max(8, Math.min(MAX_FRAME_WIDTH, r[XRES] & ~7));
     r[VIRTUAL_WIDTH] = Math.max(r[XRES], r[VIRTUAL_WIDTH] & ~7);
-    const lines = Math.floor(VBE_MEMORY_BYTES / this.pitch);
+    const lines = Math.floor(VIDEO_MEMORY_BYTES / this.pitch);
     r[YRES] = Math.max(1, Math.min(MAX_FRAME_HEIGHT, r[YRES], lines));
     r[VIRTUAL_HEIGHT] = Math.min(0xffff, lines);
     r[X_OFFSET] = Math.min(r[X_OFFSET], r[VIRTUAL_WIDTH] - r[XRES]);
@@ -180,28 +175,10 @@ export class Vbe implements Device, VgaExtension {
     return this.state.registers[VIRTUAL_WIDTH] * this.bytesPerPixel;
   }
 
-  // ---- memory ----
-
-  private readMemory(offset: number, width: Width): number {
-    if (offset + width > VBE_MEMORY_BYTES) return 2 ** (8 * width) - 1;
-    if (width === 4) return this.view.getUint32(offset, true);
-    return width === 2 ? this.view.getUint16(offset, true) : this.memory[offset];
-  }
-
-  private writeMemory(offset: number, width: Width, value: number): void {
-    const end = offset + width;
-    if (end > VBE_MEMORY_BYTES) return;
-    if (width === 4) this.view.setUint32(offset, value, true);
-    else if (width === 2) this.view.setUint16(offset, value, true);
-    else this.memory[offset] = value;
-    if (end > this.used) this.used = end;
-    this.changes++;
-  }
-
   // ---- picture ----
 
   get version(): number {
-    return this.changes;
+    return this.changes + this.memory.stores;
   }
 
   size(): { width: number; height: number } {
@@ -210,6 +187,7 @@ export class Vbe implements Device, VgaExtension {
   }
 
   draw(out: Uint32Array): void {
+    this.memory.clean();
     const r = this.state.registers;
     const bytes = this.bytesPerPixel;
     const pixel = this.pixelReader();
@@ -222,7 +200,7 @@ export class Vbe implements Device, VgaExtension {
 
   /** A pixel at a byte offset as 0xAABBGGRR. */
   private pixelReader(): (at: number) => number {
-    const { memory, view } = this;
+    const { bytes: memory, view } = this.memory;
     switch (this.state.registers[BPP]) {
       case 8: {
         const palette = Uint32Array.from({ length: 256 }, (_, i) => this.vga.dac.color(i));
@@ -241,18 +219,17 @@ export class Vbe implements Device, VgaExtension {
 
   save(): DeviceState {
     const { index, registers } = this.state;
-    return { index, registers: registers.slice(), memory: this.memory.slice(0, this.used) };
+    return { index, registers: registers.slice(), memory: this.memory.bytes.slice(0, this.memory.used) };
   }
 
   load(state: DeviceState): void {
     const memory = state.memory;
-    if (!(memory instanceof Uint8Array) || memory.length > VBE_MEMORY_BYTES) throw new Error("snapshot: vbe.memory is not a part of the display memory");
+    if (!(memory instanceof Uint8Array) || memory.length > VIDEO_MEMORY_BYTES) throw new Error("snapshot: vbe.memory is not a part of the display memory");
     const s = checkedState(this.id, freshState(), state);
     if (s.registers.length !== REGISTER_COUNT) throw new Error("snapshot: vbe.registers is not complete");
     this.reset();
     this.state = s;
-    this.memory.set(memory);
-    this.used = memory.length;
+    this.memory.load(memory);
     this.vga.dac.eightBit = (s.registers[ENABLE] & DAC_8BIT) !== 0;
     if (this.active) this.fit();
   }

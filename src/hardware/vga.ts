@@ -69,8 +69,8 @@ function freshState(): VgaState {
 }
 
 /** The largest picture that any mode gives. */
-export const MAX_FRAME_WIDTH = 1280;
-export const MAX_FRAME_HEIGHT = 1024;
+export const MAX_FRAME_WIDTH = 1920;
+export const MAX_FRAME_HEIGHT = 1080;
 
 /** Modes beyond the VGA's own: while one is active, window and picture come from there. */
 export interface VgaExtension {

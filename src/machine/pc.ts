@@ -29,8 +29,9 @@ import { Ps2Mouse } from "../hardware/ps2-mouse.ts";
 import { RtcMc146818a } from "../hardware/rtc-mc146818a.ts";
 import { SystemPorts, WiredOr } from "../hardware/system-ports.ts";
 import { Uart16550a } from "../hardware/uart-16550a.ts";
-import { VBE_FIRST_PORT, VBE_MEMORY_BYTES, Vbe } from "../hardware/vbe.ts";
+import { VBE_FIRST_PORT, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
+import { VIDEO_MEMORY_BYTES } from "../hardware/video-memory.ts";
 import { setUpCmos } from "./cmos-setup.ts";
 import type { BootOrder, DriveName, Drives, DriveSource } from "./drives.ts";
 import { InterruptWiring } from "./interrupt-wiring.ts";
@@ -102,6 +103,9 @@ export class Pc {
     this.bare = !options.firmware;
     const { clock, pins, events, physical, mmio, drives } = options;
     const { io } = this;
+    physical.video.onClean = () => {
+      if (physical.videoMapped) pins.mappingChanged();
+    };
     const mappingChanged = () => pins.mappingChanged();
     this.interrupts = new InterruptWiring({
       clock, mmio, mappingChanged,
@@ -175,7 +179,7 @@ export class Pc {
     );
     this.network.receive = (frame) => nic.receive(frame);
     pci.add(NETWORK_SLOT, 0, this.add(new PciNe2000(placeOn(io, NE2000_PORTS, nic.region))));
-    const vbe = this.add(new Vbe(this.vga));
+    const vbe = this.add(new Vbe(this.vga, physical.video));
     const window = (bytes: number, region: Region): Place => {
       const place = placeOn(mmio, bytes, region);
       return (base) => {
@@ -185,8 +189,12 @@ export class Pc {
     };
     // The ROM of the card is at C0000h from the start; a firmware that makes RAM of that takes it from here.
     const rom = options.firmware?.vgabios && romRegion(options.firmware.vgabios);
+    const placeFramebuffer = window(VIDEO_MEMORY_BYTES, vbe.framebuffer);
     const display = new PciVga({
-      placeFramebuffer: window(VBE_MEMORY_BYTES, vbe.framebuffer),
+      placeFramebuffer: (base) => {
+        physical.placeVideo(base);
+        placeFramebuffer(base);
+      },
       ...(rom ? { romBytes: rom.bytes, placeRom: window(rom.bytes, rom.region) } : {}),
     });
     pci.add(2, 0, this.add(display));

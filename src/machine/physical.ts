@@ -3,6 +3,7 @@
 import type { PhysicalSpace } from "../cpu/physical-space.ts";
 import type { MmioBus } from "../hardware/bus.ts";
 import type { PhysicalMemory, Width } from "../hardware/device.ts";
+import { VIDEO_MEMORY_BYTES, VideoMemory } from "../hardware/video-memory.ts";
 import { type MemoryMap, POOL_BYTES, ROM_BYTES } from "./shared-memory.ts";
 
 const PAGE_SHIFT = 12;
@@ -10,6 +11,8 @@ const VIDEO_FIRST = 0xa0, VIDEO_LAST = 0xbf;
 const SHADOW_FIRST = 0xc0, SHADOW_LAST = 0xff;
 /** Option ROMs live at C0000h in the first part of the ROM area, the system BIOS at its end. */
 const OPTION_ROM_BYTES = 0x2_0000;
+const VIDEO_PAGES = VIDEO_MEMORY_BYTES >>> PAGE_SHIFT;
+const NOWHERE = Infinity;
 /** First physical page of the monitor's pool in the space of context H: no guest RAM reaches it. */
 export const POOL_PAGE = 0x8_0000;
 
@@ -25,6 +28,12 @@ export class GuestPhysical implements PhysicalSpace {
   /** By page C0h-FFh: bit 0 reads from RAM, bit 1 writes to RAM (the PAM registers of the host bridge). */
   private readonly shadow = new Uint8Array(SHADOW_LAST - SHADOW_FIRST + 1);
   private biosBytes = 0;
+  /** Display memory of the linear modes; its stores come through the bus where it is not mapped here. */
+  readonly video: VideoMemory;
+  private videoBase: number | null = null;
+  private videoPage = NOWHERE;
+  /** The processor reaches display memory as it reaches RAM. */
+  videoMapped = true;
   private optionBytes = 0;
   /** Stores by bus masters into pages that hold decoded code. */
   codeWritten: (physical: number, length: number) => void = () => {};
@@ -35,6 +44,7 @@ export class GuestPhysical implements PhysicalSpace {
     this.mmio = mmio;
     this.u8 = new Uint8Array(map.buffer);
     this.ramPages = map.ramBytes >>> PAGE_SHIFT;
+    this.video = new VideoMemory(this.u8.subarray(map.video, map.video + VIDEO_MEMORY_BYTES));
   }
 
   /** System BIOS: ends at FFFFFh and at FFFFFFFFh. */
@@ -56,7 +66,21 @@ export class GuestPhysical implements PhysicalSpace {
     this.shadow.fill((readRam ? 1 : 0) | (writeRam ? 2 : 0), first - SHADOW_FIRST, first - SHADOW_FIRST + (bytes >>> PAGE_SHIFT));
   }
 
+  /** Where the display memory answers. Flush the TLB after it. */
+  placeVideo(base: number | null): void {
+    this.videoBase = base;
+    this.videoPage = base === null || !this.videoMapped ? NOWHERE : base >>> PAGE_SHIFT;
+  }
+
+  /** Under a monitor display memory is a device: every access is the monitor's to see. Flush the TLB after it. */
+  mapVideo(mapped: boolean): void {
+    this.videoMapped = mapped;
+    this.placeVideo(this.videoBase);
+  }
+
   hostPage(page: number): number {
+    const inVideo = page - this.videoPage;
+    if (inVideo >= 0 && inVideo < VIDEO_PAGES) return this.map.video + inVideo * 4096;
     if (page < this.ramPages && (page < VIDEO_FIRST || page > SHADOW_LAST || this.plain)) return this.map.ram + page * 4096;
     if (page >= VIDEO_FIRST && page <= VIDEO_LAST) return 0;
     if (page >= SHADOW_FIRST && page <= SHADOW_LAST) {
@@ -76,6 +100,9 @@ export class GuestPhysical implements PhysicalSpace {
   }
 
   isReadOnly(page: number): boolean {
+    const inVideo = page - this.videoPage;
+    // The first store into a page is noticed, so that the picture is drawn anew.
+    if (inVideo >= 0 && inVideo < VIDEO_PAGES) return !this.video.isChanged(inVideo);
     if (page >= SHADOW_FIRST && page <= SHADOW_LAST && !this.plain) return (this.shadow[page - SHADOW_FIRST]! & 3) !== 3;
     return page >= this.ramPages;
   }

@@ -125,6 +125,8 @@ export class Supervisor {
     const definition = (this.parts.techniques ?? TECHNIQUE_LIST).find(({ id }) => id === this.technique);
     if (!definition) throw new Error(`${this.technique} is not built`);
     counters.set("attached", definition.create ? 1 : 0);
+    this.parts.physical.mapVideo(!definition.create);
+    this.parts.cpu.v.tlb.flushAll();
     if (!definition.create) return;
     const { cpu, core, map, pc, clock, notice } = this.parts;
     this.probes.attach(this.ring);
