@@ -4,12 +4,15 @@
 
 import { describe, expect, it } from "vitest";
 import { InterpreterMachine } from "../support/interpreter-run.ts";
-import { listProgram, randomProgram, type RandomProgram, shrinkProgram } from "../support/random-programs.ts";
+import { STATE_BASE, STATE_BYTES, X87_BASE } from "../../src/isa/state-layout.ts";
+import type { Row } from "../../src/isa/row.ts";
+import { isPlainInteger, listProgram, randomProgram, type RandomProgram, shrinkProgram } from "../support/random-programs.ts";
 import type { RunResult } from "../support/reference-run.ts";
 
 const PROGRAMS = Number(process.env["TRAPSCOPE_AGREEMENT_PROGRAMS"] ?? 300);
 const FIRST_SEED = Number(process.env["TRAPSCOPE_AGREEMENT_SEED"] ?? 1);
 const STEPS = 3000;
+const CR4_OSFXSR = 0x200;
 
 /** The program with a jump back to its start behind it. */
 function round(program: RandomProgram): RandomProgram {
@@ -71,6 +74,31 @@ describe("translator and interpreter agree", () => {
       translated += translator.translations!.counters.instructions;
     });
   }
+
+  it("with x87, MMX and SSE instructions", () => {
+    const translator = new InterpreterMachine({ threshold: 2, batch: 1, patience: 0 });
+    for (const machine of [interpreter, translator]) machine.cr4 = CR4_OSFXSR;
+    const wide = (row: Row) => /^(fpu|mmx|sse)/.test(row.feature ?? "") && !row.sensitivity && row.operands[0] !== "Mp";
+    const registers = ({ core }: InterpreterMachine) => Buffer.from(core.cpu.state.u8.subarray(X87_BASE, STATE_BASE + STATE_BYTES));
+    const compare = (program: RandomProgram) => {
+      let expected: RunResult;
+      try {
+        expected = interpreter.run(round(program), STEPS, 1 << 20);
+      } catch {
+        return ""; // As above.
+      }
+      const actual = translator.run(round(program), STEPS, 1 << 20);
+      const at = registers(interpreter).findIndex((byte, n) => byte !== registers(translator)[n]);
+      return at < 0 ? difference(expected, actual) : `state at ${(X87_BASE - STATE_BASE + at).toString(16)}`;
+    };
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + PROGRAMS / 3; seed++) {
+      const rows = (row: Row) => (seed % 2 === 0 && isPlainInteger(row)) || wide(row);
+      const program = randomProgram(seed, { count: 12 + (seed % 5) * 4, code32: true, segmentation: "flat", rows });
+      if (compare(program) === "") continue;
+      const small = shrinkProgram(program, (candidate) => compare(candidate) !== "");
+      expect.fail(`${listProgram(small)}\n${compare(small)}`);
+    }
+  });
 
   it("translates what it runs", () => {
     expect(translated).toBeGreaterThan(PROGRAMS * 20);

@@ -28,6 +28,9 @@ export class InterpreterMachine {
   private readonly ram: Uint8Array;
   private readonly ramView: DataView;
 
+  /** CR4 when a program begins. */
+  cr4 = 0;
+
   /** `jit`: hot code is translated. */
   constructor(jit?: TranslationOptions) {
     let next = JUMP_CACHE + JUMP_CACHE_BYTES;
@@ -82,7 +85,7 @@ export class InterpreterMachine {
     const { context, state } = cpu;
     context.set(CR0, cr0Of(initialState));
     context.set(CR3, DIRECTORY);
-    context.set(CR4, 0);
+    context.set(CR4, this.cr4);
     context.set(CPL, initialState.cpl);
     initialState.segments.forEach((segment, n) => setSegment(context, n, segment.selector, segment.base, segment.limit, segment.access));
     initialState.registers.forEach((value, n) => state.setGpr(n, value));
