@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import type { AddressInfo } from "node:net";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { build } from "vite";
 
 const FLAGS = [
@@ -19,6 +19,11 @@ export const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-O
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/** A browser whose storage is on the disk and outlives its tabs, as a person's is. */
+export function launchProfile(directory: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(directory, { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, acceptDownloads: true });
 }
 
 /** The page as `npm run build` makes it, in a directory of its own. */

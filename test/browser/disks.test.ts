@@ -1,0 +1,350 @@
+// Disks as a person brings them: containers, archives, images by URL, media changed while the guest runs, and what becomes of
+// the guest's writes. Real files, real input, a real Chromium with a profile on the disk.
+
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { zipSync } from "fflate";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { TEST_DISK_SAYS, testDisk } from "../../src/block/test-disk.ts";
+import { buildPage, dropFiles, ISOLATION, launchProfile, removePage, serialText, serve, type Site, waitForSerial } from "./chromium.ts";
+import { type Journal, journalDisk, readJournal } from "./journal-guest.ts";
+
+const FIXTURES = "src/block/fixtures";
+const CONTAINERS = ["v2.qcow2", "v3.qcow2", "compressed.qcow2", "fixed.vhd", "dynamic.vhd", "sparse.vmdk", "stream.vmdk", "dynamic.vdi", "static.vdi"];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let directory: string, folder: string, site: Site, context: BrowserContext, page: Page;
+const problems: string[] = [];
+
+beforeAll(async () => {
+  directory = await buildPage();
+  site = await serve(directory, ISOLATION);
+});
+afterAll(() => {
+  site?.close();
+  removePage(directory);
+});
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "trapscope-disks-"));
+  context = await launchProfile(join(folder, "profile"));
+  problems.length = 0;
+  page = await open();
+});
+afterEach(async () => {
+  await context.close();
+  rmSync(folder, { recursive: true });
+  expect(problems).toEqual([]);
+});
+
+async function open(): Promise<Page> {
+  const fresh = await context.newPage();
+  await fresh.setViewportSize({ width: 1400, height: 900 });
+  fresh.on("pageerror", (error) => problems.push(error.message));
+  await fresh.goto(site.address);
+  await fresh.waitForSelector("[data-guest=popf]");
+  return fresh;
+}
+
+function file(name: string, bytes: Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+const fixture = (name: string): string => file(name, gunzipSync(readFileSync(`${FIXTURES}/${name}.gz`)));
+
+async function journal(own: Page, steps = 1): Promise<Journal> {
+  let found: Journal | null = null;
+  await expect.poll(async () => {
+    found = readJournal(await allSerial(own));
+    return found ? found.flushed - found.began : -1;
+  }, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(steps);
+  return found as unknown as Journal;
+}
+
+/** The first line scrolls out of the terminal's rows: the test keeps what it has seen of it. */
+const begun = new WeakMap<Page, string>();
+async function allSerial(own: Page): Promise<string> {
+  const shown = await serialText(own);
+  const first = /B( [0-9A-F]{8}){9}\s/.exec(shown);
+  if (first) begun.set(own, first[0]);
+  return (begun.get(own) ?? "") + shown;
+}
+
+const openDrives = async (): Promise<void> => {
+  await page.getByRole("button", { name: "Drives" }).focus();
+  await page.keyboard.press("Enter");
+};
+const drive = (name: string): ReturnType<Page["locator"]> => page.locator(`[data-drive=${name}]`);
+
+async function expectNoViolations(): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
+    return (await axe.run(document, { resultTypes: ["violations"] })).violations.map((violation) => [violation.id, ...violation.nodes.map((node) => node.target.join(" "))]);
+  });
+  expect(found).toEqual([]);
+}
+
+describe("image formats", () => {
+  it.each(CONTAINERS)("%s made by qemu-img boots when it is dropped", async (name) => {
+    await dropFiles(page, [fixture(name)]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+  });
+
+  it.each([["backing.qcow2", "backing file"], ["zstd.qcow2", "zstd"], ["encrypted.qcow2", "encrypted"], ["split.vmdk", "split-s001.vmdk"]])("%s says why not", async (name, reason) => {
+    await dropFiles(page, [fixture(name)]);
+    const dialog = page.locator("dialog");
+    await dialog.waitFor();
+    expect(await dialog.innerText()).toContain(reason);
+  });
+
+  it.each([
+    ["disk.img.gz", () => gzipSync(testDisk())],
+    ["disk.img.xz", () => readFileSync(`${FIXTURES}/disk.img.xz`)],
+    ["disk.zip", () => zipSync({ "read.me": new TextEncoder().encode("words"), "disk.img": testDisk() })],
+    ["stored.zip", () => zipSync({ "disk.img": testDisk() }, { level: 0 })],
+    ["disk.qcow2.gz", () => readFileSync(`${FIXTURES}/v3.qcow2.gz`)],
+  ])("%s is unpacked and boots", async (name, make) => {
+    await dropFiles(page, [file(name, make())]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+  });
+
+  it("an archive of several images asks, and takes the keyboard's answer", async () => {
+    const other = testDisk();
+    other.set(new TextEncoder().encode("another"), 43);
+    await dropFiles(page, [file("two.zip", zipSync({ "one.img": testDisk(), "two.img": other }))]);
+    await page.getByRole("dialog", { name: "Which file of two.zip?" }).waitFor();
+    await page.getByRole("radio", { name: /one.img/ }).focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Take it" }).press("Enter");
+    await waitForSerial(page, "another");
+  });
+
+  it("a damaged archive is refused with its reason", async () => {
+    const packed = gzipSync(testDisk());
+    await dropFiles(page, [file("cut.img.gz", packed.subarray(0, packed.length - 300))]);
+    const dialog = page.getByRole("dialog", { name: "cut.img.gz cannot be unpacked" });
+    await dialog.waitFor();
+    expect(await dialog.innerText()).toMatch(/damaged or truncated/);
+  });
+
+  it("unpacking shows how far it is, and can be canceled", async () => {
+    const large = Buffer.alloc(400 << 20);
+    for (let at = 0; at < large.length; at += 8192) large.writeDoubleLE(at * 1.1, at);
+    await dropFiles(page, [file("large.img.gz", gzipSync(large, { level: 1 }))]);
+    const dialog = page.getByRole("dialog", { name: "Unpacking large.img.gz" });
+    await dialog.waitFor();
+    await expect.poll(() => dialog.innerText(), { timeout: 20_000 }).toMatch(/[1-9]\d* %.*MB/s);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Storage" }).click();
+    await page.getByText("Images that were unpacked or downloaded").waitFor();
+  });
+
+  it("a disk of 200 GB that is almost all hole boots without being read", async () => {
+    const path = file("huge.img", testDisk());
+    truncateSync(path, 200e9);
+    expect(statSync(path).blocks * 512).toBeLessThan(100 << 20);
+    await dropFiles(page, [path]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+  });
+});
+
+describe("what the guest writes", () => {
+  it("is saved, found again, committed and discarded, by the keyboard alone", async () => {
+    const path = file("journal.img", journalDisk());
+    await dropFiles(page, [path]);
+    await journal(page, 3);
+    await page.getByTestId("save-state").waitFor();
+    await page.reload();
+    await page.waitForSelector("[data-guest=popf]");
+    begun.delete(page);
+    await dropFiles(page, [path]);
+    const second = await journal(page, 2);
+    expect(second.began).toBeGreaterThanOrEqual(3);
+
+    await page.locator("body").press("F8"); // stands still
+    await openDrives();
+    await drive("hda").getByText(/changed, saved, not committed/).waitFor();
+    await expectNoViolations();
+    await drive("hda").getByRole("button", { name: "Commit" }).press("Enter");
+    await drive("hda").getByText(/, committed/).waitFor();
+    const committed = (await journal(page)).flushed;
+    await page.keyboard.press("Escape");
+    await page.locator("body").press("F8");
+    await journal(page, committed - second.began + 3);
+    await page.locator("body").press("F8");
+    await openDrives();
+    await drive("hda").getByText(/since the last commit/).waitFor();
+    begun.delete(page);
+    await drive("hda").getByRole("button", { name: "Discard…" }).press("Enter");
+    await drive("hda").getByRole("button", { name: "Discard and restart" }).press("Enter");
+    const third = await journal(page);
+    expect(third.began).toBeGreaterThanOrEqual(committed);
+    expect(third.began).toBeLessThanOrEqual(committed + 1); // a step may have been under way
+  });
+
+  it("comes out with the whole disk, and the image stays as it was", async () => {
+    const image = journalDisk(), path = file("journal.img", image);
+    await dropFiles(page, [path]);
+    await journal(page, 3);
+    await openDrives();
+    const download = page.waitForEvent("download");
+    await drive("hda").getByRole("button", { name: "Export…" }).press("Enter");
+    const bytes = readFileSync(await (await download).path());
+    expect((await download).suggestedFilename()).toBe("journal-changed.img");
+    expect(bytes.length).toBe(image.length);
+    expect(bytes.readUInt32LE(512)).toBeGreaterThanOrEqual(3);
+    image.set(bytes.subarray(0, 32 * 512));
+    expect(Buffer.compare(bytes, image)).toBe(0);
+    expect(Buffer.compare(readFileSync(path), journalDisk())).toBe(0);
+    await journal(page, bytes.readUInt32LE(512) + 2); // it goes on
+  });
+
+  it("of a container comes out as a raw disk", async () => {
+    await dropFiles(page, [fixture("dynamic.vdi")]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    await drive("hda").getByText("Unchanged; changes will be kept in this browser.").waitFor();
+  });
+
+  it("is listed with its size, and deleted; the machine's own is not", async () => {
+    await dropFiles(page, [file("disk.img.gz", gzipSync(journalDisk(7)))]);
+    await journal(page, 2);
+    await openDrives();
+    await page.getByRole("button", { name: "Storage…" }).press("Enter");
+    const dialog = page.getByRole("dialog", { name: "What this browser keeps" });
+    const changes = dialog.getByRole("region", { name: "Saved changes" }), images = dialog.getByRole("region", { name: "Images" });
+    await changes.getByText("in use now").waitFor();
+    expect(await changes.getByRole("button").count()).toBe(0);
+    expect(await images.innerText()).toMatch(/disk\.img 4 MB\s+unpacked from disk\.img\.gz/);
+    await expectNoViolations();
+    await page.reload();
+    await page.waitForSelector("[data-guest=popf]");
+    await page.getByRole("button", { name: "Storage" }).click();
+    begun.delete(page);
+    await images.getByRole("button", { name: "Boot" }).press("Enter");
+    expect((await journal(page)).began).toBeGreaterThanOrEqual(2);
+    await page.reload();
+    await page.waitForSelector("[data-guest=popf]");
+    await page.getByRole("button", { name: "Storage" }).click();
+    for (const region of [changes, images]) {
+      await region.getByRole("button", { name: "Delete…" }).press("Enter");
+      await region.getByRole("button", { name: "Really delete" }).press("Enter");
+      await region.getByRole("button", { name: "Delete…" }).waitFor({ state: "detached" });
+    }
+    await changes.getByText("What guests write to their disks is kept here").waitFor();
+  });
+
+  it("stays in memory, with a word about it, while another tab has the image", async () => {
+    const path = file("journal.img", journalDisk());
+    await dropFiles(page, [path]);
+    await journal(page);
+    const second = await open();
+    await dropFiles(second, [path]);
+    await journal(second);
+    await second.getByText(/Another tab or drive uses this image/).waitFor();
+    await second.getByText("Disk changes in memory only").waitFor();
+  });
+
+  it("stops the guest before the first block is lost when storage is full", async () => {
+    const origin = new URL(site.address).origin;
+    await dropFiles(page, [file("filler.img", fillingDisk())]);
+    await waitForSerial(page, "0");
+    const client = await context.newCDPSession(page);
+    await client.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 3 << 20 });
+    const dialog = page.getByRole("dialog", { name: "The browser's storage is full" });
+    await dialog.waitFor({ timeout: 60_000 });
+    expect(await dialog.innerText()).toContain("Nothing is lost yet");
+    await page.locator("footer [role=status]", { hasText: "paused" }).waitFor();
+    await client.send("Storage.overrideQuotaForOrigin", { origin });
+    await dialog.getByRole("button", { name: "Go on" }).press("Enter");
+    // With room again everything is saved.
+    await page.getByText("Disk changes saved").waitFor({ timeout: 60_000 });
+  });
+});
+
+/** Sends "0", writes every sector of an 8 MB disk from the second one on (int 13h, AH=43h, 32 sectors each), sends "Z", and waits. */
+function fillingDisk(): Uint8Array {
+  const code = `
+    ea057c0000 31c0 8ed8 8ec0 8ed0 bc007c fc 88160006 b030 baf803 ee
+    66c706000510002000 66c706040500000010 66c706080501000000 66c7060c0500000000
+    66813e0805003c0000 7314 be0005 b80043 8a160006 cd13 668306080520 ebe1
+    b05a baf803 ee fb f4 ebfd`.replace(/\s/g, "");
+  const disk = new Uint8Array(8 << 20);
+  disk.set((code.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)));
+  disk.set([0x80, 0, 2, 0, 0x83, 0, 0, 0, 1, 0, 0, 0, 0xff, 0x3f, 0, 0, ...new Array<number>(48).fill(0), 0x55, 0xaa], 446);
+  return disk;
+}
+
+describe("media", () => {
+  it("are swapped while the guest runs", async () => {
+    await dropFiles(page, ["public/guests/tour.img"]);
+    await waitForSerial(page, "t86>");
+    await openDrives();
+    const input = page.getByLabel("Insert into Floppy A");
+    await input.setInputFiles(file("second.img.gz", gzipSync(new Uint8Array(1_474_560))));
+    await drive("fda").getByText("second.img").waitFor();
+    await page.getByLabel("Insert into CD-ROM").setInputFiles(file("notes.txt", new TextEncoder().encode("no disk at all\n".repeat(200))));
+    await page.getByText(/notes\.txt: This is a text file/).waitFor();
+    await drive("fda").getByRole("button", { name: "Eject" }).press("Enter");
+    await drive("fda").getByText("empty").waitFor();
+    await page.locator("footer [role=status]", { hasText: "running" }).or(page.locator("footer [role=status]", { hasText: "waiting" })).waitFor();
+  });
+});
+
+describe("an image by its address", () => {
+  interface Asked { readonly range: string | undefined }
+  let server: Server, asked: Asked[], ranges: boolean;
+
+  beforeEach(async () => {
+    asked = [];
+    ranges = true;
+    const disk = testDisk();
+    server = createServer((request, response) => {
+      const { range } = request.headers;
+      asked.push({ range });
+      const cors = { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Content-Range", "Access-Control-Allow-Headers": "Range" };
+      const match = /^bytes=(\d+)-(\d+)$/.exec(range ?? "");
+      if (request.method === "OPTIONS") return void response.writeHead(204, cors).end();
+      if (!ranges || !match) return void response.writeHead(200, { ...cors, "Content-Length": disk.length }).end(disk);
+      const [first, last] = [Number(match[1]), Number(match[2])], bytes = Buffer.alloc(last - first + 1);
+      bytes.set(disk.subarray(first, last + 1));
+      response.writeHead(206, { ...cors, "Content-Range": `bytes ${first}-${last}/${200e9}`, "Content-Length": bytes.length }).end(bytes);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+  afterEach(() => void server.close());
+
+  const openUrl = async (): Promise<void> => {
+    await page.goto(`${site.address}?image=${encodeURIComponent(`http://127.0.0.1:${(server.address() as AddressInfo).port}/disk.img`)}`);
+    const dialog = page.getByRole("dialog", { name: "Run an image from the network?" });
+    await dialog.waitFor();
+    expect(asked).toEqual([]); // nothing is asked for before the person agreed
+    await dialog.getByRole("button", { name: "Download and boot" }).press("Enter");
+  };
+
+  it("is read in parts where the server can: 200 GB boot with a few requests", async () => {
+    await openUrl();
+    await waitForSerial(page, TEST_DISK_SAYS);
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.every(({ range }) => range !== undefined)).toBe(true);
+  });
+
+  it("is downloaded as a whole where not, and kept", async () => {
+    ranges = false;
+    await openUrl();
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    await page.getByRole("button", { name: "Storage…" }).press("Enter");
+    await page.getByText(/downloaded from http/).waitFor();
+  });
+});
