@@ -14,13 +14,17 @@ import {
   H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEADER_BYTES, LINK_NEVER, LINK_UNRESOLVED, R_HANDLER, R_LINK, R_OFFSET,
   R_REMAINING, RECORD_BYTES,
 } from "../isa/record-layout.ts";
-import { CS, MODE_CODE32, MODE_FLAT, MODE_SINGLE } from "../isa/state-layout.ts";
+import { CS, MODE_CODE32, MODE_FLAT, MODE_SINGLE, MODE_TRANSLATED } from "../isa/state-layout.ts";
+import type { Row } from "../isa/row.ts";
 import type { Cpu } from "./cpu.ts";
+import { recordExit } from "./exceptions.ts";
 import { isConditionalBranch, packRecord } from "./forms.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { GP } from "./processor.ts";
 
 const MAX_BLOCK = 48;
+/** A unit of a translator. */
+const MAX_UNIT = 12;
 const PAGE = 4096;
 const GRANULE_SHIFT = 3;
 /** Room that a block may need: header, records, closing record. */
@@ -58,6 +62,14 @@ export interface TranslatedCode {
   flush(): void;
 }
 
+/** A monitor's translator: what it makes of code in MODE_TRANSLATED. */
+export interface TranslationPass {
+  /** The unit has been asked for; one that has not leaves ("tc-miss"). */
+  admits(physicalPage: number, key: number): boolean;
+  /** What is emitted for an instruction at a physical address. */
+  emit(row: Row, decoded: Decoded, physical: number, mode: number): Row;
+}
+
 /** What `find` gives instead of a record. */
 export const FETCH_FAULT = 0;
 
@@ -76,6 +88,9 @@ export class BlockCache {
   private pages = new Map<number, CodePage>();
   private readonly decoded: Decoded = createDecoded();
   translated: TranslatedCode | null = null;
+  pass: TranslationPass | null = null;
+  /** The unit that was missed last. */
+  missed = { physicalPage: 0, key: 0 };
   private readonly bytes = new Uint8Array(16);
   private readonly view: DataView;
 
@@ -143,6 +158,11 @@ export class BlockCache {
       if (second === 0) return FETCH_FAULT;
       if (second >>> 12 === known.second) return known.record;
       this.drop(known);
+    }
+    if (mode & MODE_TRANSLATED && !this.pass!.admits(physicalPage, key)) {
+      this.missed = { physicalPage, key };
+      recordExit(cpu, "tc-miss", 0, eip);
+      return FETCH_FAULT;
     }
     return this.decode(eip, linear, physicalPage, mode);
   }
@@ -223,7 +243,7 @@ export class BlockCache {
     if (this.next + BLOCK_ROOM > this.end) this.flush();
     const record = this.next + HEADER_BYTES;
     const startOffset = linear & (PAGE - 1);
-    const maximum = mode & MODE_SINGLE ? 1 : MAX_BLOCK;
+    const maximum = mode & MODE_SINGLE ? 1 : mode & MODE_TRANSLATED ? MAX_UNIT : MAX_BLOCK;
     const code32 = (mode & MODE_CODE32) !== 0;
     let at = record;
     let offset = startOffset;
@@ -235,8 +255,7 @@ export class BlockCache {
         if (count === 0) return length === TOO_LONG ? this.tooLong() : this.decodeCrossing(eip, linear, physicalPage, mode);
         break;
       }
-      this.pack(at, offset, mode);
-      const { row } = decoded;
+      const row = this.pack(at, offset, physicalPage, mode);
       open = row !== null && (row.ends !== true || isConditionalBranch(row));
       at += RECORD_BYTES;
       offset += length;
@@ -258,7 +277,7 @@ export class BlockCache {
   private register(block: Block, mode: number): void {
     const { page, key, record } = block;
     page.blocks.set(key, block);
-    this.view.setInt32(record + H_HEAT, this.translated && (mode & MODE_SINGLE) === 0 && block.second < 0 ? this.translated.heatOf(page.physicalPage, key) : 0, true);
+    this.view.setInt32(record + H_HEAT, this.translated && (mode & (MODE_SINGLE | MODE_TRANSLATED)) === 0 && block.second < 0 ? this.translated.heatOf(page.physicalPage, key) : 0, true);
     markGranules(page, block.start, block.end);
     const stale = page.stale.get(key);
     if (!stale) return;
@@ -270,10 +289,13 @@ export class BlockCache {
     }
   }
 
-  private pack(at: number, offset: number, mode: number): void {
+  /** The row whose meaning the record has. */
+  private pack(at: number, offset: number, physicalPage: number, mode: number): Row | null {
     const { decoded } = this;
-    const handler = decoded.row === null ? HANDLER_UNDEFINED : this.interpreter.handlerFor(decoded.row, decoded, mode);
-    packRecord(this.view, at, decoded.row, decoded, handler, offset, mode);
+    const row = decoded.row !== null && mode & MODE_TRANSLATED ? this.pass!.emit(decoded.row, decoded, physicalPage * PAGE + offset, mode) : decoded.row;
+    const handler = row === null ? HANDLER_UNDEFINED : this.interpreter.handlerFor(row, decoded, mode);
+    packRecord(this.view, at, row, decoded, handler, offset, mode);
+    return row;
   }
 
   /** Header, counts and the pseudo-record behind the last instruction. */
@@ -306,7 +328,7 @@ export class BlockCache {
     if (this.next + BLOCK_ROOM > this.end) this.flush();
     const offset = linear & (PAGE - 1);
     const record = this.next + HEADER_BYTES;
-    this.pack(record, offset, mode);
+    this.pack(record, offset, physicalPage, mode);
     this.close(record, record + RECORD_BYTES, 1, offset + length, length, mode);
     this.next = record + 2 * RECORD_BYTES;
     this.interpreter.flush();
@@ -347,7 +369,7 @@ export class BlockCache {
     }
     if (length === TOO_LONG || length === NEEDS_MORE_BYTES) return this.tooLong();
     const record = this.alone;
-    this.pack(record, offset, mode);
+    this.pack(record, offset, physicalPage, mode);
     if (this.view.getInt32(record + R_LINK, true) === LINK_UNRESOLVED) this.view.setInt32(record + R_LINK, LINK_NEVER, true);
     this.close(record, record + RECORD_BYTES, 1, offset + length, length, mode);
     this.view.setInt32(record + RECORD_BYTES + R_LINK, LINK_NEVER, true);

@@ -8,6 +8,7 @@ import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
 import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
+import { EMITTED_ROWS } from "../isa/translation.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
@@ -60,7 +61,7 @@ export const MAX_BUDGET = 0x3000_0000;
 
 /** Helpers after which an interrupt that is pending already may become deliverable, or single-stepping may begin. */
 const OPENS_WINDOW: readonly HelperName[] = [
-  "popFlags", "interruptReturn", "setInterruptFlag", "sysexit", "farJump", "farCall", "farReturn", "softwareInterrupt", "writeDebug",
+  "popFlags", "interruptReturn", "setInterruptFlag", "popGuestFlags", "setGuestInterruptFlag", "sysexit", "farJump", "farCall", "farReturn", "softwareInterrupt", "writeDebug",
 ];
 
 export interface CoreAreas extends InterpreterAreas {
@@ -87,6 +88,8 @@ export class Core {
   private nmiPending = false;
   /** The INTR pin. */
   private intr = false;
+  /** `run` ends early, as if its budget were used up, where this holds after a transfer that may change the privilege. */
+  leaveWhen: (() => boolean) | null = null;
   /** The monitor steps one instruction of the guest: an interrupt waits until the guest runs by itself again. */
   holdInterrupts = false;
   /** Off: `run` may return "budget" when the rest of it is shorter than the next block. */
@@ -109,11 +112,11 @@ export class Core {
       const body = helpers[name];
       wrapped[name] = (...args) => {
         const result = body(...args);
-        if (this.intr || this.nmiPending || this.needsSingle() || cpu.nonRoot?.interruptWindowExiting) this.requestBreak();
+        if (this.intr || this.nmiPending || this.needsSingle() || cpu.nonRoot?.interruptWindowExiting || this.leaveWhen?.()) this.requestBreak();
         return result;
       };
     }
-    this.interpreter = new Interpreter(rows, decoder, areas, {
+    this.interpreter = new Interpreter([...rows, ...EMITTED_ROWS], decoder, areas, {
       slowLoad: (linear, width) => load(cpu, linear, width as Width, cpu.user),
       slowStore: (linear, width, value) => store(cpu, linear, width as Width, value, cpu.user),
       slowLoadForWrite: (linear, width) => (probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
@@ -259,7 +262,7 @@ export class Core {
       const activity = cpu.context.get(ACTIVITY);
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
-      if (state.read(BUDGET) <= 0) return "budget";
+      if (state.read(BUDGET) <= 0 || this.leaveWhen?.()) return "budget";
       const watched = this.isWatched();
       if (watched && this.watch?.before(this.linearEip()) === true) {
         if (!this.holdInterrupts) return "breakpoint";

@@ -1,7 +1,7 @@
 // CpuExit: the processor would have entered CPL 0 while a monitor is attached, or its control block asked it to leave non-root
 // operation. Nothing architectural has changed; the run loop hands the record to the monitor.
 
-export type ExitKind = "exception" | "software-interrupt" | "interrupt" | "sysenter" | "call-gate" | "task-switch" | "vmx";
+export type ExitKind = "exception" | "software-interrupt" | "interrupt" | "sysenter" | "call-gate" | "task-switch" | "vmx" | "callout" | "tc-miss";
 
 /** An event whose delivery an exit cut off: "IDT-vectoring information". */
 export interface CutOffEvent {

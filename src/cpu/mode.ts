@@ -3,7 +3,7 @@
 
 import {
   CPL, CR0, CS, DR7, DS, EFLAGS_AC, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ES, MODE, MODE_CODE32, MODE_FLAT, MODE_HARDWARE,
-  MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_CODE, TLB_READ, TLB_WRITE,
+  MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_TRANSLATED, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_CODE, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import { watchBreakpoints } from "./debug.ts";
 import { CR0_AM, CR0_PE } from "./control-bits.ts";
@@ -30,6 +30,7 @@ export function updateMode(p: Processor): void {
   if (cr0 & CR0_PE) mode |= c.get(EFLAGS_SYSTEM) & EFLAGS_VM ? MODE_V86 : MODE_PROTECTED;
   if (flags & EFLAGS_TF || breakpoints || p.singleInstruction) mode |= MODE_SINGLE;
   if (cpl === 3) mode |= MODE_USER;
+  if (p.translating && c.isHardware) mode |= MODE_TRANSLATED;
   c.set(MODE, mode);
   c.set(TLB_CODE, tables.code);
   c.set(TLB_READ, cpl === 3 ? tables.readUser : tables.readSupervisor);

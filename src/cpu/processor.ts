@@ -99,6 +99,13 @@ export class Processor {
     return this.nonRoot !== null ? EXIT_TASK_SWITCH : -1;
   }
 
+  /** H runs what a translation pass makes of the guest's code. */
+  translating = false;
+  /** An interrupt waits for the guest's IF: translated code that opens it calls the monitor. */
+  guestInterruptWaits = false;
+  /** Instructions that translated code did inline. */
+  inlined = 0;
+
   /** The active context and what belongs to it. */
   context: Context;
   tlb: Tlb;

@@ -137,6 +137,7 @@ export const MODE_V86 = 16;
 export const MODE_SINGLE = 32; // blocks of one instruction (budget, TF, breakpoints)
 export const MODE_HARDWARE = 64; // context H: a monitor is attached
 export const MODE_USER = 128; // CPL 3
+export const MODE_TRANSLATED = 256; // what a translation pass made of the code (cpu/block-cache.ts)
 
 export const EFLAGS_CF = 1, EFLAGS_FIXED = 2, EFLAGS_PF = 4, EFLAGS_AF = 0x10, EFLAGS_ZF = 0x40, EFLAGS_SF = 0x80;
 export const EFLAGS_TF = 0x100, EFLAGS_IF = 0x200, EFLAGS_DF = 0x400, EFLAGS_OF = 0x800, EFLAGS_IOPL = 0x3000, EFLAGS_NT = 0x4000;

@@ -7,6 +7,7 @@ import { ACCESS_DB } from "../cpu/protection.ts";
 import type { Context } from "../cpu/state.ts";
 import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
+import { EMITTED_ROWS } from "../isa/translation.ts";
 import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { Counters } from "../monitor/counters.ts";
 import { MonitorMeter } from "../monitor/meter.ts";
@@ -71,7 +72,7 @@ export class Supervisor {
     this.log = new TrapLog({ buffer: map.buffer, ringBase: map.view.trapRing, siteBase: map.view.trapSites }, this.counters, siteDescriber(this.decoder, this.counters));
     this.probes = new Probes({
       cpu,
-      rows: ROWS,
+      rows: [...ROWS, ...EMITTED_ROWS],
       decoder: this.decoder,
       log: this.log,
       icount: () => core.retired(),

@@ -8,7 +8,7 @@ import type { Decoded } from "../isa/decoded.ts";
 import type { Decoder } from "../isa/decoder.ts";
 import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
 import {
-  ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_SYSENTER, REASON_VMX,
+  ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_CALLOUT, REASON_SYSENTER, REASON_TCMISS, REASON_VMX,
 } from "../protocol/trap-record.ts";
 import { GuestCode } from "./guest-code.ts";
 import type { Technique } from "./techniques/technique.ts";
@@ -151,6 +151,8 @@ export function reasonOf(exit: CpuExit): number {
   switch (exit.kind) {
     case "interrupt": return REASON_IRQ;
     case "software-interrupt": return REASON_INT;
+    case "callout": return REASON_CALLOUT;
+    case "tc-miss": return REASON_TCMISS;
     case "sysenter": return REASON_SYSENTER;
     default: return exit.vector;
   }

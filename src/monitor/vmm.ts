@@ -138,7 +138,7 @@ export class Vmm implements Monitor {
     return this.emulatingSince >= 0;
   }
 
-  emulate(left: number, done: () => boolean): StopReason {
+  emulate(left: number, done: () => boolean, atTransfers = false): StopReason {
     const { cpu, core } = this;
     const { truth } = this.parts.probes;
     const start = core.retired();
@@ -150,11 +150,13 @@ export class Vmm implements Monitor {
         const spent = core.retired() - start;
         if (spent >= left) return;
         cpu.switchContext("V");
-        reason = core.run(Math.min(left - spent, this.untilLook()));
+        core.leaveWhen = atTransfers ? done : null;
+        reason = core.run(atTransfers ? left - spent : Math.min(left - spent, this.untilLook()));
+        core.leaveWhen = null;
         if (reason === "break") core.stop(); // `run` answers it
         this.refuseInnerRing();
         if (reason !== "budget" || this.refusal) return;
-        if (this.isLookDue() && done()) {
+        if ((atTransfers || this.isLookDue()) && done()) {
           this.emulatingSince = -1;
           return;
         }

@@ -20,6 +20,9 @@ import { farCall, farJump, farReturn } from "./far-transfer.ts";
 import { sysenter, sysexit } from "./fast-system-call.ts";
 import { clearInterruptFlag, popFlags, pushFlags, setInterruptFlag } from "./flags.ts";
 import { fpuCheck, sseCheck } from "./fpu.ts";
+import {
+  callout, clearGuestInterruptFlag, guestSelector, popGuestFlags, pushGuestFlags, pushGuestSelector, setGuestInterruptFlag,
+} from "./guest-flags.ts";
 import { withIntercepts } from "./intercepts.ts";
 import { interruptReturn } from "./interrupt-return.ts";
 import { checkIo, portIn, portOut } from "./io.ts";
@@ -156,6 +159,14 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
       deliverVirtualInterrupt(p);
       return 0;
     },
+
+    callout: () => (callout(p), 0),
+    clearGuestInterruptFlag: () => (clearGuestInterruptFlag(p), 0),
+    setGuestInterruptFlag: () => (setGuestInterruptFlag(p), 0),
+    pushGuestFlags: (size) => (pushGuestFlags(p, size as Size), 0),
+    popGuestFlags: (size) => (popGuestFlags(p, size as Size), 0),
+    guestSelector: (index) => guestSelector(p, index),
+    pushGuestSelector: (index, size) => (pushGuestSelector(p, index, size as Size), 0),
 
     fpuCheck: (kind) => (fpuCheck(p, kind), 0),
     sseCheck: (kind) => (sseCheck(p, kind), 0),

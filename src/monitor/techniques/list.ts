@@ -2,9 +2,11 @@
 
 import type { TechniqueId } from "../../protocol/technique.ts";
 import { emulate } from "./emulate.ts";
+import { hybrid } from "./hybrid.ts";
 import { int3 } from "./int3.ts";
 import { scan } from "./scan.ts";
 import type { TechniqueDefinition } from "./technique.ts";
+import { translate } from "./translate.ts";
 import { trap } from "./trap.ts";
 import { vtx } from "./vtx.ts";
 
@@ -13,6 +15,8 @@ export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
   trap,
   int3,
   scan,
+  hybrid,
+  translate,
   vtx,
 ];
 

@@ -44,6 +44,8 @@ export interface Technique {
   readonly hidesCode?: boolean;
   /** Puts the guest's own bytes in the place of what the technique has planted among those at `linear`. V is the active context. */
   originalBytes?(linear: number, bytes: Uint8Array, available: number): void;
+  /** What the technique counts besides exits, by name. */
+  readonly statistics?: Readonly<Record<string, number>>;
   /** The guest's exceptions go to its own handlers on H, without an exit. */
   readonly deliversNatively?: boolean;
 }
@@ -84,8 +86,11 @@ export interface Monitor {
   exitFlags: number;
   /** A run on V goes on. */
   readonly emulating: boolean;
-  /** Runs V itself, at most `left` instructions, until `done`. Where it looks depends on the guest alone, not on how its time is sliced. */
-  emulate(left: number, done: () => boolean): StopReason;
+  /**
+   * Runs V itself, at most `left` instructions, until `done`. Where it looks depends on the guest alone, not on how its time is sliced:
+   * after so many instructions, or (`atTransfers`) wherever the guest's privilege may have changed.
+   */
+  emulate(left: number, done: () => boolean, atTransfers?: boolean): StopReason;
   /** Begins such a run: `Technique.enter` goes on with it. */
   beginEmulation(): void;
   /** Runs H into an exit that the technique has prepared, between two instructions of the guest, and records it. */

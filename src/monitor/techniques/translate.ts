@@ -1,0 +1,185 @@
+// T6, binary translation (VMware, 1998): the guest's kernel code never runs as it is. It is rewritten, a unit at a time, as it is
+// first reached; what would leak or trap becomes inline work on the guest's own state, or a call of the monitor. Direct branches
+// between units are chained, indirect ones are looked up. User code with open interrupts runs directly.
+//
+// Adaptive: an instruction that keeps faulting on watched or device memory is translated again as a callout, and back when it
+// no longer touches any (Adams and Agesen, 2006).
+
+import type { TranslationPass } from "../../cpu/block-cache.ts";
+import type { StopReason } from "../../cpu/core.ts";
+import type { CpuExit } from "../../cpu/exit.ts";
+import type { Decoded } from "../../isa/decoded.ts";
+import type { Row } from "../../isa/row.ts";
+import { sensitivityNote } from "../../isa/sensitivity.ts";
+import { CPL, CR0, CS, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, MODE_V86 } from "../../isa/state-layout.ts";
+import { calloutRow, inlineRow } from "../../isa/translation.ts";
+import type { ActionName } from "../../protocol/trap-record.ts";
+import { Deprivileged } from "../deprivileged.ts";
+import { runsInV86 } from "../limbo.ts";
+import type { Monitor, TechniqueDefinition } from "./technique.ts";
+
+const CR0_PE = 1;
+/** Faults on watched memory after which an instruction calls out, and calls without any after which it faults again. */
+const FAULTS_TO_CALL = 8, QUIET_CALLS = 64;
+/** Stores into a page of translated code after which its units watch over themselves. */
+const STORES_TO_SELF_CHECK = 64;
+/** Exceptions by which the guest asks for its own handler: they run as they are, and leave. */
+const BY_VECTOR: ReadonlySet<string> = new Set(["INT3", "INTO", "BOUND", "INT1"]);
+/** In V86 mode selectors are no privilege: these run as they are. */
+const PLAIN_IN_V86: ReadonlySet<string> = new Set(["MOV", "PUSH", "POP", "LDS", "LES", "LSS", "LFS", "LGS", "RETF", "JMP", "CALL", "ARPL"]);
+
+class Translate extends Deprivileged implements TranslationPass {
+  /** Units that may be translated, by physical page: they were missed once. */
+  private readonly units = new Map<number, Set<number>>();
+  private readonly stores = new Map<number, number>();
+  private readonly selfChecking = new Set<number>();
+  /** Faults on watched memory, and quiet callouts, by the physical address of the instruction. */
+  private readonly faults = new Map<number, number>();
+  private readonly calling = new Map<number, number>();
+  /** The step has touched watched or device memory. */
+  private touched = false;
+  private readonly counts = { units: 0, callouts: 0, retranslated: 0, reverted: 0 };
+
+  constructor(monitor: Monitor) {
+    super(monitor, 1);
+  }
+
+  override attach(): void {
+    super.attach();
+    this.monitor.core.blocks.pass = this;
+  }
+
+  override detach(): void {
+    const { blocks } = this.monitor.core;
+    const pages = [...this.units.keys()];
+    this.units.clear();
+    for (const page of pages) this.cpu.unmarkTraced(page);
+    this.cpu.translating = false;
+    blocks.pass = null;
+    blocks.flush();
+    super.detach();
+  }
+
+  // --- the pass
+
+  admits(physicalPage: number, key: number): boolean {
+    return this.units.get(physicalPage)?.has(key) === true;
+  }
+
+  emit(row: Row, _decoded: Decoded, physical: number, mode: number): Row {
+    if (this.calling.has(physical)) return calloutRow(row);
+    const note = sensitivityNote(row);
+    if (!note || BY_VECTOR.has(row.mnemonic) || row.mnemonic === "ARPL" || row.mnemonic === "SYSENTER") return row;
+    if (mode & MODE_V86 && PLAIN_IN_V86.has(row.mnemonic) && !row.privileged) return row;
+    return inlineRow(row) ?? calloutRow(row);
+  }
+
+  // --- towards H
+
+  override enter(left: number): StopReason | null {
+    const { cpu, monitor } = this;
+    cpu.translating = !this.runsDirectly;
+    cpu.guestInterruptWaits = monitor.interrupts.parked;
+    return super.enter(left);
+  }
+
+  private get runsDirectly(): boolean {
+    const v = this.cpu.v.context, flags = v.get(EFLAGS_SYSTEM);
+    if ((v.get(CR0) & CR0_PE) === 0 || v.get(CPL) !== 3) return false;
+    return runsInV86(v) || ((flags & EFLAGS_IF) !== 0 && (flags & EFLAGS_IOPL) === 0);
+  }
+
+  // --- exits
+
+  override react(exit: CpuExit): ActionName {
+    if (exit.kind === "tc-miss") return this.translateUnit();
+    if (exit.kind === "callout") return this.callout();
+    const action = super.react(exit);
+    if (action === "traced-write" || action === "mmio") this.noteFault();
+    return action;
+  }
+
+  /** Physical address of the instruction at the guest's EIP, -1 where there is none. */
+  private get place(): number {
+    return this.cpu.peekPhysical((this.cpu.v.context.segmentBase(CS) + this.cpu.state.eip) | 0);
+  }
+
+  private translateUnit(): ActionName {
+    const { missed } = this.monitor.core.blocks;
+    let units = this.units.get(missed.physicalPage);
+    if (!units) {
+      this.units.set(missed.physicalPage, (units = new Set()));
+      if (!this.selfChecking.has(missed.physicalPage)) {
+        this.cpu.markTraced(missed.physicalPage);
+        this.paging.protect(missed.physicalPage);
+      }
+    }
+    units.add(missed.key);
+    this.counts.units++;
+    return "callout";
+  }
+
+  private callout(): ActionName {
+    const { place } = this;
+    this.counts.callouts++;
+    const quiet = this.calling.get(place);
+    this.touched = false;
+    this.monitor.step();
+    if (quiet === undefined) return "emulate";
+    if (this.touched) this.calling.set(place, 0);
+    else if (quiet + 1 < QUIET_CALLS) this.calling.set(place, quiet + 1);
+    else {
+      this.calling.delete(place);
+      this.counts.reverted++;
+      this.monitor.core.blocks.invalidate(place, 1);
+    }
+    return "emulate";
+  }
+
+  /** The instruction that left last faulted on watched memory; V has gone past it. */
+  private noteFault(): void {
+    const at = this.faultedAt;
+    if (at < 0) return;
+    const count = (this.faults.get(at) ?? 0) + 1;
+    this.faults.set(at, count);
+    if (count < FAULTS_TO_CALL) return;
+    this.faults.delete(at);
+    this.calling.set(at, 0);
+    this.counts.retranslated++;
+    this.monitor.core.blocks.invalidate(at, 1);
+  }
+  private faultedAt = -1;
+
+  protected override pageFault(linear: number, error: number): ActionName {
+    this.faultedAt = this.place;
+    return super.pageFault(linear, error);
+  }
+
+  // --- the guest's memory
+
+  protected override isTraced(physicalPage: number): boolean {
+    return this.units.has(physicalPage) && !this.selfChecking.has(physicalPage);
+  }
+
+  override written(physical: number, length: number): void {
+    super.written(physical, length);
+    this.touched = true;
+    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
+      const units = this.units.get(page);
+      if (!units) continue;
+      // Units that are gone are missed again; the others stay in the cache.
+      units.clear();
+      const stores = (this.stores.get(page) ?? 0) + 1;
+      this.stores.set(page, stores);
+      if (stores !== STORES_TO_SELF_CHECK) continue;
+      this.selfChecking.add(page);
+      if (!this.descriptors.watched.has(page)) this.cpu.unmarkTraced(page);
+    }
+  }
+
+  get statistics(): Readonly<Record<string, number>> {
+    return { ...this.counts, inlined: this.cpu.inlined };
+  }
+}
+
+export const translate: TechniqueDefinition = { id: "translate", create: (monitor) => new Translate(monitor) };
