@@ -4,7 +4,7 @@ import { parseScript } from "../../src/cli/script.ts";
 import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
 import { GuestScreen } from "../../src/machine/guest-screen.ts";
 import { Machine, type RunReason } from "../../src/machine/machine.ts";
-import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
+import { FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
 import { type ProcessorSet, type Ring, type TechniqueId, withSetting } from "../../src/protocol/technique.ts";
 import { allReasons } from "../../src/protocol/trap-record.ts";
 import { guestImage, PHASE_PORT, parseTechniqueKey } from "./guest-expectations.ts";
@@ -42,6 +42,12 @@ export function countsOf(machine: Machine): Counted {
     leaks: { byInstruction: byInstruction(FAMILY_LEAK) },
     observed: { byInstruction: byInstruction(FAMILY_OBSERVED) },
   };
+}
+
+/** Calls of the monitor by translated code. */
+export function calloutsOf(machine: Machine): number {
+  const stats = new StatsReader(machine.map.buffer, machine.map.view.stats);
+  return stats.mnemonics(FAMILY_CALLOUT).reduce((total, row) => total + row.count, 0);
 }
 
 function difference(before: Table, after: Table): Table {
