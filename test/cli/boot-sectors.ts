@@ -51,6 +51,9 @@ export const maskedGuest = (): Uint8Array => bootSector("b0ff e621 e6a1 fb f4");
 /** jmp $ */
 export const loopGuest = (): Uint8Array => bootSector("ebfe");
 
+/** The handler of #UD is an invalid opcode, on a stack that wraps: no instruction ever completes. mov ss,3000h / [0:18h] = where ud2 is / ud2 */
+export const livelockGuest = (): Uint8Array => bootSector("fa b80030 8ed0 31c0 8ed8 c7061800167c c7061a000000 0f0b");
+
 /** lidt with limit 0 / int3 */
 export const tripleFaultGuest = (): Uint8Array => bootSector("0f011e157c cc 0000 00000000");
 

@@ -3,7 +3,7 @@ import { mkdirSync, openSync, ftruncateSync, closeSync, readFileSync } from "nod
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  blinkGuest, debugGuest, echoGuest, exitGuest, haltGuest, keyGuest, loopGuest, maskedGuest, powerOffGuest, rebootGuest, screenGuest, serialGuest,
+  blinkGuest, debugGuest, echoGuest, exitGuest, haltGuest, keyGuest, livelockGuest, loopGuest, maskedGuest, powerOffGuest, rebootGuest, screenGuest, serialGuest,
   tripleFaultGuest,
 } from "./boot-sectors.ts";
 import { openTrapscope, type Trapscope } from "./trapscope.ts";
@@ -43,6 +43,11 @@ describe("limits", () => {
   it("stops after exactly the instructions that were allowed", async () => {
     const result = await run(loopGuest(), "--max-instructions", "1.5e6");
     expect([result.outcome, result.exitCode, result.instructions]).toEqual(["instruction-limit", 3, 1_500_000]);
+  });
+
+  it.each([["emulate"], ["trap"]])("keeps --timeout under %s where no instruction ever completes", async (technique) => {
+    const result = await run(livelockGuest(), "--timeout", "2", "--technique", technique);
+    expect([result.outcome, result.exitCode]).toEqual(["timeout", 3]);
   });
 
   it.each([["virtual"], ["real"]])("gives up after --timeout with the %s clock", async (clock) => {
