@@ -56,6 +56,8 @@ export interface Translator extends TranslatedCode {
 
 /** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
 const BREAK_BIAS = 0x4000_0000;
+/** Turns of the run loop without an instruction that retires, after which `run` returns "break". */
+const FRUITLESS_TURNS = 100_000;
 /** Largest budget of one `run`. */
 export const MAX_BUDGET = 0x3000_0000;
 
@@ -141,6 +143,10 @@ export class Core {
   /** `run` returns "exception" as soon as one has been delivered, before the handler's first instruction. */
   stopAtException = false;
   private atException = false;
+
+  get interruptRequested(): boolean {
+    return this.intr;
+  }
 
   /** Level of the INTR pin. */
   setIntr(level: boolean): void {
@@ -250,8 +256,15 @@ export class Core {
   private loop(): StopReason {
     const { cpu } = this;
     const { state } = cpu;
+    let budget = state.read(BUDGET), fruitless = 0;
     for (;;) {
       this.unbias();
+      // A guest whose faults fault is not to keep its host from everything else.
+      const left = state.read(BUDGET);
+      if (left !== budget) {
+        budget = left;
+        fruitless = 0;
+      } else if (++fruitless > FRUITLESS_TURNS) return "break";
       if (cpu.exit.pending) return "exit";
       if (this.atException) return "exception";
       if (this.breakPending && !this.holdInterrupts) {

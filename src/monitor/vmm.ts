@@ -26,6 +26,8 @@ export interface Refusal {
 const RUNNING = 0, SHUT_DOWN = 2;
 /** Emulated instructions between two looks at whether H can hold V again: few at first, as most limbos are short. */
 const FIRST_LOOKS = 64, LOOK_EVERY = 256;
+/** Exits without an instruction of the guest in between, after which the host gets a chance to do something else. */
+const FRUITLESS_EXITS = 100_000;
 
 export class Vmm implements Monitor {
   readonly parts: MonitorParts;
@@ -101,28 +103,36 @@ export class Vmm implements Monitor {
     const stopsAtException = core.stopAtException;
     const { meter } = this.parts;
     meter.forget();
+    let progress = core.retired(), fruitless = 0;
     for (;;) {
       if (this.refusal) return "refused";
-      const left = end - core.retired();
-      if (this.interrupts.waits) this.deliverWaiting(left > 0);
+      while (this.interrupts.waits && this.deliverWaiting(end - core.retired() > 0)) {}
       const activity = v.get(ACTIVITY);
       if (activity !== RUNNING) return activity === SHUT_DOWN ? "shutdown" : "halted";
-      if (end - core.retired() <= 0) return "budget";
-      const emulated = this.enter(end - core.retired());
+      const left = Math.max(end - core.retired(), 0);
+      // As the bare processor does, an interrupt that is due goes in before the run ends.
+      if (left === 0 && !core.interruptRequested) return "budget";
+      const emulated = this.enter(left);
       if (emulated !== null) {
         if (emulated === "exception" || emulated === "breakpoint") return emulated;
         if (core.takeStop()) return "break";
+        if (left === 0) return "budget";
         continue;
       }
       core.stopAtException = stopsAtException && technique.deliversNatively === true;
       meter.enters();
-      const reason = core.run(end - core.retired());
+      const reason = core.run(left);
       if (reason === "exit") meter.left();
       core.stopAtException = stopsAtException;
       if (technique.absorb()) this.stale = true;
       if (reason !== "exit") return reason;
       if (this.handle() && stopsAtException) return "exception";
       if (core.takeStop()) return "break";
+      // A guest whose faults fault is not to keep its host from everything else.
+      if (core.retired() !== progress) {
+        progress = core.retired();
+        fruitless = 0;
+      } else if (++fruitless > FRUITLESS_EXITS) return "break";
     }
   }
 
@@ -267,16 +277,17 @@ export class Vmm implements Monitor {
     return delivered ? "deliver-irq" : "park-irq";
   }
 
-  /** What waited for the guest's IF. */
-  private deliverWaiting(roomToStep: boolean): void {
+  /** What waited for the guest's IF. True: V has changed, and there may be more. */
+  private deliverWaiting(roomToStep: boolean): boolean {
     const { truth } = this.parts.probes;
     const cpl = this.cpu.v.context.get(CPL);
     truth.look();
     this.cpu.delivered = null;
-    if (!this.interrupts.deliverWaiting(roomToStep ? this.stepShadowed : null)) return;
+    if (!this.interrupts.deliverWaiting(roomToStep ? this.stepShadowed : null)) return false;
     this.stale = true;
     const changes = changesOf(this.cpu, null, cpl);
     truth.follow(changes.flags, changes.transfer);
+    return true;
   }
 
   /** The instruction behind STI or MOV SS, after which a request that waits may go in. */
