@@ -12,6 +12,7 @@ import { ROWS } from "../isa/opcode-map/index.ts";
 import { ACCESS_DB } from "../cpu/protection.ts";
 import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
 import { writeCodeWindow } from "../protocol/register-view.ts";
+import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
@@ -48,6 +49,8 @@ export interface MachineOptions {
   /** Files that the firmware loads in place of booting a drive (firmware/boot-plan.ts). */
   readonly bootPlan?: { readonly plan: Uint8Array; readonly data: ByteSource | Uint8Array };
   readonly bootOrder?: BootOrder;
+  /** Techniques to choose from; absent: those that are built. */
+  readonly techniques?: readonly TechniqueDefinition[];
   /** Hot code is translated to WebAssembly, unless this is false; nothing that the guest or the log shows depends on it. */
   readonly jit?: boolean | TranslationOptions;
 }
@@ -156,7 +159,10 @@ export class Machine {
       },
     });
     this.supervisor = new Supervisor(
-      { map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text), ...(options.meterNs ? { meterNs: options.meterNs } : {}) },
+      {
+        map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text),
+        ...(options.meterNs ? { meterNs: options.meterNs } : {}), ...(options.techniques ? { techniques: options.techniques } : {}),
+      },
       options.technique,
       options.ring,
       options.set,

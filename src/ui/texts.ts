@@ -7,15 +7,42 @@ import type { ActionName } from "../protocol/trap-record.ts";
 import type { TrapClass } from "../trace/trap-fields.ts";
 
 export const TECHNIQUE_TEXTS: Readonly<Record<TechniqueId, { readonly name: string; readonly line: string }>> = {
-  emulate: { name: "Full emulation", line: "Nothing traps: the guest owns the processor. Sensitive instructions are only observed." },
-  trap: { name: "Trap and emulate", line: "The kernel runs in an outer ring; what faults is emulated, what does not fault leaks." },
-  int3: { name: "INT3 patching", line: "Breakpoints are planted on the instructions that would not trap." },
-  scan: { name: "Scan before execute", line: "Code runs from copies in which everything dangerous is replaced before it is reached." },
-  lite: { name: "Modified guest", line: "A guest built with macros for its few holes; the processor's PVI gives it a virtual IF." },
-  hybrid: { name: "Hybrid accelerator", line: "User code runs directly, the kernel is emulated." },
-  translate: { name: "Binary translation", line: "Kernel code is rewritten on the fly and never executed as it is." },
-  paravirt: { name: "Paravirtualization", line: "A ported kernel asks the monitor instead of trapping into it." },
-  vtx: { name: "Hardware assist", line: "The processor itself keeps two states and exits where the monitor wants." },
+  emulate: {
+    name: "Full emulation",
+    line: "Bochs, 1994. Nothing traps: the guest owns the processor, sensitive instructions are only observed. It runs everything, and says nothing of how a monitor would fare.",
+  },
+  trap: {
+    name: "Trap and emulate",
+    line: "Popek and Goldberg, 1974, on a processor that they rule out. The kernel runs in an outer ring; what faults is emulated, what does not fault leaks.",
+  },
+  int3: {
+    name: "INT3 patching",
+    line: "Peter Kese, plex86 list. Breakpoints over what would leak, in the guest's own memory. It finds only what direct branches lead to, and the guest can read the patches.",
+  },
+  scan: {
+    name: "Scan before execute",
+    line: "plex86, 2000. Code runs from copies in which nothing is left that would leak; instructions and data come from two TLBs. Sound, and slow: every RET breaks.",
+  },
+  lite: {
+    name: "Modified guest",
+    line: "plex86-lite, 2003. A guest built with macros for its few holes; PVI gives its kernel a virtual IF. It cannot run an unmodified kernel, nor 16-bit code.",
+  },
+  hybrid: {
+    name: "Hybrid accelerator",
+    line: "Gregory Alexander, plex86 list, 2003. User code runs directly, the kernel is emulated. No faster where the kernel works; user code can still see SGDT and CPUID.",
+  },
+  translate: {
+    name: "Binary translation",
+    line: "VMware, 1998. Kernel code is rewritten as it is reached and never runs as it is. User code runs directly, and can still see SGDT and CPUID.",
+  },
+  paravirt: {
+    name: "Paravirtualization",
+    line: "Xen, 2003. A ported kernel asks the monitor instead of trapping into it. It refuses every kernel that was not ported.",
+  },
+  vtx: {
+    name: "Hardware assist",
+    line: "Intel VT-x, 2005, with EPT, 2008. The processor keeps two states and leaves where the monitor wants. It needs a processor that history did not have before.",
+  },
 };
 
 export const SWITCH_TEXTS: Readonly<Record<ProcessorSwitch, string>> = {
