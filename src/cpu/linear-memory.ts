@@ -128,9 +128,17 @@ function storeAcross(p: Processor, linear: number, width: Width, value: number, 
   for (let i = 0; i < width; i++) storePhysical(p, i < inFirst ? first + i : second + i - inFirst, 1, (value >>> (8 * i)) & 0xff);
 }
 
+/** Whether 8 or 16 bytes raise #AC, or the page fault that goes before it. The alignment that #GP enforces has been judged by the instruction. */
+function misalignedWide(p: Processor, linear: number, bytes: 8 | 16, write: boolean, user: boolean): boolean {
+  if (!p.alignmentCheck || !user || (linear & (bytes - 1)) === 0) return false;
+  const crosses = (linear & 0xfff) > 4096 - bytes;
+  if (translate(p, linear, write, user) >= 0 && (!crosses || translate(p, (linear + bytes - 1) & ~0xfff, write, user) >= 0)) p.raise(AC, 0);
+  return true;
+}
+
 /** Leaves the value in SLOW_RESULT. Not one access on the bus: two dwords, the first page's fault first. */
 export function load64(p: Processor, linear: number, user: boolean): void {
-  if (misaligned(p, linear, 8, user)) return;
+  if (misalignedWide(p, linear, 8, false, user)) return;
   const low = load(p, linear, 4, user);
   if (p.state.fault !== 0) return;
   const high = load(p, (linear + 4) | 0, 4, user);
@@ -140,22 +148,14 @@ export function load64(p: Processor, linear: number, user: boolean): void {
 }
 
 export function store64(p: Processor, linear: number, low: number, high: number, user: boolean): void {
-  if (misaligned(p, linear, 8, user) || !probeWrite(p, linear, 8, user)) return;
+  if (misalignedWide(p, linear, 8, true, user) || !probeWrite(p, linear, 8, user)) return;
   store(p, linear, 4, low, user);
   store(p, (linear + 4) | 0, 4, high, user);
 }
 
-/** Whether 16 bytes raise #AC, or the page fault that goes before it. The alignment that #GP enforces has been judged by the instruction. */
-function misaligned128(p: Processor, linear: number, write: boolean, user: boolean): boolean {
-  if (!p.alignmentCheck || !user || (linear & 15) === 0) return false;
-  const crosses = (linear & 0xfff) > 4096 - 16;
-  if (translate(p, linear, write, user) >= 0 && (!crosses || translate(p, (linear + 15) & ~0xfff, write, user) >= 0)) p.raise(AC, 0);
-  return true;
-}
-
 /** Leaves the value in SLOW_RESULT. */
 export function load128(p: Processor, linear: number, user: boolean): void {
-  if (misaligned128(p, linear, false, user)) return;
+  if (misalignedWide(p, linear, 16, false, user)) return;
   const word = SLOW_RESULT.offset >> 2;
   for (let n = 0; n < 4; n++) {
     const value = load(p, (linear + 4 * n) | 0, 4, user);
@@ -166,7 +166,7 @@ export function load128(p: Processor, linear: number, user: boolean): void {
 
 /** Stores the value in SLOW_RESULT. */
 export function store128(p: Processor, linear: number, user: boolean): void {
-  if (misaligned128(p, linear, true, user) || !probeWrite(p, linear, 16, user)) return;
+  if (misalignedWide(p, linear, 16, true, user) || !probeWrite(p, linear, 16, user)) return;
   const word = SLOW_RESULT.offset >> 2;
   for (let n = 0; n < 4; n++) store(p, (linear + 4 * n) | 0, 4, p.state.i32[word + n]!, user);
 }

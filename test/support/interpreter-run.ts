@@ -10,10 +10,10 @@ import type { TlbTables } from "../../src/cpu/tlb.ts";
 import { createDecoded } from "../../src/isa/decoder.ts";
 import { CodeCache, type TranslationOptions } from "../../src/jit/code-cache.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
-import { CPL, CR0, CR2, CR3, CR4, CS, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS } from "../../src/isa/state-layout.ts";
+import { CPL, CR0, CR2, CR3, CR4, CS, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS, X87_BASE, XMM_BASE } from "../../src/isa/state-layout.ts";
 import { getEflags, setStatus } from "../../src/cpu/eflags.ts";
 import { decoder, PAGE_BYTES, RAM_BYTES, type RandomProgram } from "./random-programs.ts";
-import { cr0Of, PAGE_FAULT, type RecordedFault, type RunResult } from "./reference-run.ts";
+import { cr0Of, PACKED_BEGIN, PACKED_BYTES, packedFields, PAGE_FAULT, PROGRAM_CR4, type RecordedFault, type RunResult } from "./reference-run.ts";
 
 const MB = 1 << 20, WASM_PAGE = 1 << 16;
 const JUMP_CACHE = 0x1_0000;
@@ -85,7 +85,14 @@ export class InterpreterMachine {
     const { context, state } = cpu;
     context.set(CR0, cr0Of(initialState));
     context.set(CR3, DIRECTORY);
+<<<<<<< ours
     context.set(CR4, this.cr4);
+=======
+    context.set(CR4, PROGRAM_CR4);
+    for (const [field, value] of packedFields(initialState)) state.write(field, value);
+    state.u8.set(initialState.packed.subarray(0, 128), X87_BASE);
+    state.u8.set(initialState.packed.subarray(128), XMM_BASE);
+>>>>>>> theirs
     context.set(CPL, initialState.cpl);
     initialState.segments.forEach((segment, n) => setSegment(context, n, segment.selector, segment.base, segment.limit, segment.access));
     initialState.registers.forEach((value, n) => state.setGpr(n, value));
@@ -122,6 +129,7 @@ export class InterpreterMachine {
       eflags: getEflags(state, context) & (EFLAGS_STATUS | EFLAGS_SHARED_MASK),
       faults, steps,
       memory: this.ram.slice(0, RAM_BYTES),
+      packed: state.u8.slice(PACKED_BEGIN, PACKED_BEGIN + PACKED_BYTES),
     };
   }
 }

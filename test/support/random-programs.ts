@@ -3,6 +3,7 @@
 
 import { createDecoded, createDecoder } from "../../src/isa/decoder.ts";
 import { disassemble } from "../../src/isa/disassembler.ts";
+import { isAligned } from "../../src/isa/operand-location.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../src/isa/row.ts";
 import { DS, EAX, ECX, EDI, EDX, EFLAGS_AC, EFLAGS_STATUS, ES, ESI, ESP, SS } from "../../src/isa/state-layout.ts";
@@ -38,6 +39,9 @@ export interface InitialState {
   readonly segments: readonly SegmentState[];
   readonly isProtected: boolean;
   readonly pages: Uint8Array | null;
+  readonly mxcsr: number;
+  /** R0-R7 in 16 bytes each, then XMM0-XMM7. */
+  readonly packed: Uint8Array;
 }
 
 /** Instructions that stay together. */
@@ -73,7 +77,7 @@ export interface ProgramOptions {
   readonly count: number;
   readonly code32: boolean;
   readonly segmentation?: Segmentation;
-  /** Which rows to draw from; by default `isPlainInteger`. */
+  /** Which rows to draw from; by default `isPlainInteger`. `isPacked` is another choice. */
   readonly rows?: (row: Row) => boolean;
 }
 
@@ -92,6 +96,13 @@ export function isPlainInteger(row: Row): boolean {
   // Loads of segment registers; indirect near jumps.
   if (row.operands[0] === "Sw" || (row.mnemonic === "POP" && /^(ES|SS|DS|FS|GS)$/.test(row.operands[0] ?? ""))) return false;
   return !((row.mnemonic === "JMP" || row.mnemonic === "CALL") && row.operands[0] === "Ev");
+}
+
+const PACKED_FEATURES: ReadonlySet<Row["feature"]> = new Set<Row["feature"]>(["mmx", "sse", "sse2", "sse3", "clflush"]);
+
+/** MMX and SSE: needs the registers of the x87 and XMM besides. */
+export function isPacked(row: Row): boolean {
+  return PACKED_FEATURES.has(row.feature) && !/^D[89A-F]/.test(row.opcode);
 }
 
 export const decoder = createDecoder(ROWS);
@@ -172,6 +183,8 @@ export function randomProgram(seed: number, options: ProgramOptions): RandomProg
     segments: segmentsOf(segmentation, code32, cpl),
     isProtected: segmentation !== "real",
     pages,
+    mxcsr: (random.oneIn(3) ? random.next() & 0xffff : 0x1f80) | (random.next() & 0xe07f),
+    packed: Uint8Array.from(NOISE.subarray(turn % 0x1000, (turn % 0x1000) + 256)),
   };
   return layOut({ seed, code32, segmentation, units, bytes: new Uint8Array(0), codeAddress: CODE, initialState, memory });
 }
@@ -238,7 +251,10 @@ class Generator {
     for (let i = 0; i < 3 && encoding.registerOperand === ESP; i++) encoding = this.encode();
     const before: { bytes: readonly number[] }[] = [];
     const { row } = encoding;
-    if (encoding.memory) before.push(...this.aim(encoding.memory, encoding.bytes));
+    // Where 16 bytes must be aligned, they mostly are: every segment begins at a multiple of 16.
+    const align = row.operands.some(isAligned) && !random.oneIn(8) ? -16 : -1;
+    if (encoding.memory) before.push(...this.aim(encoding.memory, encoding.bytes, align));
+    if (row.mnemonic.startsWith("MASKMOV") && !random.oneIn(8)) before.push(this.move(EDI, this.target(DS)));
     if (row.mnemonic === "XLAT" && !random.oneIn(4)) before.push(this.move(3, this.target(DS)));
     if (row.string) {
       // A count that ends, now and then longer than what runs in one go; pointers into the data, often close together.
@@ -310,11 +326,11 @@ class Generator {
   }
 
   /** Fills in a displacement and mostly sets the address registers so that the operand lies where data is. */
-  private aim(memory: EncodedMemory, bytes: number[]): { bytes: readonly number[] }[] {
+  private aim(memory: EncodedMemory, bytes: number[], align: number): { bytes: readonly number[] }[] {
     const { random } = this;
     const { base, index, scale, displacementBytes } = memory;
     const segment = memory.segmentOverride >= 0 ? memory.segmentOverride : base === 5 || base === 4 ? SS : DS;
-    const target = this.target(segment);
+    const target = this.target(segment) & align;
     const free = base < 0 && index < 0;
     const displacement = free ? target : displacementBytes === 1 ? (random.below(256) << 24) >> 24 : displacementBytes === 0 ? 0 : interestingValue(random) | 0;
     littleEndian(displacement, displacementBytes).forEach((byte, i) => { bytes[memory.displacementAt + i] = byte; });

@@ -5,8 +5,8 @@ import type { Decoded } from "../../src/isa/decoded.ts";
 import { createDecoded, MAX_LENGTH } from "../../src/isa/decoder.ts";
 import { createEvaluator, type Evaluator, type Fault, type GuestMemory, type HelperCallback, type Step } from "../../src/isa/evaluator.ts";
 import {
-  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CPL, CR0, CR2, CR4, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EIP, GPR_BASE, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEG_SELECTOR,
-  SEGMENT_STRIDE,
+  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CPL, CR0, CR2, CR4, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EIP, FCS, FCW, FDP, FDS, type Field, FIP, FOP, FSW, FTOP, FTW,
+  GPR_BASE, MXCSR, SEG_ACCESS, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, X87_BASE, XMM_BASE,
 } from "../../src/isa/state-layout.ts";
 import { decoder, type InitialState, PAGE_BYTES, RAM_BYTES, type RandomProgram } from "./random-programs.ts";
 
@@ -35,7 +35,18 @@ export interface RunResult {
   readonly faults: readonly RecordedFault[];
   readonly steps: number;
   readonly memory: Uint8Array;
+  /** The x87's words and registers, MXCSR and the XMM registers. */
+  readonly packed: Uint8Array;
 }
+
+/** CR4 of every program. */
+export const PROGRAM_CR4 = 0x600; // OSFXSR, OSXMMEXCPT
+/** Words of the x87 and SSE before a program. */
+export function packedFields(initial: InitialState): readonly (readonly [Field, number])[] {
+  return [[FCW, 0x37f], [FSW, 0], [FTOP, 5], [FTW, 0x3c5a], [FIP, 0], [FCS, 0], [FDP, 0], [FDS, 0], [FOP, 0], [MXCSR, initial.mxcsr]];
+}
+/** All of it, in one piece of the state. */
+export const PACKED_BEGIN = X87_BASE, PACKED_BYTES = XMM_BASE + 128 - X87_BASE;
 
 /** A program that wrote into its own code came to an instruction that needs a machine: it ends there. */
 class HelperCalled extends Error {}
@@ -96,7 +107,11 @@ export function createReferenceMachine(program: RandomProgram, helper: HelperCal
     state.setInt32(at + SEG_ACCESS, segment.access, true);
   });
   setContext(CR0.offset, cr0Of(initialState));
-  setContext(CR4.offset, 0);
+  setContext(CR4.offset, PROGRAM_CR4);
+  for (const [field, value] of packedFields(initialState)) state.setInt32(field.offset, value, true);
+  const registers = new Uint8Array(state.buffer);
+  registers.set(initialState.packed.subarray(0, 128), X87_BASE);
+  registers.set(initialState.packed.subarray(128), XMM_BASE);
   setContext(CPL.offset, initialState.cpl);
   state.setInt32(EFLAGS_SHARED.offset, initialState.eflags & EFLAGS_SHARED_MASK, true);
   evaluator.builder.setStatusFlags(initialState.eflags);
@@ -153,5 +168,6 @@ export function runOnEvaluator(program: RandomProgram, maxSteps: number, helper?
     eflags: (evaluator.builder.statusFlags() as number) | state.getInt32(EFLAGS_SHARED.offset, true),
     faults, steps,
     memory: machine.memory,
+    packed: new Uint8Array(state.buffer, PACKED_BEGIN, PACKED_BYTES).slice(),
   };
 }
