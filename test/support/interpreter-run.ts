@@ -85,14 +85,10 @@ export class InterpreterMachine {
     const { context, state } = cpu;
     context.set(CR0, cr0Of(initialState));
     context.set(CR3, DIRECTORY);
-<<<<<<< ours
-    context.set(CR4, this.cr4);
-=======
-    context.set(CR4, PROGRAM_CR4);
+    context.set(CR4, PROGRAM_CR4 | this.cr4);
     for (const [field, value] of packedFields(initialState)) state.write(field, value);
     state.u8.set(initialState.packed.subarray(0, 128), X87_BASE);
     state.u8.set(initialState.packed.subarray(128), XMM_BASE);
->>>>>>> theirs
     context.set(CPL, initialState.cpl);
     initialState.segments.forEach((segment, n) => setSegment(context, n, segment.selector, segment.base, segment.limit, segment.access));
     initialState.registers.forEach((value, n) => state.setGpr(n, value));
