@@ -176,12 +176,12 @@ export function setCodeSegment(p: Processor, selector: number, cpl: number): voi
   p.context.set(CPL, cpl);
 }
 
-/** After a return to an outer ring: data segments that the ring may not use are gone. */
+/** After a return to an outer ring: data segments that the ring may not use are gone, and null selectors are 0 whatever their RPL was. */
 export function dropInnerSegments(p: Processor): void {
   const c = p.context, cpl = c.get(CPL);
   for (const index of [ES, DS, FS, GS]) {
     const access = c.segmentAccess(index);
-    if (!(access & ACCESS_UNUSABLE) && !isConformingCode(access) && dplOf(access) < cpl) setUnusable(c, index, 0);
+    if (access & ACCESS_UNUSABLE || (!isConformingCode(access) && dplOf(access) < cpl)) setUnusable(c, index, 0);
   }
 }
 

@@ -1,0 +1,135 @@
+// Disagreements in which the manual is on our side, or leaves the choice, by what can be seen of them. docs/quirks.md lists them in words.
+
+import type { Difference } from "./lockstep.ts";
+import type { RegisterName } from "./processor-view.ts";
+
+interface Explanation {
+  readonly name: string;
+  /** Only general registers differ: QEMU takes over ours and the program goes on. */
+  readonly continues?: true;
+  applies(d: Difference): boolean;
+}
+
+/** Faults of a segment check, and what their delivery may end in. */
+const SEGMENT_FAULTS: ReadonlySet<number> = new Set([8, 10, 11, 12, 13]);
+const USES_MEMORY = /\[|^(push|pop|call|ret|int|enter|leave|movs|stos|lods|cmps|scas|rep|iret)/;
+const TRANSFERS = /^(call|jmp|int|iret)/;
+const READ_MODIFY_WRITE = /^(lock )?(add|adc|sub|sbb|and|or|xor|inc|dec|neg|not|xchg|xadd|cmpxchg|cmpxchg8b|bts|btr|btc|shl|shr|sar|rol|ror|rcl|rcr) /;
+const STATUS = 0x8d5, UNDEFINED_FLAGS = /^(lock )?(shl|shr|sar|rcl|rcr|rol|ror|shld|shrd|and|or|xor|test|aaa|aas|aad|aam|daa|das|mul|imul|div|idiv|bsf|bsr|bt)/;
+const GENERAL: ReadonlySet<string> = new Set(["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"]);
+
+/** Only general registers differ, and those in the bits of `mask` alone. */
+function differsIn({ fields, ours, qemu }: Difference, mask: number): boolean {
+  return fields.every((name) => GENERAL.has(name) && ((ours[name as RegisterName] ^ qemu[name as RegisterName]) & ~mask) === 0);
+}
+
+export const EXPLANATIONS: readonly Explanation[] = [
+  {
+    name: "LAR: bits 16-19 of the result are undefined",
+    continues: true,
+    applies: (d) => d.text.startsWith("lar") && differsIn(d, 0xf_0000),
+  },
+  {
+    name: "task switch to a 286 TSS: the upper halves of the registers are undefined",
+    continues: true,
+    applies: (d) => differsIn({ ...d, fields: d.fields.filter((name) => name !== "eflags") }, 0xffff_0000) && d.fields.length >= 3 &&
+      ((d.ours.eflags ^ d.qemu.eflags) & 0xffff) === 0 && (d.qemu.cr0 & 8) !== 0,
+  },
+  {
+    name: "flags that the manual leaves undefined",
+    continues: true,
+    applies: (d) => d.fields.length === 1 && d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~STATUS) === 0 && UNDEFINED_FLAGS.test(d.text),
+  },
+  {
+    name: "the frame of a fault behind the commit point of a task switch holds the new task's EIP and flags",
+    continues: true,
+    applies: (d) => d.fields[0] === "frame" && [10, 11, 12, 13].includes(d.exception) && (d.ours.cr0 & 8) !== 0 && TRANSFERS.test(d.text),
+  },
+  {
+    name: "flags that the manual leaves undefined, in the frame of a trap",
+    continues: true,
+    applies: (d) => d.fields[0] === "frame" && d.exception === 1 && UNDEFINED_FLAGS.test(d.text),
+  },
+  {
+    name: "an access that reads and will write is a write for every page that it touches",
+    applies: (d) => d.exception === 14 && d.fields.every((name) => name === "cr2" || name === "frame") && READ_MODIFY_WRITE.test(d.text),
+  },
+  {
+    name: "CMPS reads DS:(E)SI first",
+    applies: (d) => d.text.includes("cmps") && d.exception === 14,
+  },
+  {
+    name: "a reserved bit faults with P set in the error code",
+    applies: (d) => d.fields[0] === "frame" && d.exception === 14 && (d.frames![1][0]! & 9) === 8,
+  },
+  {
+    name: "STI holds interrupts back, not the trap of a single step",
+    applies: (d) => (d.before.eflags & 0x100) !== 0 && d.exception >= 0 && d.text === "sti",
+  },
+  {
+    name: "what the manual calls no instruction is an invalid opcode",
+    applies: (d) => d.text === "(bad)",
+  },
+  {
+    name: "RETF and IRET pop around the end of a 16-bit stack",
+    applies: (d) => /^(retf|iret)/.test(d.text) && (d.before.esp & 0xffff) >= 0xfff0,
+  },
+  {
+    name: "ENTER with a 16-bit stack makes its frame within 64 KB",
+    continues: true,
+    applies: (d) => d.text.startsWith("enter") && differsIn(d, 0xffff_0000),
+  },
+  {
+    name: "a TSS in the LDT is a general protection fault for JMP and CALL",
+    applies: (d) => /^(jmp|call) far/.test(d.text) && d.exception === 13,
+  },
+  {
+    name: "the frame of a far call is written with the privilege of the caller",
+    applies: (d) => d.fields[0] === "frame" && d.exception === 14 && d.text.startsWith("call far"),
+  },
+  {
+    name: "INT1 is an instruction",
+    applies: (d) => d.text === "int1",
+  },
+  {
+    name: "a port where nothing is",
+    continues: true,
+    applies: (d) => d.text.startsWith("in ") && d.fields.length === 1 && d.fields[0] === "eax",
+  },
+  {
+    name: "QEMU checks neither limits nor types of segments in memory accesses",
+    applies: (d) => SEGMENT_FAULTS.has(d.exception) && USES_MEMORY.test(d.text),
+  },
+  {
+    name: "QEMU has no alignment check",
+    applies: (d) => d.exception === 17,
+  },
+  {
+    name: "MOV to and from a control register that there is not is an invalid opcode at every level of privilege",
+    applies: (d) => d.exception === 6 && d.bytes.some((byte, i) => byte === 0x0f && (d.bytes[i + 1]! & 0xfd) === 0x20),
+  },
+  {
+    name: "a return to an outer ring makes null selectors in FS and GS 0",
+    applies: (d) => /^(iret|retf)/.test(d.text) && d.fields.every((name) => (name === "fs" || name === "gs") && d.ours[name] === 0 && d.qemu[name] < 4),
+  },
+  {
+    name: "LTR of a null selector faults",
+    applies: (d) => d.exception >= 0 && d.text.startsWith("ltr"),
+  },
+  {
+    name: "a task switch ends the single step of the task before it",
+    applies: (d) => (d.before.eflags & 0x100) !== 0 && (d.ours.cr0 & 8) !== 0 && TRANSFERS.test(d.text),
+  },
+  {
+    name: "LOCK without a destination in memory that may have it is an invalid opcode",
+    applies: (d) => d.exception >= 0 && d.text.startsWith("lock "),
+  },
+  {
+    name: "LSS opens no shadow: the trap of a single step comes after it",
+    applies: (d) => d.exception === 1 && d.text.startsWith("lss "),
+  },
+];
+
+export function explain(d: Difference): Explanation | null {
+  return EXPLANATIONS.find((explanation) => explanation.applies(d)) ?? null;
+}

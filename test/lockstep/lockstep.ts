@@ -1,0 +1,162 @@
+// One program on both sides, instruction by instruction, until it ends or they differ.
+
+import { disassembleBytes } from "../../src/trace/instruction.ts";
+import { COMPARED_BYTES, PAGE_TABLES, SLOT_COUNT, SLOTS, slotAt } from "./layout.ts";
+import type { Ours } from "./ours.ts";
+import type { Program } from "./program.ts";
+import { type ProcessorView, REGISTERS } from "./processor-view.ts";
+import { explain } from "./explanations.ts";
+import type { Qemu } from "./qemu.ts";
+
+const MAXIMUM_STEPS = 400;
+/** RF: QEMU 7 neither clears it after an instruction nor sets it in the images of faults. */
+const IGNORED_FLAGS = 0x1_0000;
+const BENIGN_MEMORY = "memory at the end: RF in stored images, W in error codes of accesses that read and will write, accessed bits of pages that a refused access began in";
+const ACCESSED = 0x20;
+/** Until DR7 is clear. */
+const FIRST_STEPS = 4;
+/** Code that was entered in its middle may repeat itself for hours. */
+const MAXIMUM_REPETITIONS = 2048;
+/** Of an exception frame: error code, EIP, CS, EFLAGS, ESP, SS. */
+const FRAME_BYTES = 24;
+/** Offsets from which on a stack may wrap around into what is a ROM there. */
+const NEAR_THE_TOP = 0xff00_0000;
+const SEGMENTS = ["cs", "ss", "ds", "es", "fs", "gs"] as const;
+const HIGHEST_SEGMENT = 0x8f00;
+
+export type Verdict =
+  | { readonly kind: "agree"; readonly steps: number; readonly notes?: readonly string[] }
+  | { readonly kind: "explained"; readonly steps: number; readonly why: string }
+  | { readonly kind: "differ"; readonly steps: number; readonly report: string; readonly qemuLost?: true };
+
+/** What is known when both sides have come apart. */
+export interface Difference {
+  readonly program: Program;
+  /** The instruction's bytes at the linear address where both were, and the text. */
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly before: ProcessorView;
+  readonly ours: ProcessorView;
+  readonly qemu: ProcessorView;
+  /** Names of registers that differ; "memory". */
+  readonly fields: readonly string[];
+  /** Physical addresses of memory that differs. */
+  readonly memory: readonly number[];
+  /** Instructions that led here. */
+  readonly path: readonly string[];
+  /** Vector of the exception that ours took, or -1. */
+  readonly exception: number;
+  /** Ours and QEMU's. */
+  readonly frames?: readonly [Uint8Array, Uint8Array];
+}
+
+export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Promise<Verdict> {
+  ours.writeMemory(0, program.memory);
+  ours.reset(program.entry);
+  await qemu.gdb.writeMemory(0, program.memory);
+  await qemu.reset(program.entry);
+  const end = slotAt(SLOT_COUNT - 1);
+  const path: string[] = [], notes: string[] = [];
+  let before = ours.view();
+  for (let steps = 0; steps < MAXIMUM_STEPS; steps++) {
+    const { linear, bytes, code32 } = ours.place();
+    if (linear === end) return finish(program, ours, qemu, steps, before, notes);
+    path.push(`${before.cs.toString(16)}:${before.eip.toString(16)} ${disassembleBytes(bytes, before.eip, code32)}`);
+    if (isRepeated(bytes) && before.ecx > MAXIMUM_REPETITIONS) return { kind: "agree", steps, notes };
+    const outcome = ours.step();
+    // A processor that waits or has shut down answers no stub.
+    if (outcome.end !== "done") return { kind: "agree", steps };
+    const now = ours.view();
+    if (!(await qemu.gdb.step())) {
+      return { kind: "differ", steps, qemuLost: true, report: `${program.kind} seed ${program.seed}, step ${steps}: QEMU shut down, ours: exception ${outcome.exception}, now ${now.cs.toString(16)}:${now.eip.toString(16)} ss:esp ${now.ss.toString(16)}:${now.esp.toString(16)}; after ${path.slice(-4).join("; ")}` };
+    }
+    let other = await qemu.view();
+    // At times a step of QEMU does not get to the instruction.
+    for (let n = 0; n < 2 && isSame(other, before) && !isSame(now, before); n++) {
+      await qemu.gdb.step();
+      other = await qemu.view();
+    }
+    for (let n = 0; n < MAXIMUM_REPETITIONS && isRepeated(bytes) && other.eip === before.eip && other.cs === before.cs && now.eip !== before.eip; n++) {
+      await qemu.gdb.step();
+      other = await qemu.view();
+    }
+    const fields = REGISTERS.filter((name) => (name === "eflags" ? (now.eflags ^ other.eflags) & ~IGNORED_FLAGS : now[name] !== other[name]));
+    if (fields.length > 0) {
+      // What the program before has left in the debug registers.
+      if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
+      const difference: Difference = { program, bytes, text: disassembleBytes(bytes, before.eip, code32), before, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const explanation = explain(difference);
+      if (!explanation?.continues) return judge(difference, steps);
+      notes.push(explanation.name);
+      await qemu.adopt(now);
+    } else if ((now.cr0 & 1) === 0 || (now.eflags & 0x2_0000) !== 0) {
+      // Beyond lies what is RAM here and ROM there.
+      if (SEGMENTS.some((name) => now[name] > HIGHEST_SEGMENT)) return { kind: "agree", steps, notes };
+    }
+        if (now.esp >= NEAR_THE_TOP) return { kind: "agree", steps, notes };
+    const top = outcome.exception >= 0 ? ours.stackTop() : -1;
+    if (top >= 0 && top + FRAME_BYTES <= COMPARED_BYTES) {
+      const mine = ours.readMemory(top, FRAME_BYTES), theirs = await qemu.gdb.readMemory(top, FRAME_BYTES);
+      const memory = Array.from(mine.keys()).filter((i) => isChange(mine[i]!, theirs[i]!)).map((i) => top + i);
+      if (memory.length > 0) {
+        const difference: Difference = { program, bytes, text: disassembleBytes(bytes, before.eip, code32), before, ours: now, qemu: other, fields: ["frame"], memory, exception: outcome.exception, path: path.slice(-6, -1), frames: [mine, theirs] };
+        const explanation = explain(difference);
+        if (!explanation?.continues) return judge(difference, steps);
+        notes.push(explanation.name);
+        await qemu.gdb.writeMemory(top, mine);
+      }
+    }
+    before = now;
+  }
+  return finish(program, ours, qemu, MAXIMUM_STEPS, before, notes);
+}
+
+function isSame(a: ProcessorView, b: ProcessorView): boolean {
+  return REGISTERS.every((name) => (name === "eflags" ? ((a[name] ^ b[name]) & ~IGNORED_FLAGS) === 0 : a[name] === b[name]));
+}
+
+/** Whether a byte differs by more than RF in an image or the W bit of an error code, which QEMU leaves out. */
+function isChange(mine: number, other: number): boolean {
+  const more = mine & ~other;
+  return mine !== other && ((other & ~mine) !== 0 || (more !== 1 && more !== 2));
+}
+
+function isRepeated(bytes: Uint8Array): boolean {
+  return bytes.slice(0, 4).some((byte) => byte === 0xf2 || byte === 0xf3);
+}
+
+/** RAM at the end. Bit 16 of a stored EFLAGS image is RF. */
+async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, before: ProcessorView, notes: readonly string[]): Promise<Verdict> {
+  const mine = ours.readMemory(0, COMPARED_BYTES), other = await qemu.gdb.readMemory(0, COMPARED_BYTES);
+  const memory: number[] = [];
+  let benign = 0;
+  for (let at = 0; at < COMPARED_BYTES; at++) {
+    if (mine[at] === other[at]) continue;
+    const isTable = at >= PAGE_TABLES && at < SLOTS;
+    if (isTable ? (mine[at]! ^ other[at]!) !== ACCESSED : isChange(mine[at]!, other[at]!)) memory.push(at);
+    else benign++;
+  }
+  if (memory.length === 0) return { kind: "agree", steps, notes: benign === 0 ? notes : [...notes, BENIGN_MEMORY] };
+  return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [] }, steps, mine, other);
+}
+
+function judge(difference: Difference, steps: number, mine?: Uint8Array, other?: Uint8Array): Verdict {
+  const why = explain(difference);
+  if (why !== null) return { kind: "explained", steps, why: why.name };
+  const { program, text, bytes, before, fields, ours, qemu, exception, memory } = difference;
+  const hex = (n: number): string => (n >>> 0).toString(16);
+  const lines = [
+    `${program.kind} seed ${program.seed}, step ${steps}, ${hex(before.cs)}:${hex(before.eip)} ${text} [${Buffer.from(bytes).toString("hex")}]${exception >= 0 ? `, ours raised #${exception}` : ""}`,
+    `  after ${difference.path.join("; ")}`,
+    ...fields.filter((name) => name !== "memory" && name !== "frame").map((name) => `  ${name}: ours ${hex(ours[name as keyof ProcessorView])}, QEMU ${hex(qemu[name as keyof ProcessorView])}, before ${hex(before[name as keyof ProcessorView])}`),
+    ...(difference.frames ? difference.frames.map((frame, i) => `  frame of ${i === 0 ? "ours" : "QEMU"}: ${words(frame)}`) : []),
+    ...memory.slice(0, difference.frames ? 0 : 8).map((at) => `  byte ${hex(at)}: ours ${hex(mine?.[at] ?? 0)}, QEMU ${hex(other?.[at] ?? 0)}`),
+    `  before: eflags ${hex(before.eflags)} cr0 ${hex(before.cr0)} cr4 ${hex(before.cr4)} ss:esp ${hex(before.ss)}:${hex(before.esp)} ds ${hex(before.ds)} es ${hex(before.es)} eax ${hex(before.eax)}`,
+  ];
+  return { kind: "differ", steps, report: lines.join("\n") };
+}
+
+function words(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(i * 4, true).toString(16)).join(" ");
+}
