@@ -219,6 +219,16 @@ export class TrapscopeMachine {
     this.machine.pc.network.deliver(frame);
   }
 
+  /** A person presses the power button: an operating system with ACPI shuts down. */
+  pressPowerButton(): void {
+    this.machine.pc.pressPowerButton();
+  }
+
+  /** The tone of the PC's loudspeaker in Hz; 0: silence. */
+  get speakerHz(): number {
+    return this.machine.pc.speakerHz;
+  }
+
   /** A key goes down and up: a KeyboardEvent.code ("Enter", "KeyA", "F1") or one character of a US keyboard. */
   key(name: string): void {
     if (name.length !== 1 && !isKeyName(name)) throw new UsageError(`${JSON.stringify(name)} is no key: give a KeyboardEvent.code or one character.`);

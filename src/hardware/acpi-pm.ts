@@ -5,7 +5,7 @@
 // Port B2h takes the FADT's ACPI_ENABLE and ACPI_DISABLE directly: where a PC enters SMM to set SCI_EN, nothing needs to run here.
 //
 // Not implemented: sleep states other than soft-off, SMI, bus-master and RTC events, general purpose events
-// (status stays 0), device monitors, the SMBus host. Registers from 10h on read as 0.
+// (status stays 0), device monitors. Registers from 10h on read as 0.
 
 import { byteRegion } from "./bus.ts";
 import type { Clock, Device, DeviceState, Line, Region, Timer, Width } from "./device.ts";

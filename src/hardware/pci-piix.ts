@@ -3,13 +3,14 @@
 // Manuals: Intel 82371FB/82371SB, 290550; Intel 82371AB, 290562.
 //
 // Not implemented: chip select, DMA and X-bus registers (remembered only), USB function, serial
-// interrupts, SMI, SMBus host controller. Deviations: both IDE channels are decoded after reset
+// interrupts, SMI. Deviations: both IDE channels are decoded after reset
 // (a BIOS enables them), and always at their compatible ports.
 
 import type { DeviceState, Line, Region } from "./device.ts";
 import { checkedState } from "./device-state.ts";
 import type { IdeBusMaster } from "./ide-bus-master.ts";
 import { COMMAND_BUS_MASTER, PCI_COMMAND, PciFunction, type Place } from "./pci-function.ts";
+import { SMBUS_PORTS } from "./smbus-piix4.ts";
 
 const PIRQ_ROUTE = 0x60;
 const PIRQ_DISABLED = 0x80;
@@ -130,31 +131,36 @@ const DEVACTB = 0x58;
 const DEVACTB_APMC_ENABLE = 0x02000000;
 const PMREGMISC = 0x80;
 const SMBBASE = 0x90;
+const SMBHSTCFG = 0xd2;
 
 export class Piix4Pm extends PciFunction {
-  private readonly place: Place;
-  private base: number | null = null;
+  private readonly windows: readonly { readonly place: Place; readonly size: number; readonly register: number; readonly enable: number; base: number | null }[];
 
-  /** `placeRegisters` lays the 64 power management ports over the I/O space. */
-  constructor(placeRegisters: Place) {
+  /** They lay the 64 power management ports and the sixteen of the SMBus over the I/O space. */
+  constructor(placeRegisters: Place, placeSmbus: Place) {
     super("piix4-pm", { vendor: 0x8086, device: 0x7113, revision: 3, classCode: 0x068000, interruptPin: 1, commandMask: 0x0001, status: 0x0280 });
-    this.place = placeRegisters;
+    this.windows = [
+      { place: placeRegisters, size: PM_PORTS, register: PMBASE, enable: PMREGMISC, base: null },
+      { place: placeSmbus, size: SMBUS_PORTS, register: SMBBASE, enable: SMBHSTCFG, base: null },
+    ];
     this.define(PMBASE, 4, 0x0001, 0xffc0);
     // There is no SMM: firmware takes SMI on APMC writes as set up already and leaves it alone.
     this.define(DEVACTB, 4, DEVACTB_APMC_ENABLE, 0x03ffffff);
     this.define(PMREGMISC, 1, 0, 0x01);
     this.define(SMBBASE, 4, 0x0001, 0xfff0);
-    this.define(0xd2, 1, 0, 0x0f);
+    this.define(SMBHSTCFG, 1, 0, 0x0f);
     this.define(0x5c, 4, 0, -1); // device resources: remembered only
     this.define(0x60, 4, 0, -1);
     this.define(0x64, 4, 0, -1);
   }
 
   protected override written(): void {
-    const address = this.read(PMBASE, 2) & ~(PM_PORTS - 1);
-    const base = this.config[PMREGMISC] & 1 && address !== 0 ? address : null;
-    if (base === this.base) return;
-    this.base = base;
-    this.place(base);
+    for (const window of this.windows) {
+      const address = this.read(window.register, 2) & ~(window.size - 1);
+      const base = this.config[window.enable]! & 1 && address !== 0 ? address : null;
+      if (base === window.base) continue;
+      window.base = base;
+      window.place(base);
+    }
   }
 }

@@ -98,7 +98,7 @@ describeDevice("Piix3Ide", () => {
 });
 
 describeDevice("Piix4Pm", () => {
-  const pm = new Piix4Pm(() => undefined);
+  const pm = new Piix4Pm(() => undefined, () => undefined);
   return {
     device: pm,
     clock: new ManualClock(),
@@ -301,8 +301,14 @@ describe("PIIX3", () => {
 
   it("places power management where PMBASE says, once enabled", () => {
     const places: (number | null)[] = [];
-    const pm = new Piix4Pm((base) => places.push(base));
+    const smbus: (number | null)[] = [];
+    const pm = new Piix4Pm((base) => places.push(base), (base) => smbus.push(base));
     pm.reset();
+    pm.write(0x90, 4, 0x0701);
+    expect(smbus).toEqual([]);
+    pm.write(0xd2, 1, 0x09);
+    pm.write(0xd2, 1, 0x08);
+    expect(smbus).toEqual([0x0700, null]);
     pm.write(0x40, 4, 0xb001);
     expect(places).toEqual([]);
     pm.write(0x80, 1, 1);

@@ -79,6 +79,11 @@ class Counter {
     return this.r.ce / 2 + (this.r.odd && this.r.out ? 1 : 0);
   }
 
+  /** Whether OUT repeats itself: a square wave, or a rate. */
+  get oscillates(): boolean {
+    return this.running && (this.mode === 2 || this.mode === 3);
+  }
+
   /** Brings the counter to CLK cycle `cycle`. Returns whether OUT rose on the way. */
   advance(cycle: number): boolean {
     const { r } = this;
@@ -284,6 +289,12 @@ export class Pit8254 implements Device {
   /** OUT of counter `index`, now. */
   out(index: 0 | 1 | 2): boolean {
     return this.counter(index).r.out;
+  }
+
+  /** What OUT of counter `index` repeats itself with, in Hz; 0: it does not. */
+  frequency(index: 0 | 1 | 2): number {
+    const counter = this.counter(index);
+    return counter.oscillates ? PIT_HZ / counter.r.cr : 0;
   }
 
   /** GATE of counter 2 (port 61h bit 0). */

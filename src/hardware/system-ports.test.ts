@@ -60,6 +60,23 @@ describe("port 61h", () => {
   });
 });
 
+describe("loudspeaker", () => {
+  it("sounds at counter 2's frequency while both gates of port 61h are open", () => {
+    pit.region.write(3, 1, 0xb6);
+    pit.region.write(2, 1, 1193 & 0xff);
+    pit.region.write(2, 1, 1193 >> 8);
+    expect(ports.speakerHz).toBe(0);
+    ports.port61.write(0, 1, 0x03);
+    clock.advance(1e6);
+    expect(Math.round(ports.speakerHz)).toBe(1000);
+    ports.port61.write(0, 1, 0x02);
+    expect(ports.speakerHz).toBe(0);
+    ports.port61.write(0, 1, 0x01);
+    clock.advance(1e6);
+    expect(ports.speakerHz).toBe(0);
+  });
+});
+
 describe("reset and A20", () => {
   it("drives A20 by port 92h bit 1 and resets the processor when bit 0 rises", () => {
     ports.port92.write(0, 1, 0x02);

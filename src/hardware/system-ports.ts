@@ -99,6 +99,11 @@ export class SystemPorts implements Device {
     return (this.r.port61 & 0x03) === 0x03;
   }
 
+  /** The tone of the loudspeaker in Hz; 0: silence (or a level that a program moves by itself). */
+  get speakerHz(): number {
+    return this.speakerOn ? this.wiring.pit.frequency(2) : 0;
+  }
+
   private drive(): void {
     this.wiring.pit.setGate2((this.r.port61 & PORT61_GATE2) !== 0);
     this.wiring.a20.set((this.r.port92 & PORT92_A20) !== 0);

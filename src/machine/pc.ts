@@ -27,6 +27,7 @@ import { Ps2I8042 } from "../hardware/ps2-i8042.ts";
 import { Ps2Keyboard } from "../hardware/ps2-keyboard.ts";
 import { Ps2Mouse } from "../hardware/ps2-mouse.ts";
 import { RtcMc146818a } from "../hardware/rtc-mc146818a.ts";
+import { Piix4Smbus, SMBUS_PORTS } from "../hardware/smbus-piix4.ts";
 import { SystemPorts, WiredOr } from "../hardware/system-ports.ts";
 import { Uart16550a } from "../hardware/uart-16550a.ts";
 import { VBE_FIRST_PORT, Vbe } from "../hardware/vbe.ts";
@@ -94,6 +95,8 @@ export class Pc {
   readonly mouse: Ps2Mouse;
   readonly network: Network;
   private readonly fdc: Fdc82077aa;
+  private readonly system: SystemPorts;
+  private readonly power: AcpiPm;
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
   /** No firmware: the chips are there, and nothing is wired to them. */
@@ -131,9 +134,9 @@ export class Pc {
         pins.mappingChanged();
       },
     });
-    const system = this.add(
+    const system = (this.system = this.add(
       new SystemPorts({ clock, pit, a20: a20.input(), resetPulse: pins.reset, debug: { byte: events.debugConsole }, exit: pins.exit }),
-    );
+    ));
     this.keyboard = this.add(new Ps2Keyboard({ clock }));
     this.mouse = this.add(new Ps2Mouse({ clock }));
     const i8042 = this.add(
@@ -160,7 +163,8 @@ export class Pc {
     if (drives.fda) fdc.insert(0, floppy(drives.fda));
     if (drives.fdb) fdc.insert(1, floppy(drives.fdb));
 
-    const power = this.add(new AcpiPm({ clock, sci: irq(9), softOffType: SOFT_OFF_TYPE, powerOff: pins.powerOff }));
+    const power = (this.power = this.add(new AcpiPm({ clock, sci: irq(9), softOffType: SOFT_OFF_TYPE, powerOff: pins.powerOff })));
+    const smbus = this.add(new Piix4Smbus());
     const pci = this.add(new PciBus());
     const hostBridge = this.add(
       new I440fxHostBridge((s) => {
@@ -198,7 +202,7 @@ export class Pc {
       ...(rom ? { romBytes: rom.bytes, placeRom: window(rom.bytes, rom.region) } : {}),
     });
     pci.add(2, 0, this.add(display));
-    pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region))));
+    pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region), placeOn(io, SMBUS_PORTS, smbus.region))));
 
     const fwCfg = this.add(new FwCfg());
     describeBoard(fwCfg, options.processor);
@@ -267,6 +271,16 @@ export class Pc {
   acknowledge(): number {
     this.acknowledged++;
     return this.interrupts.acknowledge();
+  }
+
+  /** The tone of the loudspeaker in Hz; 0: silence. */
+  get speakerHz(): number {
+    return this.system.speakerHz;
+  }
+
+  /** A person presses the power button: an operating system with ACPI shuts down. */
+  pressPowerButton(): void {
+    this.power.pressPowerButton();
   }
 
   /** FERR# of the processor; on a bare one nothing hears it. */
