@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.{ts,tsx}", "test/architecture/**/*.test.ts", "test/conformance/**/*.test.ts", "test/cli/**/*.test.ts"],
+    include: ["src/**/*.test.{ts,tsx}", "test/architecture/**/*.test.ts", "test/conformance/**/*.test.ts", "test/cli/**/*.test.ts", "test/hostile/**/*.test.ts"],
     environment: "node",
     testTimeout: 60_000,
   },

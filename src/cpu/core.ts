@@ -21,8 +21,8 @@ import { offeredRows } from "./models.ts";
 import { DB, NMI } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 
-/** "exception": see `stopAtException`; "breakpoint": see `watch` and `breakAfter`. */
-export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception" | "breakpoint";
+/** "exception": see `stopAtException`; "breakpoint": see `watch` and `breakAfter`; "stalled": see STALL. */
+export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception" | "breakpoint" | "stalled";
 
 /** What the board wires to the processor's pins. */
 export interface InterruptPins {
@@ -56,8 +56,13 @@ export interface Translator extends TranslatedCode {
 
 /** Taken from BUDGET by `requestBreak`: far below any real budget, so that the next block entry leaves. */
 const BREAK_BIAS = 0x4000_0000;
-/** Turns of the run loop without an instruction that retires, after which `run` returns "break". */
-const FRUITLESS_TURNS = 100_000;
+/**
+ * A handler whose first instruction faults into itself never retires one, and a repetition may go over gigabytes: after so many
+ * events or pieces without an instruction that retires, `run` returns for others to look around.
+ */
+export const STALL = 1000;
+/** A piece of a repetition is thousands of elements. */
+const PIECE_TURNS = 16;
 /** Largest budget of one `run`. */
 export const MAX_BUDGET = 0x3000_0000;
 
@@ -98,6 +103,7 @@ export class Core {
   exactBudget = true;
   private watch: InstructionWatch | null = null;
   private breakPending = false;
+  private stall = { retired: -1, turns: 0 };
   private translator: Translator | null = null;
   /** The record whose handler is HANDLER_BREAK for the moment, and its own handler. */
   private breakRecord = 0;
@@ -256,15 +262,8 @@ export class Core {
   private loop(): StopReason {
     const { cpu } = this;
     const { state } = cpu;
-    let budget = state.read(BUDGET), fruitless = 0;
     for (;;) {
       this.unbias();
-      // A guest whose faults fault is not to keep its host from everything else.
-      const left = state.read(BUDGET);
-      if (left !== budget) {
-        budget = left;
-        fruitless = 0;
-      } else if (++fruitless > FRUITLESS_TURNS) return "break";
       if (cpu.exit.pending) return "exit";
       if (this.atException) return "exception";
       if (this.breakPending && !this.holdInterrupts) {
@@ -276,6 +275,7 @@ export class Core {
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
       if (state.read(BUDGET) <= 0 || this.leaveWhen?.()) return "budget";
+      if (!this.holdInterrupts && this.stalls()) return "stalled";
       const watched = this.isWatched();
       if (watched && this.watch?.before(this.linearEip()) === true) {
         if (!this.holdInterrupts) return "breakpoint";
@@ -284,6 +284,15 @@ export class Core {
       if (watched || cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
       else if (!this.runBlocks()) return "budget";
     }
+  }
+
+  private stalls(): boolean {
+    const { stall } = this, retired = this.retired();
+    stall.turns = retired === stall.retired ? stall.turns + (this.cpu.state.read(SUSPENDED) !== 0 ? PIECE_TURNS : 1) : 0;
+    stall.retired = retired;
+    if (stall.turns < STALL) return false;
+    stall.turns = 0;
+    return true;
   }
 
   private deliver(): void {

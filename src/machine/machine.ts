@@ -1,7 +1,7 @@
 // A whole machine: processor, memory, clock, board and, when a technique asks for one, a monitor. The composition root:
 // the same in the page's worker, on the command line, in the library and in tests.
 
-import { Core } from "../cpu/core.ts";
+import { Core, STALL } from "../cpu/core.ts";
 import { Cpu } from "../cpu/cpu.ts";
 import { createHelpers } from "../cpu/helpers/index.ts";
 import { type CpuModelName, featureWord } from "../cpu/models.ts";
@@ -15,7 +15,7 @@ import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { Breakpoints } from "./breakpoints.ts";
-import { type GuestClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
+import { type GuestClock, NS_PER_INSTRUCTION, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
 import type { BootOrder, Drives } from "./drives.ts";
 import { Pc, type PcEvents } from "./pc.ts";
 import { GuestMemory } from "./guest-memory.ts";
@@ -209,7 +209,7 @@ export class Machine {
   }
 
   /**
-   * Runs at most `instructions`. "idle" (real clock only): the guest waits; call again when its next event is due or input
+   * Runs at most `instructions`; fewer, with "budget", where the guest retires none for long (core.ts, STALL). "idle" (real clock only): the guest waits; call again when its next event is due or input
    * has come. "break": `stop` was called.
    */
   run(instructions: number): RunReason {
@@ -222,8 +222,12 @@ export class Machine {
   step(): RunReason {
     const { core } = this;
     core.stopAtException = true;
+    const before = core.retired();
     try {
-      return this.run(1);
+      for (;;) {
+        const reason = this.run(1);
+        if (reason !== "budget" || core.retired() !== before) return reason;
+      }
     } finally {
       core.stopAtException = false;
     }
@@ -255,6 +259,11 @@ export class Machine {
       if (this.ended) return this.ended;
       if (reason === "shutdown") return "triple-fault";
       if (reason === "refused" || reason === "exception" || reason === "breakpoint") return reason;
+      if (reason === "stalled") {
+        // What takes no instruction takes time all the same, or no timer would ever end it.
+        if (clock instanceof VirtualClock) clock.skipTo(clock.nowNs() + STALL * NS_PER_INSTRUCTION);
+        return "budget";
+      }
       if (reason === "halted") {
         const waiting = this.wait();
         if (waiting) return waiting;

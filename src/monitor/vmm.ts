@@ -4,7 +4,7 @@
 // The monitor holds the guest's processor V. What the guest may not do itself is done on V by the same interpreter with
 // a budget of one instruction. What H is, and what an exit means, is the technique's (techniques/technique.ts).
 
-import type { Core, StopReason } from "../cpu/core.ts";
+import { type Core, STALL, type StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { type ContextUnit, NMI } from "../cpu/processor.ts";
 import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, SHADOW } from "../isa/state-layout.ts";
@@ -26,8 +26,6 @@ export interface Refusal {
 const RUNNING = 0, SHUT_DOWN = 2;
 /** Emulated instructions between two looks at whether H can hold V again: few at first, as most limbos are short. */
 const FIRST_LOOKS = 64, LOOK_EVERY = 256;
-/** Exits without an instruction of the guest in between, after which the host gets a chance to do something else. */
-const FRUITLESS_EXITS = 100_000;
 
 export class Vmm implements Monitor {
   readonly parts: MonitorParts;
@@ -114,7 +112,7 @@ export class Vmm implements Monitor {
       if (left === 0 && !core.interruptRequested) return "budget";
       const emulated = this.enter(left);
       if (emulated !== null) {
-        if (emulated === "exception" || emulated === "breakpoint") return emulated;
+        if (emulated === "exception" || emulated === "breakpoint" || emulated === "stalled") return emulated;
         if (core.takeStop()) return "break";
         if (left === 0) return "budget";
         continue;
@@ -132,7 +130,7 @@ export class Vmm implements Monitor {
       if (core.retired() !== progress) {
         progress = core.retired();
         fruitless = 0;
-      } else if (++fruitless > FRUITLESS_EXITS) return "break";
+      } else if (++fruitless > STALL) return "stalled";
     }
   }
 
