@@ -71,6 +71,7 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
 /** What each further setting does, the default named first. */
 export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   scan: "scan: strict breaks at every RET and indirect branch; lax copies them, and a jump into the middle of an instruction runs unscanned",
+  lite: "lite: checked refuses a kernel that was not built with the macros; anyway runs it, and it leaks",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
 };
 

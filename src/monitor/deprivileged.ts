@@ -23,6 +23,13 @@ import type { Monitor, Technique } from "./techniques/technique.ts";
 const ERROR_WRITE = 2;
 const CR0_PG = 0x8000_0000 | 0;
 
+export interface DeprivilegedOptions {
+  /** Without paging, all memory is mapped beforehand. */
+  readonly prebuilt?: boolean;
+  /** The kernel has a virtual interrupt flag (CR4.PVI). */
+  readonly pvi?: boolean;
+}
+
 export class Deprivileged implements Technique {
   protected readonly monitor: Monitor;
   protected readonly cpu: Cpu;
@@ -37,8 +44,7 @@ export class Deprivileged implements Technique {
   /** The guest's paging has changed: its tables may lie elsewhere. */
   private paged = true;
 
-  /** `prebuilt`: without paging, all memory is mapped beforehand. */
-  constructor(monitor: Monitor, ring: Ring, prebuilt = true) {
+  constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false }: DeprivilegedOptions = {}) {
     const { cpu, set } = monitor;
     const { base, bytes, firstPage } = monitor.parts.pool;
     this.monitor = monitor;
@@ -56,7 +62,7 @@ export class Deprivileged implements Technique {
     this.tables = new HardwareTables(this.pool);
     this.limbo = new LimboCheck(cpu.state, this.descriptors);
     this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
-      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true,
+      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true, pvi,
     });
     this.leaked = new LeakedSelectors(cpu, this.descriptors, ring);
   }

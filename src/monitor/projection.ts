@@ -2,7 +2,7 @@
 // by itself. `project` is a function of V, the tables and the policy; `absorb` is its inverse for what runs without an exit.
 
 import {
-  CR0_AM, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_TSD, CR4_UMIP, CR4_VME,
+  CR0_AM, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PVI, CR4_TSD, CR4_UMIP, CR4_VME,
 } from "../cpu/control-bits.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { ACCESS_P, ACCESS_V86, accessOf, baseOf, limitOf } from "../cpu/protection.ts";
@@ -24,6 +24,8 @@ export interface HardwarePolicy {
   readonly umip: boolean;
   readonly tsd: boolean;
   readonly vme: boolean;
+  /** For the guest's kernel at ring 3. */
+  readonly pvi: boolean;
 }
 
 const V86_LIMIT = 0xffff;
@@ -70,7 +72,7 @@ export class Projection {
     h.set(
       CR4,
       (cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)) | (user ? cr4 & (CR4_TSD | CR4_UMIP) : 0) | (policy.umip ? CR4_UMIP : 0) |
-        (policy.tsd ? CR4_TSD : 0) | (this.vif !== VIF_UNUSED ? CR4_VME : 0),
+        (policy.tsd ? CR4_TSD : 0) | (this.vif === VIF_UNUSED ? 0 : v86 ? CR4_VME : CR4_PVI),
     );
     const root = paging.root(role, (cr0 & CR0_PG) !== 0);
     if (h.get(CR3) !== root) {
@@ -97,7 +99,7 @@ export class Projection {
   }
 
   private vifOwner(v: Context, v86: boolean): number {
-    if (!v86) return VIF_UNUSED;
+    if (!v86) return this.policy.pvi && v.get(CPL) === 0 ? VIF_IS_IF : VIF_UNUSED;
     if (inRealMode(v)) return this.policy.vme ? VIF_IS_IF : VIF_UNUSED;
     const guests = (v.get(CR4) & CR4_VME) !== 0 && (v.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) !== EFLAGS_IOPL;
     return guests ? VIF_IS_GUESTS : VIF_UNUSED;

@@ -18,12 +18,14 @@ export type ProcessorSwitch = (typeof PROCESSOR_SWITCHES)[number];
 export const TECHNIQUE_SETTINGS = {
   scan: ["strict", "lax"],
   "scan-depth": [],
+  lite: ["checked", "anyway"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 export type TechniqueSetting = keyof typeof TECHNIQUE_SETTINGS;
 export interface TechniqueSettings {
   readonly scan?: "strict" | "lax";
   /** Branch targets that one scan follows. */
   readonly "scan-depth"?: number;
+  readonly lite?: "checked" | "anyway";
 }
 export type ProcessorSet = Readonly<Partial<Record<ProcessorSwitch, boolean>>> & TechniqueSettings;
 

@@ -4,6 +4,7 @@ import type { TechniqueId } from "../../protocol/technique.ts";
 import { emulate } from "./emulate.ts";
 import { hybrid } from "./hybrid.ts";
 import { int3 } from "./int3.ts";
+import { lite } from "./lite.ts";
 import { scan } from "./scan.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 import { translate } from "./translate.ts";
@@ -15,6 +16,7 @@ export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
   trap,
   int3,
   scan,
+  lite,
   hybrid,
   translate,
   vtx,

@@ -44,7 +44,7 @@ class Scan extends Deprivileged {
   private avoided = -1;
 
   constructor(monitor: Monitor) {
-    super(monitor, 3, false);
+    super(monitor, 3, { prebuilt: false });
     this.rules = { strict: monitor.set.scan !== "lax", depth: monitor.set["scan-depth"] ?? DEFAULT_DEPTH };
   }
 

@@ -82,6 +82,8 @@ export interface Monitor {
   readonly interrupts: VirtualInterrupts;
   /** V has changed: H does not follow from it any more. */
   stale: boolean;
+  /** Why the run ends, once it does. */
+  readonly refusal: object | null;
   /** Further flags (FLAG_*) of the present exit's record. */
   exitFlags: number;
   /** A run on V goes on. */
