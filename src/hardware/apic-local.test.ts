@@ -90,6 +90,13 @@ describe("priority", () => {
     expect(intr.level).toBe(true);
   });
 
+  it("says that something asks for an interrupt, though the task priority holds it up", () => {
+    expect(apic.requested).toBe(false);
+    write(TPR, 0xf0);
+    apic.accept(message(0x41));
+    expect([apic.requested, intr.level]).toEqual([true, false]);
+  });
+
   it("answers with the spurious vector, without ISR, when the request has gone", () => {
     write(SVR, 0x1ef);
     apic.accept(message(0x41));

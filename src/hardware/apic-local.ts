@@ -248,6 +248,11 @@ export class LocalApic implements Device {
     return vector >= 0 && this.softwareEnabled && vector >> 4 > this.processorPriority >> 4 ? vector : -1;
   }
 
+  /** Something asks for an interrupt. It need not come: another in service or the task priority may hold it up. */
+  get requested(): boolean {
+    return this.softwareEnabled && highestBit(this.r.irr) >= 0;
+  }
+
   private get external(): boolean {
     if (!this.r.lint0) return false;
     const entry = this.r.lvt[LVT_LINT0]!;

@@ -84,6 +84,11 @@ export class InterruptWiring {
     return this.localApic ? this.localApic.acknowledge() : this.pic.acknowledge();
   }
 
+  /** A device asks for an interrupt that no controller masks. */
+  get requested(): boolean {
+    return this.pic.requested || (this.localApic?.requested ?? false);
+  }
+
   get devices(): readonly Device[] {
     return [this.pic, this.localApic, this.ioApic, this.hpet].filter((device) => device !== null);
   }

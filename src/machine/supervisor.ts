@@ -156,7 +156,7 @@ export class Supervisor {
       leaks: () => counters.get("leaks"),
       leakMattered: () => counters.hasDecisiveLeak,
       acknowledged: () => pc.acknowledged,
-      interruptRequested: () => pc.pic.requested,
+      interruptRequested: () => pc.interrupts.requested,
       place: () => this.place(),
     });
   }
