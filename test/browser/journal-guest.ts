@@ -1,14 +1,15 @@
-// A hard disk whose guest keeps a journal of itself: it counts in sector 1 and in sectors 16 to 23, flushes the drive's cache after
+// A hard disk whose guest keeps a journal of itself: it says what it found, waits for a key, and then counts in sector 1 and in sectors 16 to 23, flushes the drive's cache after
 // each step, and only then sends the count to COM1. So what the console showed as flushed must be there after any death.
 
 const CODE = `
 ea057c0000 31c0 8ed8 8ec0 8ed0 bc007c fc
 88160006                       mov [600h],dl
-bb0080 b90200 b80102 e88100    read sector 1 to 8000h
-bb0090 b91100 b80802 e87500    read sectors 16 to 23 to 9000h
-b042 e8a500                    send "B"
-66a10080 e87b00                send the count of sector 1
-be0090 b90800 668b04 e86f00 81c60002 e2f4 e88700   and of the eight, and a new line
+bb0080 b90200 b80102 e88d00    read sector 1 to 8000h
+bb0090 b91100 b80802 e88100    read sectors 16 to 23 to 9000h
+b042 e8b100                    send "B"
+66a10080 e88700                send the count of sector 1
+be0090 b90800 668b04 e87b00 81c60002 e2f4 e89300   and of the eight, and a new line
+bafd03 ec a801 74fb baf803 ec  wait for a byte from COM1
 66ff060080 66a10080            again: one more
 be0090 b90800 668904 81c60002 e2f7
 bb0090 b91100 b80803 e83000    write sectors 16 to 23
@@ -23,7 +24,7 @@ b00a                           new line: send 0Ah
 52 50 bafd03 ec a820 74fb 58 baf803 ee 5a c3   send AL when LSR.THRE`;
 
 function assembled(): number[] {
-  const hex = CODE.split("\n").map((line) => line.replace(/ {3,}.*$/, "")).join("").replace(/\s/g, "");
+  const hex = CODE.split("\n").map((line) => line.replace(/ {2,}.*$/, "")).join("").replace(/\s/g, "");
   return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
 }
 
@@ -35,6 +36,9 @@ export function journalDisk(seed = 0): Uint8Array {
   disk[3 << 20] = seed;
   return disk;
 }
+
+/** What the guest sends before it waits. */
+export const FIRST_LINE = /B( [0-9A-F]{8}){9}\s/;
 
 export interface Journal {
   /** As the disk was when the guest began: the count of sector 1, and of the eight. */

@@ -1,0 +1,72 @@
+// The tab is killed in the middle of the guest's writes, again and again: what was acknowledged as flushed is there afterwards, and
+// the disk is one that the guest has really had. TRAPSCOPE_KILLS sets how often (50).
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildPage, dropFiles, ISOLATION, launchProfile, removePage, serialText, serve, type Site } from "./chromium.ts";
+import { FIRST_LINE, journalDisk, readJournal } from "./journal-guest.ts";
+
+const KILLS = Number(process.env.TRAPSCOPE_KILLS ?? 50);
+let directory: string, folder: string, site: Site, context: BrowserContext;
+
+beforeAll(async () => {
+  directory = await buildPage();
+  site = await serve(directory, ISOLATION);
+  folder = mkdtempSync(join(tmpdir(), "trapscope-kill-"));
+  context = await launchProfile(join(folder, "profile"));
+});
+afterAll(async () => {
+  await context?.close();
+  site?.close();
+  removePage(directory);
+  if (folder) rmSync(folder, { recursive: true });
+});
+
+/** The processes that run pages and their workers die at once, as by a crash or the task manager. */
+async function killTab(page: Page): Promise<void> {
+  const browser = context.browser();
+  if (!browser) throw new Error("no browser");
+  const client = await browser.newBrowserCDPSession();
+  const { processInfo } = await client.send("SystemInfo.getProcessInfo");
+  const renderers = processInfo.filter(({ type }) => type === "renderer");
+  expect(renderers.length).toBeGreaterThan(0);
+  const crashed = page.waitForEvent("crash");
+  for (const { id } of renderers) process.kill(id, "SIGKILL");
+  await crashed;
+  await client.detach();
+  await page.close();
+}
+
+describe("a tab that is killed while the guest writes", () => {
+  it(`keeps what was flushed, ${KILLS} times`, { timeout: 60_000 + KILLS * 20_000 }, async () => {
+    const path = join(folder, "journal.img");
+    writeFileSync(path, journalDisk());
+    let seed = 12_345, acknowledged = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      const page = await context.newPage();
+      await page.goto(site.address);
+      await page.waitForSelector("[data-guest=popf]");
+      await dropFiles(page, [path]);
+      await expect.poll(() => serialText(page), { timeout: 60_000, interval: 50 }).toMatch(FIRST_LINE);
+      const first = FIRST_LINE.exec(await serialText(page))?.[0] ?? "";
+      const { began, eight } = readJournal(first) ?? { began: -1, eight: [] };
+      // Sector 1 is written after the eight, and those one after the other: a step may have come part of the way.
+      expect(began).toBeGreaterThanOrEqual(acknowledged);
+      eight.forEach((count, i) => {
+        expect(count).toBeLessThanOrEqual(i === 0 ? began + 1 : (eight[i - 1] as number));
+        expect(count).toBeGreaterThanOrEqual(began);
+      });
+      await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
+      await page.keyboard.press("g");
+      await expect.poll(async () => readJournal(first + (await serialText(page)).replace(FIRST_LINE, ""))?.flushed ?? 0, { timeout: 60_000, interval: 20 }).toBeGreaterThan(began);
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      await page.waitForTimeout((seed >>> 8) % 1200);
+      acknowledged = Math.max(began, readJournal(first + (await serialText(page)).replace(FIRST_LINE, ""))?.flushed ?? began);
+      await killTab(page);
+    }
+    expect(acknowledged).toBeGreaterThan(KILLS);
+  });
+});
