@@ -1,4 +1,4 @@
-// Random guests of sensitive instructions in real mode, 16-bit and 32-bit protected mode, ring 0 and ring 3, under `trap` at ring
+// Random guests of sensitive instructions in real mode, 16-bit and 32-bit protected mode, V86, ring 0 and ring 3, under `trap` at ring
 // 1 and 3 with every switch: the exits and leaks are those that a small model of the manual's tables foretells, exactly.
 // A failure names its seed and the fewest steps that still fail; SEED=n runs that one alone, CASES=n as many.
 import { expect, it } from "vitest";

@@ -39,6 +39,7 @@ for (const { id } of guestCards()) {
         const { unsure: _unsure, why: _why, ...numbers } = counts;
         expect(comparable(run.phases[phase]!, counts), `phase ${phase}`).toEqual(numbers);
       }
+      if (technique.leaks) expect(run.leaks, "of the whole run").toEqual(technique.leaks);
       checkCounts(run, key);
     });
   });

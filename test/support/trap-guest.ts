@@ -5,17 +5,18 @@ import { createPrng, type Prng } from "./prng.ts";
 
 /** Places below 64 KB, the same in every mode. */
 export const GDT_AT = 0x1000, IDT_AT = 0x1400, TSS_AT = 0x1c00, LDT_AT = 0x1d00, HANDLERS_AT = 0x2000, DATA_AT = 0x3000, CODE_AT = 0x4000;
-const RESUME = DATA_AT, CONTINUE = DATA_AT + 4, STORED = DATA_AT + 0x10;
+const RESUME = DATA_AT, CONTINUE = DATA_AT + 4, STORED = DATA_AT + 0x10, BOUNDS = DATA_AT + 0x18;
 const KERNEL_STACK = 0xf000, ENTRY_STACK = 0xe000, USER_STACK = 0xd000;
 export const END_PORT = 0x99;
-const ENTER = 0x81, ROUND = 0x80;
+const ENTER = 0x81, ROUND = 0x80, BOUND_RANGE = 5;
+const EFLAGS_VM = 1 << 17;
 const ERROR_VECTORS: readonly number[] = [8, 10, 11, 12, 13, 14, 17];
 const SEGMENT_NUMBER: Readonly<Record<Segment, number>> = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 };
 
 /** Machine code at an address of one mode. All memory operands go through SS, which is always flat and writable. */
 export class Assembler {
   readonly bytes: number[] = [];
-  readonly mode: Mode;
+  mode: Mode;
   readonly origin: number;
 
   constructor(mode: Mode, origin: number) {
@@ -28,6 +29,14 @@ export class Assembler {
   }
   private get code16(): boolean {
     return this.mode !== "pm32";
+  }
+
+  /** Code for another mode in between. */
+  within(mode: Mode, emit: () => void): void {
+    const outside = this.mode;
+    this.mode = mode;
+    emit();
+    this.mode = outside;
   }
 
   raw(...bytes: number[]): void {
@@ -247,12 +256,7 @@ function userPart(image: { if: boolean; iopl: number }, steps: readonly Step[]):
       a.raw(0xcd, ENTER);
       after = a.here;
       resume.patch();
-      for (const segment of ["DS", "ES", "SS"] as const) {
-        a.ax(KERNEL_DATA);
-        a.raw(0x8e, 0xc0 | (SEGMENT_NUMBER[segment] << 3));
-      }
-      a.sized(4, 0xbc);
-      a.word(KERNEL_STACK, 4);
+      returnToKernelData(a);
     },
     apply(m) {
       m.returnToUser(image.if, image.iopl, USER_DATA);
@@ -265,12 +269,101 @@ function userPart(image: { if: boolean; iopl: number }, steps: readonly Step[]):
   };
 }
 
+/** What V86 code may do, in 16-bit code: the sensitive instructions of SDM Vol. 3A, "Virtual-8086 Mode", and others that are not. */
+const v86Makers: readonly Maker[] = [
+  () => faulting("CLI", (a) => a.raw(0xfa), (m) => m.inV86("CLI", (flags) => { flags.if = false; })),
+  () => faulting("STI", (a) => a.raw(0xfb), (m) => m.inV86("STI", (flags) => { flags.if = true; })),
+  (random) => {
+    const bytes = size(random);
+    // Where it faults, there is nothing to pop.
+    return faulting(`PUSHF ${bytes}`, (a) => a.sized(bytes, 0x9c), (m) => m.inV86("PUSHF", () => {}));
+  },
+  (random) => {
+    const bytes = size(random), image = randomImage(random);
+    return faulting(`POPF ${bytes} ${show(image)}`, (a) => { a.push(bytes, imageOf(image)); a.sized(bytes, 0x9d); }, (m) => m.inV86("POPF", (flags) => { flags.if = image.if; }));
+  },
+  (random) => {
+    const bytes = size(random), image = randomImage(random);
+    return faulting(`IRET ${bytes} ${show(image)}`, (a) => {
+      a.push(bytes, imageOf(image));
+      a.push(bytes, 0);
+      pushNext(a, bytes, 0xcf);
+    }, (m) => m.inV86("IRET", (flags) => { flags.if = image.if; }));
+  },
+  () => faulting("INT 80h", (a) => a.raw(0xcd, ROUND), (m) => m.interruptInV86()),
+  () => faulting("IN", (a) => a.raw(0xe4, 0x98), (m) => m.deniedInV86("IN")),
+  () => faulting("OUT", (a) => a.raw(0xe6, 0x98), (m) => m.deniedInV86("OUT")),
+  () => faulting("CLTS", (a) => a.raw(0x0f, 0x06), (m) => m.deniedInV86("CLTS")),
+  () => faulting("HLT", (a) => a.raw(0xf4), (m) => m.deniedInV86("HLT")),
+  () => faulting("MOV r,CR0", (a) => a.raw(0x0f, 0x20, 0xc0), (m) => m.deniedInV86("MOV")),
+  () => faulting("LGDT", (a) => a.memory(4, [0x0f, 0x01], 2, DATA_AT + 0x20), (m) => m.deniedInV86("LGDT")),
+  ...([["SLDT", [0x0f, 0x00, 0xc0]], ["STR", [0x0f, 0x00, 0xc8]], ["LLDT", [0x0f, 0x00, 0xd0]], ["LAR", [0x0f, 0x02, 0xc0]], ["LSL", [0x0f, 0x03, 0xc0]],
+    ["VERR", [0x0f, 0x00, 0xe0]], ["VERW", [0x0f, 0x00, 0xe8]], ["ARPL", [0x63, 0xc0]], ["UD2", [0x0f, 0x0b]]] as const).map(
+    ([name, bytes]): Maker => () => faulting(name, (a) => a.raw(...bytes), (m) => m.undefined(name)),
+  ),
+  ...([["SGDT", 0], ["SIDT", 1], ["SMSW", 4]] as const).map(([name, reg]): Maker => () => step(name, (a) => a.memory(2, [0x0f, 0x01], reg, STORED), (m) => m.storeRegister(name))),
+  () => step("INT3", (a) => a.raw(0xcc), (m) => m.trapInstruction("INT3")),
+  () => step("INT1", (a) => a.raw(0xf1), (m) => m.trapInstruction("INT1")),
+  () => step("INTO", (a) => a.raw(0xb0, 0x7f, 0x04, 0x01, 0xce), (m) => m.trapInstruction("INTO")),
+  () => step("CPUID", (a) => { a.sized(4, 0x31, 0xc0); a.raw(0x0f, 0xa2); }, (m) => m.cpuid()),
+  () => step("RDTSC", (a) => a.raw(0x0f, 0x31), (m) => m.readTimestamp()),
+  (random) => {
+    const segment = random.pick(["CS", "SS", "DS", "ES", "FS", "GS"] as const);
+    return step(`MOV r,${segment}`, (a) => a.sized(2, 0x8c, 0xc0 | (SEGMENT_NUMBER[segment] << 3)), (m) => m.selectorInV86("MOV"));
+  },
+  () => step("PUSH CS", (a) => { a.sized(2, 0x0e); a.sized(2, 0x58); }, (m) => m.selectorInV86("PUSH")),
+  () => step("MOV ES", (a) => { a.ax(0x1234); a.raw(0x8e, 0xc0); }, (m) => m.selectorInV86("MOV")),
+];
+
+/** IRETD to V86 code, some steps there, out by a BOUND that fails. CS = 0: no technique takes it for a selector that loads. */
+function v86Part(random: Prng, options: ModelOptions): Step {
+  const image = randomImage(random);
+  const steps = Array.from({ length: random.below(8) }, () => random.pick(v86Makers)(random, options));
+  return {
+    name: `V86 ${show(image)} { ${steps.map((each) => each.name).join("; ")} }`,
+    emit(a) {
+      let after = 0;
+      const resume = a.store(CONTINUE, () => after);
+      a.store(BOUNDS, () => 1).patch(); // from 1 to 0: nothing is within
+      for (let segment = 0; segment < 4; segment++) a.push(4, 0); // GS FS DS ES
+      for (const value of [0, USER_STACK, imageOf(image) | EFLAGS_VM, 0]) a.push(4, value);
+      pushNext(a, 4, 0xcf);
+      a.within("real", () => {
+        for (const each of steps) each.emit(a);
+        a.memory(2, [0x62], 0, BOUNDS);
+      });
+      after = a.here;
+      resume.patch();
+      returnToKernelData(a);
+    },
+    apply(m) {
+      m.returnToV86(image.if, image.iopl);
+      for (const each of steps) each.apply(m);
+      m.leaveV86();
+      m.loadData("MOV", "DS", KERNEL_DATA);
+      m.loadData("MOV", "ES", KERNEL_DATA);
+      m.loadStack("MOV", KERNEL_DATA);
+    },
+  };
+}
+
+/** The kernel's segments and stack again, after code of less privilege. */
+function returnToKernelData(a: Assembler): void {
+  for (const segment of ["DS", "ES", "SS"] as const) {
+    a.ax(KERNEL_DATA);
+    a.raw(0x8e, 0xc0 | (SEGMENT_NUMBER[segment] << 3));
+  }
+  a.sized(4, 0xbc);
+  a.word(KERNEL_STACK, 4);
+}
+
 /** A random program for a kernel. */
 export function randomSteps(random: Prng, options: ModelOptions, count: number): Step[] {
   const makers = [...privilegedMakers, ...portMakers, ...portMakers, ...faultMakers, ...silentMakers, ...silentMakers, ...kernelMakers, ...kernelMakers];
   const steps: Step[] = [];
   while (steps.length < count) {
     if (options.mode !== "real" && random.oneIn(8)) steps.push(randomUserPart(random, options));
+    else if (options.mode !== "real" && random.oneIn(10)) steps.push(v86Part(random, options));
     else steps.push(random.pick(makers)(random, options));
   }
   return steps;
@@ -304,7 +397,7 @@ export const END: Step = { name: "end", emit: () => {}, apply: (m) => m.port("OU
 export function surroundings(mode: Mode): [number, Uint8Array][] {
   const handlers = new Assembler(mode, HANDLERS_AT);
   const address = new Map<number, number>();
-  for (const vector of [0, 1, 3, 4, 6, 13, ROUND, ENTER]) {
+  for (const vector of [0, 1, 3, 4, BOUND_RANGE, 6, 13, ROUND, ENTER]) {
     address.set(vector, handlers.here);
     emitHandler(handlers, vector);
   }
@@ -350,7 +443,7 @@ function tableImage(base: number, limit: number): Uint8Array {
   return new Uint8Array(image.buffer);
 }
 
-/** Faults go on at [RESUME]; INT 81h at [CONTINUE], for good; the others return. */
+/** Faults go on at [RESUME]; INT 81h and BOUND at [CONTINUE], for good; the others return. */
 function emitHandler(a: Assembler, vector: number): void {
   const faults = vector === 0 || vector === 6 || vector === 13;
   if (a.mode === "real") {
@@ -362,7 +455,7 @@ function emitHandler(a: Assembler, vector: number): void {
     a.raw(0xcf);
     return;
   }
-  if (vector === ENTER) {
+  if (vector === ENTER || vector === BOUND_RANGE) {
     a.memory(4, [0xff], 4, CONTINUE, 0x2e);
     return;
   }

@@ -61,6 +61,8 @@ export class TrapModel {
   /** The tables that the processor reads are those for the guest's kernel: until the next exit after an unseen return to ring 3. */
   private kernelTables = true;
   private exits = 0;
+  /** The guest runs V86 code. */
+  private v86 = false;
   private segments: Record<Segment, number>;
   /** What bare metal holds where it differs. */
   private metalSegments: Partial<Record<Segment, number>> = {};
@@ -110,8 +112,10 @@ export class TrapModel {
   // --- a fault or interrupt that the monitor delivers through the guest's interrupt gate, and the handler's IRET
 
   /** Delivery: frame of the virtual flags, IF = 0. Returns what the handler's IRET will bring back. */
-  private deliver(): Privileges {
-    const frame = { ...this.virtual };
+  private deliver(): Privileges & { readonly v86: boolean } {
+    const frame = { ...this.virtual, v86: this.v86 };
+    if (this.v86) this.segments = { ...this.segments, DS: 0, ES: 0, FS: 0, GS: 0 };
+    this.v86 = false;
     this.virtual.if = false;
     this.virtual.cpl = 0;
     this.metal.if = false;
@@ -130,8 +134,9 @@ export class TrapModel {
   }
 
   /** The handler's IRET to a frame that the monitor pushed. */
-  private handlerReturns(frame: Privileges): void {
-    if (this.isReal) this.returnInRealMode(frame.if, frame.iopl, 2);
+  private handlerReturns(frame: Privileges & { readonly v86: boolean }): void {
+    if (frame.v86) this.returnToV86(frame.if, frame.iopl);
+    else if (this.isReal) this.returnInRealMode(frame.if, frame.iopl, 2);
     else if (frame.cpl === 0) this.returnTrapped("#GP", frame);
     else this.returnToUser(frame.if, frame.iopl, null);
   }
@@ -251,6 +256,45 @@ export class TrapModel {
     this.metalSegments = { SS: stack ?? USER_DATA };
     for (const name of ["DS", "ES", "FS", "GS"] as const) if (this.dplOf(this.segments[name]) < 3) this.metalSegments[name] = 0;
     this.segments.CS = USER_CODE;
+  }
+
+  /** IRETD with VM = 1 and CS = 0. VM counts at CPL 0 alone: the silicon takes CS for a selector, and a null one it refuses. */
+  returnToV86(on: boolean, iopl: number): void {
+    this.trap("IRET", "#GP");
+    Object.assign(this.virtual, { if: on, iopl, cpl: 3 });
+    this.agree();
+    this.real = 3;
+    this.kernelTables = false;
+    this.v86 = true;
+    this.metalSegments = {};
+  }
+
+  /** CLI STI PUSHF POPF IRET in V86: sensitive to IOPL, which the silicon has as 0. */
+  inV86(name: string, act: (flags: { if: boolean }) => void): void {
+    if (this.virtual.iopl < 3) return this.faultOfGuest(name, "#GP");
+    this.trap(name, "#GP");
+    act(this.virtual);
+    this.agree();
+  }
+
+  /** INT n in V86: with the guest's IOPL 3 through its gate of DPL 3, and back. */
+  interruptInV86(): void {
+    this.faultOfGuest("INT", "#GP");
+  }
+
+  /** Ports that the guest's TSS does not open, and instructions for CPL 0. */
+  deniedInV86(name: string): void {
+    this.faultOfGuest(name, "#GP");
+  }
+
+  selectorInV86(name: "MOV" | "PUSH"): void {
+    this.silent(name, false);
+  }
+
+  /** A BOUND that fails, whose handler goes on in the kernel. */
+  leaveV86(): void {
+    this.trap("BOUND", "#BR");
+    this.deliver();
   }
 
   /** INT n through the guest's gate of DPL 3, whose handler goes on in the kernel by itself. */
