@@ -1,8 +1,10 @@
 // The client's side of GDB's remote protocol, as much as driving a stopped processor needs. GDB manual, "Remote Serial Protocol".
 
 import { createConnection, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const OK = "OK";
+const STEP_MS = 3000, SILENCE = "";
 /** Bytes of memory in one packet: QEMU takes packets of 4 KB. */
 const CHUNK = 1984;
 
@@ -85,9 +87,12 @@ export class GdbRemote {
     }
   }
 
-  /** One instruction; one iteration of a repeated one. False: the processor has shut down. */
+  /** One instruction; one iteration of a repeated one. False: the processor has shut down, or waits and gives no answer. */
   async step(): Promise<boolean> {
-    const answer = await this.ask("s");
+    const patience = new AbortController();
+    const answer = await Promise.race([this.ask("s"), sleep(STEP_MS, SILENCE, { signal: patience.signal })]);
+    patience.abort();
+    if (answer === SILENCE) return false;
     if (!answer.startsWith("T05") && !answer.startsWith("T03")) throw new Error(`gdb stub: a step ended with ${answer}`);
     return answer.startsWith("T05");
   }
