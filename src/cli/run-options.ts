@@ -18,6 +18,7 @@ export const RUN_OPTIONS = {
   fdb: { value: "FILE", help: "floppy drive B" },
   hda: { value: "FILE", help: "first hard disk; the guest's writes never reach the file" },
   hdb: { value: "FILE", help: "second hard disk" },
+  hdd: { value: "FILE", help: "third hard disk, on the CD-ROM's channel" },
   cdrom: { value: "FILE", help: "CD-ROM" },
   overlay: { value: "[DRIVE=]FILE", repeats: true, help: "keep the guest's writes to the image (or to hda, fda ...) in FILE, and go on from there" },
   boot: { value: "a|c|d", help: "boot drive: floppy, hard disk, CD (default: the first of them that is there)" },
@@ -168,7 +169,7 @@ function overlaysOf(values: readonly string[], hasImage: boolean, drives: RunOpt
   const overlays: Partial<Record<DriveName | "image", string>> = {};
   const disks = DRIVE_NAMES.filter((drive) => drive !== "cdrom" && drives[drive] !== undefined);
   for (const value of values) {
-    const [, drive, file = value] = /^(fda|fdb|hda|hdb)=(.+)$/.exec(value) ?? [];
+    const [, drive, file = value] = /^(fda|fdb|hda|hdb|hdd)=(.+)$/.exec(value) ?? [];
     const target = (drive as DriveName | undefined) ?? (hasImage ? "image" : disks.length === 1 ? disks[0] : undefined);
     if (!target) throw new UsageError(`--overlay ${value}: say of which drive: --overlay hda=${file}.`);
     if (target !== "image" && drives[target] === undefined) throw new UsageError(`--overlay ${value}: there is no --${target}.`);

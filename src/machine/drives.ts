@@ -1,9 +1,9 @@
-// The drives of the PC by the names that people give them.
+// The drives of the PC by the names that people give them: hda and hdb share the first IDE channel, cdrom and hdd the second.
 
 import type { BlockStore } from "../block/block-store.ts";
 import type { ByteSource } from "../hardware/device.ts";
 
-export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
+export const DRIVE_NAMES = ["fda", "fdb", "hda", "hdb", "cdrom", "hdd"] as const;
 export type DriveName = (typeof DRIVE_NAMES)[number];
 
 /** What is in a drive: an image, and where the guest's writes to it are kept (absent: in memory). */

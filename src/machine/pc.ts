@@ -156,6 +156,7 @@ export class Pc {
 
     this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
     ide[1].attach(0, this.cdrom);
+    if (drives.hdd) ide[1].attach(1, disk(drives.hdd, "TS00000004"));
 
     const dma = this.add(new Dma8237({ memory: physical.busMaster }));
     const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
