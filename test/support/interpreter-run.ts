@@ -109,7 +109,8 @@ export class InterpreterMachine {
     let done = 0;
     while (done < steps) {
       const before = core.retired();
-      core.run(Math.min(slice, steps - done));
+      // A program may have written HLT into its code: nothing would wake it.
+      if (core.run(Math.min(slice, steps - done)) === "halted") throw new Error("halted");
       done += core.retired() - before;
       const { exception } = core;
       if (!exception) continue;
