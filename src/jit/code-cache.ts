@@ -10,6 +10,7 @@ import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts
 import { TOO_LONG, type Decoded } from "../isa/decoded.ts";
 import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION } from "../isa/record-layout.ts";
 import type { SharedFunction } from "../isa/builder.ts";
+import type { Row } from "../isa/row.ts";
 import type { Core, Translator } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { formKey } from "../cpu/forms.ts";
@@ -18,7 +19,7 @@ import { TLB_CODE_USER, TLB_CODE_VALID } from "../cpu/tlb.ts";
 import { type ByteWriter, I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
 import { type Effect, effectOf } from "./effect.ts";
-import { type CodeSource, findRegion, type Region } from "./region.ts";
+import { type CodeSource, findRegion, isLeftToInterpreter, type Region } from "./region.ts";
 import { type RegionCode, translate } from "./translator.ts";
 
 const PAGE = 4096;
@@ -67,7 +68,7 @@ export interface TranslationCounters {
 
 /** Key of a place: the block's own, and the page. */
 function placeKey(physicalPage: number, key: number): number {
-  return physicalPage * 0x10_0000 + key;
+  return physicalPage * 0x100_0000 + key;
 }
 
 export class CodeCache implements Translator {
@@ -104,6 +105,10 @@ export class CodeCache implements Translator {
     if (this.resting) return 0;
     const entry = this.entries.get(placeKey(physicalPage, key));
     return entry ? heatWord(entry) : this.options.threshold;
+  }
+
+  leavesOut(row: Row, decoded: Decoded): boolean {
+    return !this.resting && isLeftToInterpreter(row, decoded);
   }
 
   hot(record: number, linear: number, mode: number): void {
@@ -166,17 +171,24 @@ export class CodeCache implements Translator {
         return index;
       },
     } as ImportedFunctions;
+    /** Blocks of the regions that are being made: they need none of their own yet. */
+    const held = new Set<number>();
     const made: { region: Region; code: ByteWriter; request: Request }[] = [];
     for (const request of requests) {
       const key = (request.linear & (PAGE - 1)) | (request.mode << 12);
       // The code may have changed, or become part of another region, while it waited.
       if (this.core.blocks.recordOf(request.physicalPage, key) !== request.record || this.entries.has(placeKey(request.physicalPage, key))) continue;
+      if (held.has(placeKey(request.physicalPage, key))) {
+        this.setHeat(request.physicalPage, key, this.options.threshold);
+        continue;
+      }
       const source = new GuestCode(this.core, this.decoder, this.effects, request);
       const region = findRegion(source, request.linear & (PAGE - 1));
       if (region === null || region.instructions < 2) {
         this.counters.refused++;
         continue;
       }
+      for (const at of region.own) if (at >> 12 === 0) held.add(placeKey(request.physicalPage, at | (request.mode << 12)));
       made.push({ region, code: translate(region, this.codeOf(request, region), imports), request });
     }
     if (made.length === 0) return;
@@ -253,6 +265,11 @@ export class CodeCache implements Translator {
       live.keys.push(place);
       this.setHeat(physicalPage, key, heatWord(entry));
     });
+    // What the region holds is counted from now on by how often it is still interpreted.
+    for (const at of region.own) {
+      const record = blocks.recordOf(physicalOf(at >> 12), (at & (PAGE - 1)) | (request.mode << 12));
+      if (record !== 0 && this.cpu.state.view.getInt32(record + H_HEAT, true) > 0) this.cpu.state.view.setInt32(record + H_HEAT, this.options.threshold, true);
+    }
     this.counters.regions++;
     this.counters.live++;
     this.counters.instructions += region.instructions;
@@ -266,7 +283,7 @@ export class CodeCache implements Translator {
   private forget(region: LiveRegion): void {
     for (const place of region.keys) {
       this.entries.delete(place);
-      this.setHeat(Math.floor(place / 0x10_0000), place % 0x10_0000, this.options.threshold);
+      this.setHeat(Math.floor(place / 0x100_0000), place % 0x100_0000, this.options.threshold);
     }
     for (const page of region.bytes.keys()) {
       const regions = this.byPage.get(page)!;

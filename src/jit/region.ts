@@ -53,6 +53,8 @@ export interface Region {
   readonly blocks: readonly BasicBlock[];
   /** Blocks that may be entered from outside; the first is where the region was asked for. */
   readonly entries: readonly BasicBlock[];
+  /** Places of all blocks but those of called functions. */
+  readonly own: readonly number[];
   readonly instructions: number;
   /** Bytes [from, to) relative to the region's first page. */
   readonly bytes: readonly { readonly from: number; readonly to: number }[];
@@ -104,10 +106,17 @@ class RegionFinder {
     const entries = [root.blocks.get(start)!];
     for (const at of this.reentries) {
       const block = root.blocks.get(at);
-      if (block && at !== start && block.pages.length === 1 && block.instructions[0].kind !== "leave") entries.push(block);
+      if (block && at !== start && canEnter(block)) entries.push(block);
+    }
+    // A loop is entered again after each side exit from it.
+    for (const block of root.blocks.values()) {
+      for (const edge of [block.taken, block.next]) {
+        const header = edge?.block;
+        if (header && header.at <= block.at && root.blocks.get(header.at) === header && !entries.includes(header) && canEnter(header)) entries.push(header);
+      }
     }
     const bytes = this.blocks.flatMap((block) => block.instructions.map(({ at, decoded }) => ({ from: at, to: at + decoded.length })));
-    return { blocks: this.blocks, entries, instructions: this.total, bytes };
+    return { blocks: this.blocks, entries, own: [...root.blocks.keys()], instructions: this.total, bytes };
   }
 
   /** Follows the code of one function; false: it has more than `limit` instructions. */
@@ -153,9 +162,11 @@ class RegionFinder {
             if (!f.caller) this.reentries.add(behind);
             break;
           case "leave":
+            // A called function that is left cannot be entered again in its middle.
+            if (f.caller) break;
             if (this.source.isKnown(behind)) {
               waiting.push(behind);
-              if (!f.caller) this.reentries.add(behind);
+              this.reentries.add(behind);
             }
             break;
           case "return": case "indirect":
@@ -241,6 +252,11 @@ class RegionFinder {
     }
     for (const callee of f.callees.values()) this.connect(callee);
   }
+}
+
+/** Looking the place up proves one page, and the region must do something before it leaves. */
+function canEnter(block: BasicBlock): boolean {
+  return block.pages.length === 1 && block.instructions[0].kind !== "leave";
 }
 
 function frame(caller: Frame | null, returnAt: number, start: number): Frame {
