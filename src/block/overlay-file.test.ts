@@ -142,6 +142,7 @@ describe("OverlayFile", () => {
     store.write(2, blockOf(2));
     store.commit();
     expect(store.uncommittedBytes).toBe(0);
+    expect(store.committedBytes).toBe(2 * OVERLAY_BLOCK_BYTES);
     store.write(2, blockOf(3));
     store.write(3, blockOf(4));
     store.flush();

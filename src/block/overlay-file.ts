@@ -151,8 +151,9 @@ export class OverlayFile implements BlockStore {
     for (const block of this.blocks()) if (this.#pending.has(block) || this.#spilled.has(block) || this.#committed.get(block) !== this.#live.get(block)) differing++;
     return differing * OVERLAY_BLOCK_BYTES;
   }
-  get fileBytes(): number {
-    return this.#file.size();
+  /** What `discard` comes back to, in bytes. */
+  get committedBytes(): number {
+    return this.#committed.size * OVERLAY_BLOCK_BYTES;
   }
 
   /** What is there now is what `discard` will come back to. */

@@ -15,6 +15,8 @@ export interface DriveStatus {
   /** Of these: not yet in storage; different from the last commit. */
   readonly unsavedBytes: number;
   readonly uncommittedBytes: number;
+  /** In the last commit; 0: there was none. */
+  readonly committedBytes: number;
   /** What storage had no room for. */
   readonly lostBytes: number;
 }

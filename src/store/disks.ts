@@ -125,6 +125,7 @@ export class Disks {
     switch (event.type) {
       case "drives":
         this.drives.set(event.drives);
+        if (event.drives.some(({ kept, changedBytes }) => kept === "storage" && changedBytes > 0)) this.storage.askToPersist();
         return true;
       case "storageFull":
         this.onFull(event.name);

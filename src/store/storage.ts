@@ -58,6 +58,7 @@ export class StorageStore {
   private client: StorageClient | null = null;
   private readonly waiting = new Map<number, { resolve: (event: Answer) => void; reject: (error: StorageFailure) => void; title: string }>();
   private nextId = 1;
+  private persistAsked = false;
 
   constructor(openClient: OpenStorage | null) {
     this.openClient = openClient;
@@ -125,6 +126,13 @@ export class StorageStore {
     const answer = await this.request({ type: "open", image: id });
     if (answer.type !== "file") throw new StorageFailure("It could not be opened.", false);
     return answer.medium;
+  }
+
+  /** Asks the browser, once, not to throw away what is kept when it wants room. */
+  askToPersist(): void {
+    if (this.persistAsked) return;
+    this.persistAsked = true;
+    globalThis.navigator?.storage?.persist?.().catch(() => {});
   }
 
   /** Shows a job of another worker. */

@@ -5,6 +5,7 @@ import { ImageError } from "../base/errors.ts";
 import { type BlockStore, MemoryBlocks, OVERLAY_BLOCK_BYTES } from "../block/block-store.ts";
 import { hashImage } from "../block/image-hash.ts";
 import { OverlayFile, type OverlayKey, type RandomFile } from "../block/overlay-file.ts";
+import type { ByteSource } from "../hardware/device.ts";
 import { mediumBytes, type NamedSource, openNamed } from "../machine/boot/boot-request.ts";
 import type { MachineConfig, Medium } from "../protocol/commands.ts";
 import type { MachineEvent } from "../protocol/events.ts";
@@ -56,11 +57,26 @@ export class DriveKeeper {
   /** Opens what was kept of the medium. Never fails: what cannot be kept is kept in memory. */
   async prepare(drive: DriveName, medium: Medium): Promise<void> {
     this.release(drive);
-    const file: NamedSource = { name: medium.name, source: mediumSource(medium) };
+    const file: NamedSource = { name: medium.name, source: this.#reported(mediumSource(medium)) };
     const kept = drive === "cdrom" ? readOnly(medium, file) : medium.data instanceof Uint8Array ? inMemory(medium, file, null) : await this.#openOverlay(drive, medium, file);
     this.#drives.set(drive, kept);
     this.#prepared.set(medium, { ...file, ...(kept.store ? { store: kept.store } : {}) });
     if (kept.why !== null) this.#post({ type: "notice", text: `${medium.name}: ${kept.why}` });
+  }
+
+  /** To the guest a part that cannot be read is a bad sector; a person is told why. */
+  #reported(source: ByteSource): ByteSource {
+    return {
+      size: source.size,
+      read: (offset, into) => {
+        try {
+          source.read(offset, into);
+        } catch (error) {
+          if (error instanceof ImageError) this.#post({ type: "notice", text: error.message });
+          throw error;
+        }
+      },
+    };
   }
 
   async #openOverlay(drive: DriveName, medium: Medium, file: NamedSource): Promise<KeptDrive> {
@@ -176,6 +192,7 @@ function status(drive: DriveName, { store, overlay, why }: KeptDrive): DriveStat
   const changedBytes = (store?.count ?? 0) * OVERLAY_BLOCK_BYTES;
   return {
     drive, why, changedBytes, kept: overlay ? "storage" : store ? "memory" : "read-only",
-    unsavedBytes: overlay?.unsavedBytes ?? changedBytes, uncommittedBytes: overlay?.uncommittedBytes ?? changedBytes, lostBytes: overlay?.spilledBytes ?? 0,
+    unsavedBytes: overlay?.unsavedBytes ?? changedBytes, uncommittedBytes: overlay?.uncommittedBytes ?? changedBytes, committedBytes: overlay?.committedBytes ?? 0,
+    lostBytes: overlay?.spilledBytes ?? 0,
   };
 }

@@ -1,7 +1,7 @@
 // The built page, served with or without the headers that it needs, and a real Chromium to look at it.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
@@ -38,9 +38,13 @@ export interface Site {
   readonly close: () => void;
 }
 
+/** Answers a request in the place of the files; false: it is for them. */
+export type Answer = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** A plain file server below `/sub/path/`, so that nothing relies on the root of a host. */
-export async function serve(directory: string, headers: Readonly<Record<string, string>>): Promise<Site> {
+export async function serve(directory: string, headers: Readonly<Record<string, string>>, answer: Answer = () => false): Promise<Site> {
   const server: Server = createServer((request, response) => {
+    if (answer(request, response)) return;
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://x").pathname).replace(/^\/sub\/path/, "");
     const file = normalize(join(directory, path.endsWith("/") ? `${path}index.html` : path));
     void readFile(file).then(

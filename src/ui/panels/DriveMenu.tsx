@@ -65,7 +65,7 @@ function Drive({ drive, name, status, onDone }: {
             <button type="button" disabled={status.uncommittedBytes === 0} onClick={() => disks.overlay(drive, "commit")} title="Discard will come back to what is there now">Commit</button>
           ) : null}
           <Confirmed label="Discard…" sure="Discard and restart" onSure={() => { onDone(); disks.overlay(drive, "discard"); }} title="Back to the last commit, or to the image; the machine starts again" />
-          {status.kept === "storage" && status.changedBytes > status.uncommittedBytes ? (
+          {status.committedBytes > 0 ? (
             <Confirmed label="Back to the image…" sure="Forget all and restart" onSure={() => { onDone(); disks.overlay(drive, "clear"); }} title="Forgets the commit, too" />
           ) : null}
           <button type="button" onClick={() => { onDone(); disks.exportDisk(drive); }} title="The whole disk with these changes, as a raw image">Export…</button>
@@ -75,13 +75,13 @@ function Drive({ drive, name, status, onDone }: {
   );
 }
 
-function stateText({ kept, why, changedBytes, unsavedBytes, uncommittedBytes, lostBytes }: DriveStatus): string {
+function stateText({ kept, why, changedBytes, unsavedBytes, uncommittedBytes, committedBytes, lostBytes }: DriveStatus): string {
   if (kept === "read-only") return "read only";
   if (changedBytes === 0) return kept === "storage" ? "Unchanged; changes will be kept in this browser." : `Unchanged; changes stay in memory. ${why ?? ""}`.trim();
   const size = `${bytes(changedBytes)} changed`;
   if (lostBytes > 0) return `${size}; ${bytes(lostBytes)} found no room in storage and are lost when the tab closes.`;
   if (kept === "memory") return `${size}; in memory until the tab closes. ${why ?? ""}`.trim();
-  const committed = uncommittedBytes === 0 ? "committed" : uncommittedBytes < changedBytes ? `${bytes(uncommittedBytes)} since the last commit` : "not committed";
+  const committed = uncommittedBytes === 0 ? "committed" : committedBytes > 0 ? `${bytes(uncommittedBytes)} since the last commit` : "not committed";
   return `${size}, ${unsavedBytes > 0 ? "saving" : "saved"}, ${committed}.`;
 }
 

@@ -17,6 +17,15 @@ export function StorageDialogs(): React.JSX.Element {
   useEffect(() => {
     disks.saveBlob = downloadBlob;
   }, [disks]);
+  const drives = useObservable(disks.drives);
+  // What the person expects to be kept, and is not.
+  const losing = drives.some(({ kept, why, changedBytes, lostBytes }) => lostBytes > 0 || (kept === "memory" && why !== null && changedBytes > 0));
+  useEffect(() => {
+    if (!losing) return;
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, [losing]);
   return (
     <>
       {open ? <StorageDialog /> : null}
