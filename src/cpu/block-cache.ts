@@ -239,7 +239,7 @@ export class BlockCache {
   }
 
   private decode(eip: number, linear: number, physicalPage: number, mode: number): number {
-    const { cpu, decoder, decoded, view, interpreter } = this;
+    const { cpu, decoder, decoded, interpreter } = this;
     const host = cpu.physical.hostPage(physicalPage);
     if (host === 0) return this.decodeAlone(eip, linear, physicalPage, mode);
     if (this.next + BLOCK_ROOM > this.end) this.flush();

@@ -8,7 +8,7 @@
 import type { Decoded } from "../isa/decoded.ts";
 import type { Row } from "../isa/row.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
-import { type Effect, type FlagUse } from "./effect.ts";
+import type { Effect, FlagUse } from "./effect.ts";
 
 const PAGE = 4096;
 /** Instructions of a region, and of one function that is followed. */

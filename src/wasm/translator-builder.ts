@@ -20,7 +20,9 @@ import {
 } from "../isa/state-layout.ts";
 import { type ImportedFunctions, loadOp, storeOp, WasmBuilder } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
-import { constant, type Expression, type FunctionEmitter, isConstant, isLocal, OP } from "./function-emitter.ts";
+import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
+import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
+import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
 import { V128_LOAD, V128_STORE } from "./vector-opcodes.ts";
 
 /** What a region leaves with: look EIP up, or execute the instruction at EIP without entering a region there. */
@@ -35,23 +37,6 @@ interface Reference extends Expression {
   value: number | bigint;
 }
 
-/** Status flags that have not been computed. Null stands for the locals of FLAG_RESULT and FLAG_CARRIES. */
-interface PendingFlags {
-  readonly kind: FlagKind | "explicit" | "carryOverflow";
-  readonly width: Width;
-  /** Operands; of "explicit": CF and OF; of "carryOverflow": the two, and no result. */
-  readonly x: Expression;
-  readonly y: Expression;
-  readonly result: Expression;
-  /** Of "explicit". */
-  readonly auxiliary: Expression | null;
-  /** Flags that these leave as they are: of "inc" and "dec" CF, of "carryOverflow" the rest. */
-  readonly previous: PendingFlags | null;
-  /** The stub that computes them for exits, 0 while there is none. */
-  stub: number;
-}
-export type FlagState = PendingFlags | null;
-
 export interface TranslatedCode {
   readonly mode: number;
   /** Addresses of the context block and its TLB tables for this mode. */
@@ -60,9 +45,9 @@ export interface TranslatedCode {
   readonly tlbWrite: number;
 }
 
-const OF = 0, CARRY = 2, ZERO = 4, SIGN = 8;
+const CARRY = 2;
 
-export class TranslatorBuilder extends WasmBuilder {
+export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
   /** EIP_BASE, which holds still inside the region; the budget; EIP of an exit that is not static. */
   readonly base: Expression;
   readonly budget: Expression;
@@ -419,60 +404,7 @@ export class TranslatorBuilder extends WasmBuilder {
   override carry(): Expression { return this.condition(CARRY); }
 
   override condition(code: ConditionCode): Expression {
-    return (this.pending && this.conditionOf(this.pending, code)) ?? super.condition(code);
-  }
-
-  /** The condition straight from operands and result; null where only the flags tell. */
-  private conditionOf(p: PendingFlags, code: ConditionCode): Expression | null {
-    const { width } = p;
-    const negated = (code & 1) !== 0;
-    const even = (code & ~1) as ConditionCode;
-    if (p.kind === "carryOverflow") {
-      if (even === CARRY) return negated ? this.eqz(p.x) : p.x;
-      if (even === OF) return negated ? this.eqz(p.y) : p.y;
-      return (even === ZERO || even === SIGN) && p.previous ? this.conditionOf(p.previous, code) : null;
-    }
-    if (even === CARRY && (p.kind === "inc" || p.kind === "dec")) return p.previous ? this.conditionOf(p.previous, code) : null;
-    if (p.kind === "sub") {
-      const x = this.zeroExtend(p.x, width), y = this.zeroExtend(p.y, width);
-      switch (code) {
-        case 2: return this.ltU(x, y);
-        case 3: return this.geU(x, y);
-        case 4: return this.eq(x, y);
-        case 5: return this.ne(x, y);
-        case 6: return this.leU(x, y);
-        case 7: return this.gtU(x, y);
-        case 12: return this.ltS(this.signExtend(p.x, width), this.signExtend(p.y, width));
-        case 13: return this.geS(this.signExtend(p.x, width), this.signExtend(p.y, width));
-        case 14: return this.leS(this.signExtend(p.x, width), this.signExtend(p.y, width));
-        case 15: return this.gtS(this.signExtend(p.x, width), this.signExtend(p.y, width));
-      }
-    }
-    if (p.kind === "logic") {
-      switch (code) {
-        case 0: case 2: return constant(0);
-        case 1: case 3: return constant(1);
-        case 6: return this.conditionOf(p, 4);
-        case 7: return this.conditionOf(p, 5);
-        case 12: return this.conditionOf(p, 8);
-        case 13: return this.conditionOf(p, 9);
-        case 14: return this.leS(this.signExtend(p.result, width), constant(0));
-        case 15: return this.gtS(this.signExtend(p.result, width), constant(0));
-      }
-    }
-    if (p.kind === "explicit" && even === CARRY) return negated ? this.eqz(p.x) : p.x;
-    if (p.kind === "explicit" && even === OF) return negated ? this.eqz(p.y) : p.y;
-    if (p.kind === "add" && even === CARRY) {
-      const sum = this.zeroExtend(p.result, width), x = this.zeroExtend(p.x, width);
-      return negated ? this.geU(sum, x) : this.ltU(sum, x);
-    }
-    switch (code) {
-      case 4: return this.eqz(this.zeroExtend(p.result, width));
-      case 5: return this.ne(this.zeroExtend(p.result, width), constant(0));
-      case 8: return this.ltS(this.signExtend(p.result, width), constant(0));
-      case 9: return this.geS(this.signExtend(p.result, width), constant(0));
-    }
-    return null;
+    return (this.pending && conditionOf(this, this.pending, code)) ?? super.condition(code);
   }
 
   // --- control inside the instruction
@@ -654,160 +586,4 @@ export class TranslatorBuilder extends WasmBuilder {
   private loadState(local: Expression, address: number): void {
     this.fn.assign(local, this.fn.load(OP.load32, constant(address), 0));
   }
-}
-
-/** Numbers of the locals that pending flags are made of. */
-function localsOf(pending: PendingFlags): number[] {
-  const locals: number[] = [];
-  for (let p: FlagState = pending; p !== null; p = p.previous) {
-    collectLocals(p.x, locals);
-    collectLocals(p.y, locals);
-    collectLocals(p.result, locals);
-    if (p.auxiliary) collectLocals(p.auxiliary, locals);
-  }
-  return locals;
-}
-
-function collectLocals(e: Expression, into: number[]): void {
-  if (isLocal(e)) into.push(e.value as number);
-  if (e.a) collectLocals(e.a, into);
-  if (e.b) collectLocals(e.b, into);
-  if (e.c) collectLocals(e.c, into);
-}
-
-function contains(e: Expression, part: Expression): boolean {
-  return e === part || (e.a !== undefined && contains(e.a, part)) || (e.b !== undefined && contains(e.b, part)) || (e.c !== undefined && contains(e.c, part));
-}
-
-function isPinned(pending: FlagState, reference: Expression): boolean {
-  for (let p = pending; p !== null; p = p.previous) {
-    if (contains(p.x, reference) || contains(p.y, reference) || contains(p.result, reference) || (p.auxiliary && contains(p.auxiliary, reference))) return true;
-  }
-  return false;
-}
-
-class RegisterPlace implements Place<Expression> {
-  readonly isMemory = false;
-  readonly width: number;
-  private readonly b: TranslatorBuilder;
-  private readonly register: number;
-
-  constructor(b: TranslatorBuilder, register: number, width: number) {
-    this.b = b;
-    this.register = register;
-    this.width = width;
-  }
-
-  read(): Expression { return this.b.gpr(this.register, this.width as Width); }
-  readForWrite(): Expression { return this.read(); }
-  write(_b: unknown, value: Expression): void { this.b.setGpr(this.register, this.width as Width, value); }
-  address(): Expression { return refuse(); }
-  number(): Expression { return constant(this.register); }
-}
-
-class MemoryPlace implements Place<Expression> {
-  readonly isMemory = true;
-  readonly width: number;
-  private readonly b: TranslatorBuilder;
-  private readonly aligned: boolean;
-  private proved: Expression | null = null;
-
-  constructor(b: TranslatorBuilder, width: number, aligned: boolean) {
-    this.b = b;
-    this.width = width;
-    this.aligned = aligned;
-  }
-
-  read(): Expression {
-    const { b, width } = this;
-    if (width === 16) return b.load128("operand", b.effectiveAddress(), this.aligned);
-    return width === 8 ? b.load64("operand", b.effectiveAddress()) : b.load("operand", b.effectiveAddress(), width as Width);
-  }
-  readForWrite(): Expression {
-    this.proved = this.b.hostForWrite(this.width);
-    return this.b.loadHost(this.proved, this.width as Width);
-  }
-  write(_b: unknown, value: Expression): void {
-    const { b, width } = this;
-    if (this.proved) {
-      b.storeHost(this.proved, width as Width, value);
-      return;
-    }
-    const bound = b.let(value);
-    if (width === 16) b.store128("operand", b.effectiveAddress(), bound, this.aligned);
-    else if (width === 8) b.store64("operand", b.effectiveAddress(), bound);
-    else b.store("operand", b.effectiveAddress(), width as Width, bound);
-  }
-  address(): Expression { return this.b.effectiveAddress(); }
-  number(): Expression { return refuse(); }
-}
-
-/** An XMM or MMX register, or its low part. */
-class PackedPlace implements Place<Expression> {
-  readonly isMemory = false;
-  readonly width: number;
-  private readonly b: TranslatorBuilder;
-  private readonly place: Expression;
-
-  constructor(b: TranslatorBuilder, place: Expression, width: number) {
-    this.b = b;
-    this.place = place;
-    this.width = width;
-  }
-
-  read(): Expression {
-    const { b, place, width } = this;
-    return width === 16 ? b.stateLoad128(place) : width === 8 ? b.stateLoad64(place) : b.stateLoad(place, 4);
-  }
-  readForWrite(): Expression { return this.read(); }
-  write(_b: unknown, value: Expression): void {
-    const { b, place, width } = this;
-    if (width === 16) b.stateStore128(place, value);
-    else if (width === 8) b.stateStore64(place, value);
-    else b.stateStore(place, 4, value);
-  }
-  address(): Expression { return refuse(); }
-  number(): Expression { return this.place; }
-}
-
-class SegmentPlace implements Place<Expression> {
-  readonly isMemory = false;
-  readonly width = 2;
-  private readonly b: TranslatorBuilder;
-  private readonly register: number;
-
-  constructor(b: TranslatorBuilder, register: number) {
-    this.b = b;
-    this.register = register;
-  }
-
-  read(): Expression { return this.b.segment(this.register as SegmentRef, SEG_SELECTOR); }
-  readForWrite(): Expression { return this.read(); }
-  write(): void { refuse(); }
-  address(): Expression { return refuse(); }
-  number(): Expression { return constant(this.register); }
-}
-
-/** An immediate, or a register that only its number says. */
-class KnownPlace implements Place<Expression> {
-  readonly isMemory = false;
-  readonly width: number;
-  private readonly known: number;
-  private readonly value: number;
-
-  constructor(width: number, known: number, value: number) {
-    this.width = width;
-    this.known = known;
-    this.value = value;
-  }
-
-  read(): Expression { return constant(this.value); }
-  readForWrite(): Expression { return this.read(); }
-  write(): void { refuse(); }
-  address(): Expression { return refuse(); }
-  number(): Expression { return constant(this.known); }
-}
-
-function refuse(): never {
-  throw new Error("the operand is not of that kind");
 }
