@@ -5,7 +5,7 @@ import type { RegisterName } from "./processor-view.ts";
 
 interface Explanation {
   readonly name: string;
-  /** Only general registers differ: QEMU takes over ours and the program goes on. */
+  /** QEMU takes over our general registers, flags or frame, and the program goes on. */
   readonly continues?: true;
   applies(d: Difference): boolean;
 }
@@ -43,7 +43,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: "the frame of a fault behind the commit point of a task switch holds the new task's EIP and flags",
     continues: true,
-    applies: (d) => d.fields[0] === "frame" && [10, 11, 12, 13].includes(d.exception) && (d.ours.cr0 & 8) !== 0 && TRANSFERS.test(d.text),
+    applies: (d) => d.fields[0] === "frame" && [8, 10, 11, 12, 13].includes(d.exception) && (d.ours.cr0 & 8) !== 0 && TRANSFERS.test(d.text),
   },
   {
     name: "flags that the manual leaves undefined, in the frame of a trap",
@@ -84,8 +84,38 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => /^(jmp|call) far/.test(d.text) && d.exception === 13,
   },
   {
-    name: "the frame of a far call is written with the privilege of the caller",
-    applies: (d) => d.fields[0] === "frame" && d.exception === 14 && d.text.startsWith("call far"),
+    name: "a frame on the user's own stack is written with the user's rights",
+    applies: (d) => d.fields[0] === "frame" && d.exception === 14 && ((d.frames![0][0]! ^ d.frames![1][0]!) & 4) !== 0,
+  },
+  {
+    name: "a call gate to conforming code leaves the CPL in CS",
+    continues: true,
+    applies: (d) => d.text.startsWith("call far") && d.fields.length === 1 && d.fields[0] === "cs" && ((d.ours.cs ^ d.qemu.cs) & ~3) === 0 && (d.ours.cs & 3) === (d.before.cs & 3),
+  },
+  {
+    name: "an interrupt of a V86 task must lead to ring 0",
+    applies: (d) => (d.before.eflags & 0x2_0000) !== 0 && (d.qemu.cs & 3) === 1,
+  },
+  {
+    name: "IRETD of ring 0 loads VIF and VIP",
+    continues: true,
+    applies: (d) => d.text === "iretd" && d.fields.length === 1 && d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~0x18_0000) === 0,
+  },
+  {
+    name: "reserved bits of CR0 are 0, and PG without PE faults",
+    applies: (d) => /^mov cr0/.test(d.text),
+  },
+  {
+    name: "PUSHA begins with EAX",
+    applies: (d) => d.text.startsWith("pusha") && d.exception === 14 && d.fields.every((name) => name === "cr2"),
+  },
+  {
+    name: "a switch to the current task's own TSS loads what it has just saved",
+    applies: (d) => TRANSFERS.test(d.text) && d.exception < 0 && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 && (d.ours.eflags & ~d.before.eflags) === 0x4000,
+  },
+  {
+    name: "a fault behind the commit point of a task switch: how much of the new task is loaded by then",
+    applies: (d) => [8, 10, 11, 12, 13].includes(d.exception) && TRANSFERS.test(d.text) && (d.ours.cr0 & d.qemu.cr0 & 8) !== 0 && (d.before.cr0 & 8) === 0,
   },
   {
     name: "INT1 is an instruction",

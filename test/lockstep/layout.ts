@@ -8,9 +8,9 @@ export const PAGE_TABLES = 0x4000;
 export const SLOTS = 0x8000, SLOT_BYTES = 64, SLOT_COUNT = 96;
 export const HANDLERS = 0xa000, HANDLER_BYTES = 16, TASKS = 0xb000;
 export const STACKS = [0xd000, 0xd800, 0xe000, 0xf000] as const;
-export const DATA = 0x1_0000, DATA_PAGES = 8, SPARE = 0x1_8000;
-/** What is compared at the end of a program. */
-export const COMPARED_BYTES = 0x2_0000;
+export const DATA = 0x1_0000, DATA_PAGES = 8, SPARE = 0x1_8000, SPARE_END = 0x2_0000;
+/** What a program starts from and what is compared at its end: all that segments of the 8086 reach. */
+export const COMPARED_BYTES = 0x2_8000;
 export const END_OF_TABLES = 0x2800;
 
 export function slotAt(index: number): number {

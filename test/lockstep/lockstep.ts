@@ -11,8 +11,8 @@ import type { Qemu } from "./qemu.ts";
 const MAXIMUM_STEPS = 400;
 /** RF: QEMU 7 neither clears it after an instruction nor sets it in the images of faults. */
 const IGNORED_FLAGS = 0x1_0000;
-const BENIGN_MEMORY = "memory at the end: RF in stored images, W in error codes of accesses that read and will write, accessed bits of pages that a refused access began in";
-const ACCESSED = 0x20, HLT = 0xf4;
+const BENIGN_MEMORY = "memory at the end: RF in stored images, W in error codes of accesses that read and will write, accessed and dirty bits of pages that a refused access began in";
+const ACCESSED_DIRTY = 0x60, HLT = 0xf4;
 /** Until DR7 is clear. */
 const FIRST_STEPS = 4;
 /** Code that was entered in its middle may repeat itself for hours. */
@@ -26,7 +26,7 @@ const HIGHEST_SEGMENT = 0x8f00;
 
 export type Verdict =
   | { readonly kind: "agree"; readonly steps: number; readonly notes?: readonly string[] }
-  | { readonly kind: "explained"; readonly steps: number; readonly why: string }
+  | { readonly kind: "explained"; readonly steps: number; readonly why: string; readonly qemuLost?: true }
   | { readonly kind: "differ"; readonly steps: number; readonly report: string; readonly qemuLost?: true };
 
 /** What is known when both sides have come apart. */
@@ -38,7 +38,7 @@ export interface Difference {
   readonly before: ProcessorView;
   readonly ours: ProcessorView;
   readonly qemu: ProcessorView;
-  /** Names of registers that differ; "memory". */
+  /** Names of registers that differ; "memory" at the end, "frame" of an exception, "shutdown" of QEMU alone. */
   readonly fields: readonly string[];
   /** Physical addresses of memory that differs. */
   readonly memory: readonly number[];
@@ -61,15 +61,17 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
   for (let steps = 0; steps < MAXIMUM_STEPS; steps++) {
     const { linear, bytes, code32 } = ours.place();
     if (linear === end) return finish(program, ours, qemu, steps, before, notes);
-    path.push(`${before.cs.toString(16)}:${before.eip.toString(16)} ${disassembleBytes(bytes, before.eip, code32)}`);
-    // A processor that waits answers no stub; what repeats itself for hours is no test.
-    if (bytes[0] === HLT || (isRepeated(bytes) && before.ecx > MAXIMUM_REPETITIONS)) return { kind: "agree", steps, notes };
+    const text = disassembleBytes(bytes, before.eip, code32);
+    path.push(`${before.cs.toString(16)}:${before.eip.toString(16)} ${text}`);
+    // A processor that waits answers no stub; what repeats itself for hours is no test, nor is what devices say.
+    if (bytes[0] === HLT || text.includes("ins") || (isRepeated(bytes) && before.ecx > MAXIMUM_REPETITIONS)) return { kind: "agree", steps, notes };
     const outcome = ours.step();
     // A processor that waits or has shut down answers no stub.
     if (outcome.end !== "done") return { kind: "agree", steps };
     const now = ours.view();
     if (!(await qemu.gdb.step())) {
-      return { kind: "differ", steps, qemuLost: true, report: `${program.kind} seed ${program.seed}, step ${steps}: QEMU shut down, ours: exception ${outcome.exception}, now ${now.cs.toString(16)}:${now.eip.toString(16)} ss:esp ${now.ss.toString(16)}:${now.esp.toString(16)}; after ${path.slice(-4).join("; ")}` };
+      const lost: Difference = { program, bytes, text, before, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      return { ...judge(lost, steps), qemuLost: true };
     }
     let other = await qemu.view();
     // At times a step of QEMU does not get to the instruction.
@@ -85,7 +87,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (fields.length > 0) {
       // What the program before has left in the debug registers.
       if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
-      const difference: Difference = { program, bytes, text: disassembleBytes(bytes, before.eip, code32), before, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const difference: Difference = { program, bytes, text, before, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
       const explanation = explain(difference);
       if (!explanation?.continues) return judge(difference, steps);
       notes.push(explanation.name);
@@ -99,8 +101,9 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (top >= 0 && top + FRAME_BYTES <= COMPARED_BYTES) {
       const mine = ours.readMemory(top, FRAME_BYTES), theirs = await qemu.gdb.readMemory(top, FRAME_BYTES);
       const memory = Array.from(mine.keys()).filter((i) => isChange(mine[i]!, theirs[i]!)).map((i) => top + i);
+      if (memory.length === 0 && Buffer.compare(mine, theirs) !== 0) await qemu.gdb.writeMemory(top, mine);
       if (memory.length > 0) {
-        const difference: Difference = { program, bytes, text: disassembleBytes(bytes, before.eip, code32), before, ours: now, qemu: other, fields: ["frame"], memory, exception: outcome.exception, path: path.slice(-6, -1), frames: [mine, theirs] };
+        const difference: Difference = { program, bytes, text, before, ours: now, qemu: other, fields: ["frame"], memory, exception: outcome.exception, path: path.slice(-6, -1), frames: [mine, theirs] };
         const explanation = explain(difference);
         if (!explanation?.continues) return judge(difference, steps);
         notes.push(explanation.name);
@@ -116,10 +119,9 @@ function isSame(a: ProcessorView, b: ProcessorView): boolean {
   return REGISTERS.every((name) => (name === "eflags" ? ((a[name] ^ b[name]) & ~IGNORED_FLAGS) === 0 : a[name] === b[name]));
 }
 
-/** Whether a byte differs by more than RF in an image or the W bit of an error code, which QEMU leaves out. */
+/** Whether a byte differs by more than RF in an image, which QEMU neither sets nor clears, or the W bit of an error code, which it leaves out. */
 function isChange(mine: number, other: number): boolean {
-  const more = mine & ~other;
-  return mine !== other && ((other & ~mine) !== 0 || (more !== 1 && more !== 2));
+  return mine !== other && (mine ^ other) !== 1 && (mine & ~other) !== 2;
 }
 
 function isRepeated(bytes: Uint8Array): boolean {
@@ -134,14 +136,14 @@ async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, b
   for (let at = 0; at < COMPARED_BYTES; at++) {
     if (mine[at] === other[at]) continue;
     const isTable = at >= PAGE_TABLES && at < SLOTS;
-    if (isTable ? (mine[at]! ^ other[at]!) !== ACCESSED : isChange(mine[at]!, other[at]!)) memory.push(at);
+    if (isTable ? ((mine[at]! ^ other[at]!) & ~ACCESSED_DIRTY) !== 0 : isChange(mine[at]!, other[at]!)) memory.push(at);
     else benign++;
   }
   if (memory.length === 0) return { kind: "agree", steps, notes: benign === 0 ? notes : [...notes, BENIGN_MEMORY] };
   return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [] }, steps, mine, other);
 }
 
-function judge(difference: Difference, steps: number, mine?: Uint8Array, other?: Uint8Array): Verdict {
+function judge(difference: Difference, steps: number, mine?: Uint8Array, other?: Uint8Array): Exclude<Verdict, { kind: "agree" }> {
   const why = explain(difference);
   if (why !== null) return { kind: "explained", steps, why: why.name };
   const { program, text, bytes, before, fields, ours, qemu, exception, memory } = difference;
@@ -149,7 +151,7 @@ function judge(difference: Difference, steps: number, mine?: Uint8Array, other?:
   const lines = [
     `${program.kind} seed ${program.seed}, step ${steps}, ${hex(before.cs)}:${hex(before.eip)} ${text} [${Buffer.from(bytes).toString("hex")}]${exception >= 0 ? `, ours raised #${exception}` : ""}`,
     `  after ${difference.path.join("; ")}`,
-    ...fields.filter((name) => name !== "memory" && name !== "frame").map((name) => `  ${name}: ours ${hex(ours[name as keyof ProcessorView])}, QEMU ${hex(qemu[name as keyof ProcessorView])}, before ${hex(before[name as keyof ProcessorView])}`),
+    ...fields.filter((name) => name in ours).map((name) => `  ${name}: ours ${hex(ours[name as keyof ProcessorView])}, QEMU ${hex(qemu[name as keyof ProcessorView])}, before ${hex(before[name as keyof ProcessorView])}`),
     ...(difference.frames ? difference.frames.map((frame, i) => `  frame of ${i === 0 ? "ours" : "QEMU"}: ${words(frame)}`) : []),
     ...memory.slice(0, difference.frames ? 0 : 8).map((at) => `  byte ${hex(at)}: ours ${hex(mine?.[at] ?? 0)}, QEMU ${hex(other?.[at] ?? 0)}`),
     `  before: eflags ${hex(before.eflags)} cr0 ${hex(before.cr0)} cr4 ${hex(before.cr4)} ss:esp ${hex(before.ss)}:${hex(before.esp)} ds ${hex(before.ds)} es ${hex(before.es)} eax ${hex(before.eax)}`,

@@ -56,10 +56,10 @@ export async function main(): Promise<number> {
       else {
         differences++;
         console.log(verdict.report);
-        if (verdict.qemuLost) {
-          qemu.stop();
-          qemu = await Qemu.start();
-        }
+      }
+      if (verdict.kind !== "agree" && verdict.qemuLost) {
+        qemu.stop();
+        qemu = await Qemu.start();
       }
     }
   } finally {

@@ -3,8 +3,8 @@
 import { createPrng, type Prng } from "../support/prng.ts";
 import { Code } from "./code.ts";
 import {
-  DATA, DATA_PAGES, DESCRIPTORS, END_OF_TABLES, GDT, HANDLERS, HANDLER_BYTES, IDT, LDT, PAGE_TABLES, putDescriptor, SELECTOR, SLOTS, SLOT_BYTES, SLOT_COUNT,
-  SPARE, STACKS, STUB, slotAt, TABLES_AT, TASKS, TSS_16, TSS_LIMIT, TSS_MAIN, TSS_OTHER, TSS_V86,
+  COMPARED_BYTES, DATA, DATA_PAGES, DESCRIPTORS, END_OF_TABLES, GDT, HANDLERS, HANDLER_BYTES, IDT, LDT, PAGE_TABLES, putDescriptor, SELECTOR, SLOTS, SLOT_BYTES, SLOT_COUNT,
+  SPARE, SPARE_END, STACKS, STUB, slotAt, TABLES_AT, TASKS, TSS_16, TSS_LIMIT, TSS_MAIN, TSS_OTHER, TSS_V86,
 } from "./layout.ts";
 import { PAGING_STEPS, pickStep, type Step, SYSTEM_STEPS, UNPROTECTED_STEPS } from "./steps.ts";
 
@@ -20,7 +20,7 @@ export interface Program {
   readonly entry: number;
 }
 
-const BYTES = 0x2_0000;
+
 const ERROR_VECTORS: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
 const P = 1, W = 2, U = 4, PS = 0x80;
 const PE = 1, PG = 0x8000_0000, VM = 0x2_0000;
@@ -47,12 +47,12 @@ function shapeOf(kind: Kind, random: Prng): Shape {
 
 export function createProgram(kind: Kind, seed: number): Program {
   const random = createPrng(seed);
-  const memory = new Uint8Array(BYTES), view = new DataView(memory.buffer);
+  const memory = new Uint8Array(COMPARED_BYTES), view = new DataView(memory.buffer);
   const shape = shapeOf(kind, random);
   // Far pointers of the 8086 lie there: their segments stay below the ROM.
   const mask = shape.unprotected ? 0x0fff_0fff : ~0;
   for (let at = DATA; at < DATA + DATA_PAGES * 4096; at += 4) view.setUint32(at, random.next() & mask, true);
-  for (let at = SPARE; at < BYTES; at += 4) view.setUint32(at, random.next() & mask, true);
+  for (let at = SPARE; at < SPARE_END; at += 4) view.setUint32(at, random.next() & mask, true);
   const put = (at: number, code: Code): void => memory.set(code.bytes, at);
   const end = slotAt(SLOT_COUNT - 1);
 
