@@ -28,6 +28,8 @@ export interface DeprivilegedOptions {
   readonly prebuilt?: boolean;
   /** The kernel has a virtual interrupt flag (CR4.PVI). */
   readonly pvi?: boolean;
+  /** User code keeps the kernel's descriptor table: gates may lead to the kernel without the monitor. */
+  readonly oneTable?: boolean;
 }
 
 export class Deprivileged implements Technique {
@@ -38,13 +40,13 @@ export class Deprivileged implements Technique {
   protected readonly paging: ShadowPaging;
   protected readonly descriptors: ShadowDescriptors;
   protected readonly projection: Projection;
-  private readonly tables: HardwareTables;
+  protected readonly tables: HardwareTables;
   private readonly limbo: LimboCheck;
   private readonly leaked: LeakedSelectors;
   /** The guest's paging has changed: its tables may lie elsewhere. */
   private paged = true;
 
-  constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false }: DeprivilegedOptions = {}) {
+  constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false, oneTable = false }: DeprivilegedOptions = {}) {
     const { cpu, set } = monitor;
     const { base, bytes, firstPage } = monitor.parts.pool;
     this.monitor = monitor;
@@ -62,7 +64,7 @@ export class Deprivileged implements Technique {
     this.tables = new HardwareTables(this.pool);
     this.limbo = new LimboCheck(cpu.state, this.descriptors);
     this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
-      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true, pvi,
+      ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true, pvi, oneTable,
     });
     this.leaked = new LeakedSelectors(cpu, this.descriptors, ring);
   }

@@ -11,11 +11,16 @@ import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_CALLOUT, REASON_SYSENTER, REASON_TCMISS, REASON_VMX,
 } from "../protocol/trap-record.ts";
 import { GuestCode } from "./guest-code.ts";
-import type { Technique } from "./techniques/technique.ts";
 import type { TrapLog } from "./trap-log.ts";
 
 const PAGE_FAULT = 14;
 const ACCESS_CODE32 = 1 << 14;
+
+/** Who may have planted bytes of its own among the guest's. */
+export interface PlantedBytes {
+  /** Puts the guest's own bytes in the place of what is planted among those at `linear`. V is the active context. */
+  originalBytes?(linear: number, bytes: Uint8Array, available: number): void;
+}
 
 /** State before the exit is handled, kept for the record. */
 export class ExitRecorder {
@@ -42,7 +47,7 @@ export class ExitRecorder {
   }
 
   /** Call before the exit is handled: the instruction is still there, and V is as it was and active. */
-  begin(exit: CpuExit, icount: number, timeNs: number, unit: ContextUnit, technique: Pick<Technique, "originalBytes"> | null): void {
+  begin(exit: CpuExit, icount: number, timeNs: number, unit: ContextUnit, planted: PlantedBytes | null): void {
     const { cpu, code } = this;
     const v = cpu.v.context;
     const byInstruction = exit.kind !== "interrupt";
@@ -52,7 +57,7 @@ export class ExitRecorder {
     const code32 = (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
     if (byInstruction) code.fetch(linear, unit);
     const available = byInstruction ? code.available : 0;
-    technique?.originalBytes?.(linear, code.bytes, available);
+    planted?.originalBytes?.(linear, code.bytes, available);
     const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
     const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);
     this.site = this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, code.bytes, 0, available);

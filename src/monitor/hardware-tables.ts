@@ -8,7 +8,7 @@ const GATE_PRESENT_DPL0 = 0x8e00, GATE_PRESENT_DPL3 = 0xee00;
 const OPEN_VECTORS: ReadonlySet<number> = new Set([3, 4]);
 const TSS_BYTES = 0x68, REDIRECTION_BYTES = 32, IO_MAP_BYTES = 0x2000;
 const IO_MAP_BASE = TSS_BYTES + REDIRECTION_BYTES;
-const IO_MAP_BASE_FIELD = 0x66;
+const IO_MAP_BASE_FIELD = 0x66, ESP1_FIELD = 0x0c, SS1_FIELD = 0x10;
 /** The map is read two bytes at a time: a byte of ones ends it. */
 export const TSS_LIMIT = IO_MAP_BASE + IO_MAP_BYTES;
 
@@ -16,6 +16,7 @@ export class HardwareTables {
   private readonly pool: MonitorPool;
   private idtWindow = 0;
   private idtSelector = -1;
+  private readonly direct = new Map<number, readonly [number, number]>();
   private redirects: boolean | null = null;
 
   constructor(pool: MonitorPool) {
@@ -34,6 +35,22 @@ export class HardwareTables {
       this.pool.i32[word + vector * 2] = (selector << 16) | (offset & 0xffff);
       this.pool.i32[word + vector * 2 + 1] = (offset & 0xffff_0000) | (OPEN_VECTORS.has(vector) ? GATE_PRESENT_DPL3 : GATE_PRESENT_DPL0);
     }
+    for (const [vector, [low, high]] of this.direct) this.setDirectGate(vector, low, high);
+  }
+
+  /** A gate that leads from ring 3 to the guest's kernel in ring 1. */
+  setDirectGate(vector: number, low: number, high: number): void {
+    const word = (this.pool.address(IDT_PAGE) >> 2) + vector * 2;
+    this.pool.i32[word] = low;
+    this.pool.i32[word + 1] = high;
+    this.direct.set(vector, [low, high]);
+  }
+
+  /** The stack of such entries. */
+  setRing1Stack(selector: number, pointer: number): void {
+    const word = this.pool.address(TSS_PAGE) >> 2;
+    this.pool.i32[word + (ESP1_FIELD >> 2)] = pointer;
+    this.pool.i32[word + (SS1_FIELD >> 2)] = selector;
   }
 
   /** A TSS without back link or inner stacks, all ports closed. `redirects`: with VME, INT n of V86 code goes to the vector table at linear 0. */

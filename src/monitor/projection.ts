@@ -26,6 +26,8 @@ export interface HardwarePolicy {
   readonly vme: boolean;
   /** For the guest's kernel at ring 3. */
   readonly pvi: boolean;
+  /** One descriptor table for both privileges, the kernel's. */
+  readonly oneTable: boolean;
 }
 
 const V86_LIMIT = 0xffff;
@@ -80,7 +82,7 @@ export class Projection {
       cpu.h.tlb.flushAll();
     }
     const window = paging.windowBase;
-    h.set(GDTR_BASE, window + descriptors.gdtPage(role) * PAGE_BYTES);
+    h.set(GDTR_BASE, window + descriptors.gdtPage(this.tableOf(role)) * PAGE_BYTES);
     h.set(GDTR_LIMIT, 0xffff);
     h.set(IDTR_BASE, window + IDT_PAGE * PAGE_BYTES);
     h.set(IDTR_LIMIT, 0x7ff);
@@ -91,6 +93,10 @@ export class Projection {
     h.set(DR7, v.get(DR7) & ~DR7_GD);
     if (this.segmentsStale || this.limbo.changed) this.projectSegments(v, h, v86, role, window);
     cpu.switchContext("H");
+  }
+
+  private tableOf(role: Role): Role {
+    return this.policy.oneTable ? KERNEL : role;
   }
 
   /** H's segments do not follow from V's any more. */
@@ -117,7 +123,7 @@ export class Projection {
     const { descriptors } = this;
     setSegment(h, TR, descriptors.tssSlot * 8, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT, ACCESS_TSS);
     if (descriptors.ldtLimit < 0) setUnusable(h, LDTR, 0);
-    else setSegment(h, LDTR, descriptors.ldtSlot * 8, window + descriptors.ldtPage(role) * PAGE_BYTES, descriptors.ldtLimit, ACCESS_LDT);
+    else setSegment(h, LDTR, descriptors.ldtSlot * 8, window + descriptors.ldtPage(this.tableOf(role)) * PAGE_BYTES, descriptors.ldtLimit, ACCESS_LDT);
     for (const index of SEGMENTS) this.projectSegment(v, h, index, v86, role);
     this.remember();
     this.segmentsStale = false;
@@ -132,7 +138,7 @@ export class Projection {
     } else if (v.segmentAccess(index) & ACCESS_UNUSABLE) {
       setUnusable(h, index, selector);
     } else {
-      descriptors.findShadow(role, selector);
+      descriptors.findShadow(this.tableOf(role), selector);
       const { low, high } = descriptors;
       const isPrivileged = (index === CS || index === SS) && role === KERNEL;
       setSegment(h, index, isPrivileged ? (selector & 0xfffc) | this.policy.ring : selector, baseOf(low, high), limitOf(low, high), accessOf(high) | ACCESS_P);

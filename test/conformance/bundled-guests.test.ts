@@ -43,7 +43,10 @@ describe("bundled guests", () => {
       for (const [phase, counts] of Object.entries(technique.phases ?? {})) {
         expect(Object.keys(expected.phases)).toContain(phase);
         expect(sum(counts.traps.byInstruction), `${key}, phase ${phase}`).toBe(sum(counts.traps.byReason));
-        expect(counts.traps.byInstruction["OUT"]).toBeGreaterThanOrEqual(1);
+        // Where the kernel does not run on the silicon as it is, the closing OUT is emulated, a callout or a hypercall.
+        if (!["hybrid", "translate", "paravirt"].includes(parseTechniqueKey(key).technique)) {
+          expect(counts.traps.byInstruction["OUT"]).toBeGreaterThanOrEqual(1);
+        }
       }
     }
   });

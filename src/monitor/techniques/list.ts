@@ -5,6 +5,7 @@ import { emulate } from "./emulate.ts";
 import { hybrid } from "./hybrid.ts";
 import { int3 } from "./int3.ts";
 import { lite } from "./lite.ts";
+import { paravirt } from "./paravirt.ts";
 import { scan } from "./scan.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 import { translate } from "./translate.ts";
@@ -19,6 +20,7 @@ export const TECHNIQUE_LIST: readonly TechniqueDefinition[] = [
   lite,
   hybrid,
   translate,
+  paravirt,
   vtx,
 ];
 

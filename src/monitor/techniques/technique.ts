@@ -8,13 +8,13 @@ import type { CpuExit } from "../../cpu/exit.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../../protocol/technique.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
-import type { ExitRecorder } from "../exit-record.ts";
+import type { ExitRecorder, PlantedBytes } from "../exit-record.ts";
 import type { MonitorMeter } from "../meter.ts";
 import type { Probes } from "../oracle/probes.ts";
 import type { TrapLog } from "../trap-log.ts";
 import type { InterruptSource, VirtualInterrupts } from "../virtual-interrupts.ts";
 
-export interface Technique {
+export interface Technique extends PlantedBytes {
   /** Takes the guest over, between two instructions. */
   attach(): void;
   /** Gives the guest back: V holds everything. */
@@ -42,8 +42,6 @@ export interface Technique {
   readonly emulatesNext: boolean;
   /** What H fetches is not what the guest has there: records show the guest's own code. */
   readonly hidesCode?: boolean;
-  /** Puts the guest's own bytes in the place of what the technique has planted among those at `linear`. V is the active context. */
-  originalBytes?(linear: number, bytes: Uint8Array, available: number): void;
   /** What the technique counts besides exits, by name. */
   readonly statistics?: Readonly<Record<string, number>>;
   /** The guest's exceptions go to its own handlers on H, without an exit. */
