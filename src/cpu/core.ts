@@ -6,7 +6,7 @@
 
 import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
-import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
+import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_UNDEFINED, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
@@ -20,6 +20,7 @@ import { load, load128, load64, probeWrite, store, store128, store64, type Width
 import { offeredRows } from "./models.ts";
 import { DB, NMI } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
+import { UndefinedNotice } from "./undefined-notice.ts";
 
 /** "exception": see `stopAtException`; "breakpoint": see `watch` and `breakAfter`; "stalled": see STALL. */
 export type StopReason = "budget" | "break" | "halted" | "shutdown" | "exit" | "exception" | "breakpoint" | "stalled";
@@ -81,6 +82,7 @@ export class Core {
   readonly interpreter: Interpreter;
   readonly blocks: BlockCache;
   readonly decoder: Decoder;
+  private readonly undefinedNotice: UndefinedNotice;
   probe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
@@ -115,6 +117,7 @@ export class Core {
     this.jumpCacheWord = areas.jumpCache >> 2;
     const decoder = createDecoder(offeredRows(rows, cpu.model));
     this.decoder = decoder;
+    this.undefinedNotice = new UndefinedNotice(cpu, decoder);
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
     for (const name of OPENS_WINDOW) {
       const body = helpers[name];
@@ -429,6 +432,7 @@ export class Core {
         case LEAVE_FAULT:
           this.giveBack(at);
           state.eip = state.read(EIP_BASE) + state.view.getUint16(at + R_OFFSET, true);
+          if (state.view.getUint16(at + R_HANDLER, true) === HANDLER_UNDEFINED) this.undefinedNotice.look();
           this.deliver();
           return false;
         case LEAVE_SUSPENDED:

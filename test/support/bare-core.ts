@@ -22,7 +22,7 @@ export interface BareCore {
   readonly memory: DataView;
 }
 
-export function createBareCore(ramBytes: number, floatingPointError: () => void = () => {}): BareCore {
+export function createBareCore(ramBytes: number, floatingPointError: () => void = () => {}, notice: (text: string) => void = () => {}): BareCore {
   let next = JUMP_CACHE + JUMP_CACHE_BYTES;
   const take = (bytes: number) => {
     const at = Math.ceil(next / PAGE) * PAGE;
@@ -51,7 +51,7 @@ export function createBareCore(ramBytes: number, floatingPointError: () => void 
     hooks: {
       ports: { read: beyond, write: beyond },
       codeWritten: (address, length) => core.blocks.invalidate(address, length),
-      readTimestamp: () => 0, floatingPointError, notice: () => {},
+      readTimestamp: () => 0, floatingPointError, notice,
     },
   });
   const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd };

@@ -38,8 +38,8 @@ function rounding(f: Format): SharedFunction {
         // Would rounding carry up to the smallest normal number?
         const carries = b.wrap(b.shrU64(round().sum, b.imm64(BigInt(f.fractionBits + 1))));
         tiny.set(b.eqz(b.and(carries, b.eqz(exponent))));
-        // Unmasked, the result is that of an unlimited exponent: none is written, but PE tells of it.
-        b.when(b.and(mxcsr, b.imm(UM)), () => b.when(b.and(tiny.get(), b.ne(b.and(mxcsr, b.imm(FLUSH_TO_ZERO)), b.imm(0))), () => {
+        // Of an unmasked underflow the result is that of an unlimited exponent: none is written, but PE tells of it.
+        b.when(b.or(b.and(mxcsr, b.imm(UM)), b.eqz(tiny.get())), () => b.when(b.and(tiny.get(), b.ne(b.and(mxcsr, b.imm(FLUSH_TO_ZERO)), b.imm(0))), () => {
           flags.set(b.imm(UE | PE));
           finished.set(b.imm(1));
         }, () => value.set(shiftRightJam(b, value.get(), b.let(b.sub(b.imm(1), exponent))))));
