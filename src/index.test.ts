@@ -145,6 +145,7 @@ describe("run", () => {
   it("ends with a halt that nothing can end and with a shutdown", async () => {
     expect((await flat("fa f4")).run({ instructions: 10 }).reason).toBe("halted");
     expect((await flat("0f0b")).run({ instructions: 10 })).toEqual({ reason: "triple-fault", instructions: 0, exception: { vector: 6, error: null } });
+    expect((await flat("0f0b")).step()).toEqual({ reason: "triple-fault", instructions: 0, exception: { vector: 6, error: null } });
   });
 
   it("ends after the instruction in which a hook called stop", async () => {

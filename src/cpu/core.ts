@@ -64,6 +64,8 @@ const BREAK_BIAS = 0x4000_0000;
 export const STALL = 1000;
 /** A piece of a repetition is thousands of elements. */
 const PIECE_TURNS = 16;
+/** ACTIVITY: the delivery of an exception has failed three times over. */
+const SHUT_DOWN = 2;
 /** Largest budget of one `run`. */
 export const MAX_BUDGET = 0x3000_0000;
 
@@ -268,7 +270,7 @@ export class Core {
     for (;;) {
       this.unbias();
       if (cpu.exit.pending) return "exit";
-      if (this.atException) return "exception";
+      if (this.atException && cpu.context.get(ACTIVITY) !== SHUT_DOWN) return "exception";
       if (this.breakPending && !this.holdInterrupts) {
         this.breakPending = false;
         return "breakpoint";
