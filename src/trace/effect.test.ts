@@ -28,7 +28,7 @@ describe("effect", () => {
     ["PUSH", "leaked-read", 0x61, 0x60, "guest saw 0061 (RPL 1), bare metal 0060 (RPL 0)"],
     ["SMSW", "leaked-read", 0x3b, 0x12, "guest saw PE=1 TS=1 NE=1, bare metal PE=0 TS=0 NE=0"],
     ["VERW", "leaked-read", 0, 1, "guest saw ZF=0, bare metal ZF=1"],
-    ["IRET", "wrong-frame", 0x1000, 0x1008, "wrong frame: ESP 00001000, bare metal 00001008"],
+    ["IRET", "wrong-frame", 12, 20, "wrong frame: pops 12 bytes, bare metal 20"],
   ])("of a leaking %s", (mnemonic, action, observed, expected, text) => {
     expect(effectText(KIND_LEAK, 63, ACTIONS[action], mnemonic, observed, expected)).toBe(text);
   });

@@ -49,7 +49,7 @@ function leakText(mnemonic: string, action: number, observed: number, expected: 
     return `write lost: ${fields.map((field) => `${field[0]} stays ${pick(observed, field)}, bare metal ${pick(expected, field)}`).join("; ")}`;
   }
   if (action === ACTIONS["wrong-fault"]) return observed === 0 ? `no fault, bare metal: vector ${hex(expected, 2)}` : `fault ${hex(observed, 2)}, bare metal: ${expected === 0 ? "none" : hex(expected, 2)}`;
-  if (action === ACTIONS["wrong-frame"]) return `wrong frame: ESP ${hex(observed, 8)}, bare metal ${hex(expected, 8)}`;
+  if (action === ACTIONS["wrong-frame"]) return `wrong frame: pops ${observed} bytes, bare metal ${expected}`;
   const verb = action === ACTIONS["lost-write"] ? "keeps" : "guest saw";
   if (fields.length > 0) {
     return `${verb} ${fields.map((field) => `${field[0]}=${pick(observed, field)}`).join(" ")}, bare metal ${fields.map((field) => `${field[0]}=${pick(expected, field)}`).join(" ")}`;

@@ -11,7 +11,7 @@ const CODE = 0x1000, STACK = 0x8000;
 const decoder = createDecoder(ROWS);
 
 /** 32-bit flat code at CODE, in ring 0; the leaked value lies on top of the stack or where `place` says. */
-function after(code: number[], observed: number, expected: number, place?: LeakPlace) {
+function leadsTo(code: number[], observed: number, expected: number, place?: LeakPlace) {
   const { cpu, view } = new BareCpu();
   const v = cpu.v.context;
   v.set(CR0, 0x11);
@@ -33,33 +33,33 @@ const POP_EAX = [0x58], BT_9 = [0x0f, 0xba, 0xe0, 0x09], JNC = [0x73, 0x02], TES
 
 describe("what a leak leads to", () => {
   it("pop eax; bt eax,9; jnc: the image showed IF=1, bare metal 0", () => {
-    expect(after([...POP_EAX, ...BT_9, ...JNC, 0x0f, 0x0b], 0x246, 0x046)).toEqual({ eip: CODE + 5, distance: 3 });
+    expect(leadsTo([...POP_EAX, ...BT_9, ...JNC, 0x0f, 0x0b], 0x246, 0x046)).toEqual({ eip: CODE + 5, distance: 3 });
   });
 
   it("nothing where the bit that differs is not the one that is asked for", () => {
-    expect(after([...POP_EAX, ...BT_9, ...JNC, 0x0f, 0x0b], 0x3246, 0x0246)).toBeNull();
+    expect(leadsTo([...POP_EAX, ...BT_9, ...JNC, 0x0f, 0x0b], 0x3246, 0x0246)).toBeNull();
   });
 
   it("looks past CLI and STI, through registers, memory and calls", () => {
     // pop eax; cli; push eax; call +1; int3; mov ebx,[esp+4]; test bh,2; je
     const code = [...POP_EAX, ...CLI, 0x50, 0xe8, 1, 0, 0, 0, 0xcc, 0x8b, 0x5c, 0x24, 0x04, 0xf6, 0xc7, 0x02, ...JE, 0x90, 0x90];
-    expect(after(code, 0x202, 0x002)).toEqual({ eip: CODE + 16, distance: 7 });
+    expect(leadsTo(code, 0x202, 0x002)).toEqual({ eip: CODE + 16, distance: 7 });
   });
 
   it("does not look past what only the machine can do, nor further than the horizon", () => {
-    expect(after([...POP_EAX, 0xe4, 0x80, ...TEST_AH_2, ...JE], 0x202, 0x002)).toBeNull();
-    const far = (nops: number) => after([...POP_EAX, ...Array<number>(nops).fill(NOP[0]!), ...TEST_AH_2, ...JE], 0x202, 0x002);
+    expect(leadsTo([...POP_EAX, 0xe4, 0x80, ...TEST_AH_2, ...JE], 0x202, 0x002)).toBeNull();
+    const far = (nops: number) => leadsTo([...POP_EAX, ...Array<number>(nops).fill(NOP[0]!), ...TEST_AH_2, ...JE], 0x202, 0x002);
     expect(far(HORIZON - 3)).toEqual({ eip: CODE + 1 + HORIZON - 3 + 3, distance: HORIZON });
     expect(far(HORIZON - 2)).toBeNull();
   });
 
   it("sees a fault that only one of the two raises", () => {
     // div al, where AL leaked
-    expect(after([0xf6, 0xf0], 0, 0, { kind: "register", number: EAX, width: 4 })).toEqual({ eip: CODE, distance: 1 });
+    expect(leadsTo([0xf6, 0xf0], 0, 0, { kind: "register", number: EAX, width: 4 })).toEqual({ eip: CODE, distance: 1 });
   });
 
   it("follows a register and the zero flag", () => {
-    expect(after([0x85, 0xc0, ...JE, 0x90, 0x90], 0, 0, { kind: "register", number: EAX, width: 4 })).toEqual({ eip: CODE + 2, distance: 2 });
-    expect(after([...JE, 0x90, 0x90], 0, 0x40, { kind: "zf" })).toEqual({ eip: CODE, distance: 1 });
+    expect(leadsTo([0x85, 0xc0, ...JE, 0x90, 0x90], 0, 0, { kind: "register", number: EAX, width: 4 })).toEqual({ eip: CODE + 2, distance: 2 });
+    expect(leadsTo([...JE, 0x90, 0x90], 0, 0x40, { kind: "zf" })).toEqual({ eip: CODE, distance: 1 });
   });
 });
