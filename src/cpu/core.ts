@@ -13,7 +13,7 @@ import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HA
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
-  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
+  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_EXITS_OFTEN, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
   LEAVE_SIDE_EXIT, LEAVE_SUSPENDED,
 } from "./interpreter.ts";
 import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
@@ -49,6 +49,8 @@ export interface InstructionWatch {
 export interface Translator extends TranslatedCode {
   /** The block at `record`, which begins at `linear`, has been entered as often as its heat said. */
   hot(record: number, linear: number, mode: number): void;
+  /** Regions left so often for the instruction at `linear` that they should be made in another way. */
+  exitsOften(linear: number, mode: number): void;
   /** Between two blocks: translates what waits, when it is time for it. */
   work(): void;
   /** A watch looks at single instructions: nothing is translated, and what is, is forgotten. */
@@ -446,7 +448,7 @@ export class Core {
         case LEAVE_ATTENTION:
           state.write(RECORD, 0);
           return true;
-        case LEAVE_LINK: case LEAVE_LOOKUP: case LEAVE_SIDE_EXIT: case LEAVE_HOT: {
+        case LEAVE_LINK: case LEAVE_LOOKUP: case LEAVE_SIDE_EXIT: case LEAVE_HOT: case LEAVE_EXITS_OFTEN: {
           state.write(RECORD, 0);
           const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
           if (single || state.read(BUDGET) <= 0) return true;
@@ -460,8 +462,9 @@ export class Core {
           if (count > state.read(BUDGET)) return true;
           if (leave === LEAVE_LINK && generation === this.blocks.generation && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
           if (leave === LEAVE_HOT) this.translator?.hot(found, (cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
+          if (leave === LEAVE_EXITS_OFTEN) this.translator?.exitsOften((cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
           this.translator?.work();
-          record = this.begin(found, leave === LEAVE_SIDE_EXIT);
+          record = this.begin(found, leave === LEAVE_SIDE_EXIT || leave === LEAVE_EXITS_OFTEN);
           break;
         }
         default:

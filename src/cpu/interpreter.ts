@@ -40,6 +40,9 @@ export const LEAVE_SIDE_EXIT = 8;
 /** The block at EIP has been entered often enough to be translated. */
 export const LEAVE_HOT = 9;
 
+/** Side exits at EIP have been so many. */
+export const LEAVE_EXITS_OFTEN = 10;
+
 /** What an outlined handler returns besides LEAVE_FAULT and LEAVE_SUSPENDED. */
 const NEXT = 0;
 const LOOKUP = 7;
@@ -463,10 +466,17 @@ export class Interpreter {
       fn.close();
       b.set(EIP_BASE, b.sub(eip, b.and(linear, constant(4095))));
       if (this.areas.translate) {
+        const heat = fn.load(OP.load32, add(target, constant(H_HEAT)), 0);
         fn.openIf(isPlain);
         fn.assign(isPlain, constant(0));
+        fn.openIf(b.gtS(heat, constant(0)));
+        const left = fn.bind(b.sub(heat, constant(1)));
+        fn.store(OP.store32, add(target, constant(H_HEAT)), 0, left);
+        fn.openIf(b.eqz(left));
+        fn.return(constant(LEAVE_EXITS_OFTEN));
+        fn.close();
+        fn.close();
         fn.otherwise();
-        const heat = fn.load(OP.load32, add(target, constant(H_HEAT)), 0);
         fn.openIf(heat);
         enterRegion(heat, () => {
           fn.assign(record, constant(0));

@@ -19,7 +19,7 @@ import { TLB_CODE_USER, TLB_CODE_VALID } from "../cpu/tlb.ts";
 import { type ByteWriter, I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
 import { type Effect, effectOf } from "./effect.ts";
-import { type CodeSource, findRegion, isLeftToInterpreter, type Region } from "./region.ts";
+import { type CodeSource, findRegion, isLeftToInterpreter, isTranslated, type Region } from "./region.ts";
 import { type RegionCode, translate } from "./translator.ts";
 
 const PAGE = 4096;
@@ -82,6 +82,8 @@ export class CodeCache implements Translator {
   private readonly entries = new Map<number, Entry>();
   private readonly byPage = new Map<number, Set<LiveRegion>>();
   private readonly effects = new Map<number, Effect>();
+  /** Places of instructions that made many side exits. */
+  private readonly exiting = new Set<number>();
   private readonly freeSlots: number[] = [];
   private nextSlot: number;
   private waiting: Request[] = [];
@@ -119,6 +121,17 @@ export class CodeCache implements Translator {
     this.waiting.push({ record, linear, physicalPage: code >>> 12, mode });
   }
 
+  exitsOften(linear: number, mode: number): void {
+    const code = this.cpu.tlb.code(linear >>> 12);
+    if (code === 0) return;
+    const physicalPage = code >>> 12, offset = linear & (PAGE - 1);
+    const place = placeKey(physicalPage, offset | (mode << 12));
+    const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, { record: 0, linear, physicalPage, mode }).decode(offset);
+    if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect)) return;
+    this.exiting.add(place);
+    this.invalidate(physicalPage, offset, offset + 1);
+  }
+
   work(): void {
     const { waiting, options } = this;
     if (waiting.length === 0) return;
@@ -149,6 +162,7 @@ export class CodeCache implements Translator {
 
   flush(): void {
     this.entries.clear();
+    this.exiting.clear();
     this.byPage.clear();
     this.freeSlots.length = 0;
     this.nextSlot = this.core.interpreter.regionSlots.begin;
@@ -182,7 +196,7 @@ export class CodeCache implements Translator {
         this.setHeat(request.physicalPage, key, this.options.threshold);
         continue;
       }
-      const source = new GuestCode(this.core, this.decoder, this.effects, request);
+      const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, request);
       const region = findRegion(source, request.linear & (PAGE - 1));
       if (region === null || region.instructions < 2) {
         this.counters.refused++;
@@ -305,14 +319,16 @@ class GuestCode implements CodeSource {
   private readonly core: Core;
   private readonly decoder: Decoder;
   private readonly effects: Map<number, Effect>;
+  private readonly exiting: ReadonlySet<number>;
   private readonly request: Request;
   private readonly unit: ContextUnit;
   private readonly bytes = new Uint8Array(16);
 
-  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, request: Request) {
+  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, request: Request) {
     this.core = core;
     this.decoder = decoder;
     this.effects = effects;
+    this.exiting = exiting;
     this.request = request;
     this.unit = request.mode & MODE_HARDWARE ? core.cpu.h : core.cpu.v;
   }
@@ -360,6 +376,11 @@ class GuestCode implements CodeSource {
       this.effects.set(key, effect);
     }
     return effect;
+  }
+
+  exitsOften(at: number): boolean {
+    const physicalPage = this.physicalPage(at >> 12);
+    return physicalPage >= 0 && this.exiting.has(placeKey(physicalPage, (at & (PAGE - 1)) | (this.request.mode << 12)));
   }
 
   isKnown(at: number): boolean {

@@ -27,6 +27,8 @@ export interface Instruction {
   readonly flags: FlagUse;
   /** Its bytes lie in two pages. */
   readonly crosses: boolean;
+  /** Translated before, it left again and again. */
+  readonly exitsOften: boolean;
 }
 
 /** Where control goes on: a basic block of the region, or a place outside. */
@@ -64,6 +66,8 @@ export interface Region {
 export interface CodeSource {
   /** Decodes at the distance; null where the bytes cannot be had without a page walk, or are no instruction. */
   decode(at: number): { readonly decoded: Decoded; readonly crosses: boolean; readonly effect: Effect | null } | null;
+  /** The instruction there made many side exits. */
+  exitsOften(at: number): boolean;
   /** The place has been executed as the start of a block. */
   isKnown(at: number): boolean;
 }
@@ -197,7 +201,7 @@ class RegionFinder {
     const found = this.source.decode(at);
     if (!found) return null;
     const { decoded, crosses, effect } = found;
-    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect), flags: effect?.flags ?? "needed", crosses };
+    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect), flags: effect?.flags ?? "needed", crosses, exitsOften: this.source.exitsOften(at) };
   }
 
   /** Makes basic blocks of a function and of those that it calls. */
@@ -275,6 +279,11 @@ function kindOf(decoded: Decoded, effect: Effect | null): Kind {
   if (row.mnemonic === "CALL") return relative ? "call" : "indirectCall";
   if (row.mnemonic === "RET") return "return";
   return row.ends || effect.leaves ? "leave" : "plain";
+}
+
+/** Whether regions hold the instruction. */
+export function isTranslated(decoded: Decoded, effect: Effect | null): boolean {
+  return kindOf(decoded, effect) !== "leave";
 }
 
 /** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions. */

@@ -178,7 +178,7 @@ class Translator {
     if (run > 0) fn.assign(b.budget, b.sub(b.budget, constant(run)));
     instructions.forEach((instruction, n) => {
       if (instruction.kind === "leave") return;
-      const instance = b.begin(instruction.row!, instruction.decoded, instruction.at, run - n);
+      const instance = b.begin(instruction.row!, instruction.decoded, instruction.at, run - n, instruction.exitsOften);
       instruction.row!.semantics(b, instance);
       if (instruction !== last) b.end();
     });

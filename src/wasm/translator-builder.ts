@@ -22,6 +22,7 @@ import { type ImportedFunctions, loadOp, storeOp, WasmBuilder } from "./backend.
 import { ByteWriter, I32, I64 } from "./encoder.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
+import { loadAcross, storeAcross } from "./crossing.ts";
 import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
 import { V128_LOAD, V128_STORE } from "./vector-opcodes.ts";
 
@@ -68,6 +69,8 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
   // The present instruction.
   private decoded!: Decoded;
   private at = 0;
+  /** It often crosses a page boundary. */
+  private crosses = false;
   private notRun = 0;
   private operandSize: 2 | 4 = 4;
   private operandSegment = DS;
@@ -91,8 +94,9 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
   // --- the frame of an instruction
 
   /** `at`: distance of the instruction from EIP_BASE; `notRun`: instructions of the basic block from this one on. */
-  begin(row: Row, d: Decoded, at: number, notRun: number): Instance<Expression> {
+  begin(row: Row, d: Decoded, at: number, notRun: number, crosses: boolean): Instance<Expression> {
     this.decoded = d;
+    this.crosses = crosses;
     this.at = at;
     this.notRun = notRun;
     this.operandSize = d.operandSize;
@@ -477,29 +481,66 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
 
   /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
   private host(table: number, linear: Expression, bytes: number): Expression {
-    const slot = this.and(this.shrU(linear, constant(10)), constant(0x3f_fffc));
-    const entry = this.fn.load(OP.load32, slot, table);
-    this.sideExitIf(bytes === 1
-      ? this.and(entry, constant(4095))
-      : this.gtU(this.and(this.or(linear, entry), constant(4095)), constant(4096 - bytes)));
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    this.sideExitIf(miss);
     return this.add(linear, entry);
   }
 
+  private entryOf(table: number, linear: Expression, bytes: number): { readonly entry: Expression; readonly miss: Expression } {
+    const slot = this.and(this.shrU(linear, constant(10)), constant(0x3f_fffc));
+    const entry = this.fn.load(OP.load32, slot, table);
+    const miss = bytes === 1 ? this.and(entry, constant(4095)) : this.gtU(this.and(this.or(linear, entry), constant(4095)), constant(4096 - bytes));
+    return { entry, miss };
+  }
+
+  /** A load of up to 8 bytes. */
+  private loadPlain(op: number, linear: Expression, bytes: number): Expression {
+    const { fn } = this;
+    const table = this.code.tlbRead;
+    if (!this.crosses || bytes === 1) return fn.load(op, this.host(table, linear, bytes), 0);
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    const result = fn.newLocal(bytes === 8 ? I64 : I32);
+    fn.openIf(miss);
+    const [value, done] = this.call(loadAcross, linear, constant(table), constant(bytes));
+    this.sideExitIf(this.eqz(done));
+    fn.assign(result, bytes === 8 ? value : this.wrap(value));
+    fn.otherwise();
+    fn.assign(result, fn.load(op, this.add(linear, entry), 0));
+    fn.close();
+    return result;
+  }
+
+  private storePlain(op: number, linear: Expression, bytes: number, value: Expression): void {
+    const { fn } = this;
+    const table = this.code.tlbWrite;
+    if (!this.crosses || bytes === 1) {
+      fn.store(op, this.host(table, linear, bytes), 0, value);
+      return;
+    }
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    fn.openIf(miss);
+    const [done] = this.call(storeAcross, linear, constant(table), constant(bytes), bytes === 8 ? value : this.extendU(value));
+    this.sideExitIf(this.eqz(done));
+    fn.otherwise();
+    fn.store(op, this.add(linear, entry), 0, value);
+    fn.close();
+  }
+
   protected override loadLinear(linear: Expression, width: Width): Expression {
-    return this.fn.load(loadOp[width], this.host(this.code.tlbRead, linear, width), 0);
+    return this.loadPlain(loadOp[width], linear, width);
   }
 
   protected override storeLinear(linear: Expression, width: Width, value: Expression): void {
-    this.fn.store(storeOp[width], this.host(this.code.tlbWrite, linear, width), 0, value);
+    this.storePlain(storeOp[width], linear, width, value);
   }
 
   override load64(ref: SegmentRef, offset: Expression): Expression {
-    return this.fn.load(OP.load64, this.host(this.code.tlbRead, this.linear(ref, offset, 8, false), 8), 0);
+    return this.loadPlain(OP.load64, this.linear(ref, offset, 8, false), 8);
   }
 
   override store64(ref: SegmentRef, offset: Expression, value: Expression): void {
     const bound = this.fn.bind(value);
-    this.fn.store(OP.store64, this.host(this.code.tlbWrite, this.linear(ref, offset, 8, true), 8), 0, bound);
+    this.storePlain(OP.store64, this.linear(ref, offset, 8, true), 8, bound);
   }
 
   override load128(ref: SegmentRef, offset: Expression, aligned: boolean): Expression {
