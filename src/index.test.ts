@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { echoGuest, exitGuest, haltGuest, keyGuest, powerOffGuest, screenGuest, tripleFaultGuest } from "../test/cli/boot-sectors.ts";
-import { createMachine, type CreateOptions, ImageError, RefusedError, type TrapscopeMachine, UsageError } from "./index.ts";
+import { createMachine, type CreateOptions, ImageError, type TrapscopeMachine, UsageError } from "./index.ts";
 
 const bare = (options: CreateOptions = {}): Promise<TrapscopeMachine> => createMachine({ memoryBytes: 1 << 20, firmware: "none", ...options });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
@@ -65,6 +65,24 @@ describe("a bare processor", () => {
     remove();
     m.step();
     expect(m.state().eax).toBe(0x11ff);
+  });
+});
+
+describe("snapshots", () => {
+  it("bring back registers, memory and the count, here and in another machine", async () => {
+    const m = await flat("40 a300300000 ebf8"); // inc eax / mov [3000],eax / jmp
+    m.setState({ eax: 0 });
+    m.run({ instructions: 30 });
+    const [snapshot, hash] = [m.snapshot(), m.stateHash()];
+    m.run({ instructions: 30 });
+    expect(m.stateHash()).not.toBe(hash);
+    m.restore(snapshot);
+    expect([m.stateHash(), m.state().eax, m.memory.read(0x3000, 1)[0], m.counters().instructions]).toEqual([hash, 10, 10, 30]);
+    const other = await bare();
+    other.restore(snapshot);
+    expect(other.stateHash()).toBe(hash);
+    other.run({ instructions: 3 });
+    expect(other.state().eax).toBe(11);
   });
 });
 
@@ -229,7 +247,7 @@ describe("what cannot be done", () => {
     await expect(bare({ technique: "magic" as "trap" })).rejects.toThrow(/emulate, trap/);
     await expect(bare({ memoryBytes: 1000 })).rejects.toThrow(UsageError);
     const m = await bare();
-    expect(() => m.snapshot()).toThrow(RefusedError);
+    expect(() => m.restore(new Uint8Array(3))).toThrow(ImageError);
     expect(() => m.setTechnique("magic" as "trap")).toThrow(UsageError);
     expect(() => m.run({ instructions: 0 })).toThrow(UsageError);
     m.dispose();

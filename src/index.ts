@@ -9,6 +9,9 @@ import { GuestScreen } from "./machine/guest-screen.ts";
 import { Machine, type RunReason } from "./machine/machine.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "./machine/drives.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "./machine/shared-memory.ts";
+import { MachineRam } from "./machine/ram-pages.ts";
+import { restoreSnapshot, stateHash, takeSnapshot } from "./machine/snapshot.ts";
+import { decodeSnapshot, encodeSnapshot } from "./machine/snapshot-file.ts";
 import { BUILT_TECHNIQUES } from "./machine/supervisor.ts";
 import { StatsReader } from "./protocol/stats-view.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "./protocol/technique.ts";
@@ -284,9 +287,21 @@ export class TrapscopeMachine {
     };
   }
 
-  /** Throws a RefusedError: machines cannot be saved yet. */
-  snapshot(): never {
-    throw new RefusedError("This machine cannot be saved yet.", this.state().eip, new Uint8Array(0));
+  /**
+   * The whole machine between two instructions, what was written to its disks included, as bytes for `restore`. Images and ROMs are not in it.
+   */
+  snapshot(): Uint8Array {
+    return encodeSnapshot(takeSnapshot(this.machine, new MachineRam(this.machine.map)));
+  }
+
+  /** Makes this machine the one of the snapshot; one made with the same options is needed. Throws an ImageError, with nothing changed, where it is not. */
+  restore(snapshot: Uint8Array): void {
+    restoreSnapshot(this.machine, new MachineRam(this.machine.map), decodeSnapshot(snapshot));
+  }
+
+  /** 16 hexadecimal digits: two machines with the same ones are in the same state. */
+  stateHash(): string {
+    return stateHash(this.machine);
   }
 
   /** The machine runs no more. Its memory is freed with the last reference to this object. */

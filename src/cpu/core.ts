@@ -98,7 +98,7 @@ export class Core {
   private reserve = 0;
   private running = false;
   private stopRequested = false;
-  private nmiPending = false;
+  nmiPending = false;
   /** The INTR pin. */
   private intr = false;
   /** `run` ends early, as if its budget were used up, where this holds after a transfer that may change the privilege. */
@@ -202,6 +202,11 @@ export class Core {
   attachTranslator(translator: Translator): void {
     this.translator = translator;
     this.blocks.translated = translator;
+  }
+
+  /** From a snapshot, between two runs. */
+  restoreRetired(count: number): void {
+    this.retiredBefore = count;
   }
 
   /** Leaves generated code behind the present instruction: at the next record of its block, or at the next block. */

@@ -65,6 +65,19 @@ export class Breakpoints {
     return [...this.all];
   }
 
+  /** Takes them away until `resume`, which wants what this gives. */
+  suspend(): readonly (readonly [number, Breakpoint])[] {
+    const list = this.list();
+    if (list.length > 0) this.clear();
+    return list;
+  }
+
+  resume(list: readonly (readonly [number, Breakpoint])[]): void {
+    if (list.length === 0) return;
+    for (const [id, breakpoint] of list) this.all.set(id, breakpoint);
+    this.apply();
+  }
+
   /** Sees instructions beside the breakpoints; its stops are ignored. */
   setTracer(tracer: InstructionWatch | null): void {
     this.tracer = tracer;

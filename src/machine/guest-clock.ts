@@ -27,6 +27,15 @@ export abstract class GuestClock implements Clock {
 
   abstract nowNs(): number;
 
+  /** The time of a snapshot. No timer is armed after it: devices arm theirs when they are loaded. */
+  restore(timeNs: number): void {
+    for (const timer of this.timers) timer.deadlineNs = Infinity;
+    this.nextDeadlineNs = Infinity;
+    this.setNow(timeNs);
+  }
+
+  protected abstract setNow(timeNs: number): void;
+
   timer(onExpire: (nowNs: number) => void): Timer {
     const timer = new ClockTimer(this, onExpire);
     this.timers.push(timer);
@@ -94,6 +103,10 @@ export class VirtualClock extends GuestClock {
     return this.retired() * NS_PER_INSTRUCTION + this.skippedNs;
   }
 
+  protected setNow(timeNs: number): void {
+    this.skippedNs = timeNs - this.retired() * NS_PER_INSTRUCTION;
+  }
+
   /** The processor waits: time jumps. */
   skipTo(timeNs: number): void {
     const ahead = timeNs - this.nowNs();
@@ -147,6 +160,13 @@ export class RealClock extends GuestClock {
     if (this.pausedAtNs !== null) return;
     this.lastNs = Math.max(this.lastNs, Math.min(this.wallNs() + this.offsetNs, this.nextDeadlineNs));
     this.lastRetired = this.retired();
+  }
+
+  protected setNow(timeNs: number): void {
+    this.lastNs = timeNs;
+    this.lastRetired = this.retired();
+    this.offsetNs = timeNs - this.wallNs();
+    if (this.pausedAtNs !== null) this.pausedAtNs = timeNs;
   }
 
   pause(): void {

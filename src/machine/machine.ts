@@ -18,6 +18,7 @@ import { Breakpoints } from "./breakpoints.ts";
 import { type GuestClock, NS_PER_INSTRUCTION, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
 import type { BootOrder, Drives } from "./drives.ts";
 import { Pc, type PcEvents } from "./pc.ts";
+import { hashOf } from "./hasher.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { GuestPhysical, HardwarePhysical } from "./physical.ts";
 import { allocateMemory, type MemoryMap } from "./shared-memory.ts";
@@ -74,6 +75,8 @@ export class Machine {
   /** Outputs of the machine: set what is wanted. */
   readonly events: PcEvents = { serial: () => {}, debugConsole: () => {}, notice: () => {} };
   exitValue: number | null = null;
+  /** Of the ROMs: a snapshot wants the same. */
+  readonly firmwareHash: string;
   private readonly options: MachineOptions;
   private ended: RunReason | null = null;
   private resetRequested = false;
@@ -92,6 +95,7 @@ export class Machine {
     const mmio = new MmioBus();
     this.physical = new GuestPhysical(this.map, mmio);
     this.physical.plain = !options.firmware;
+    this.firmwareHash = hashOf(options.firmware ?? {});
     const { map, physical } = this;
     this.cpu = new Cpu({
       memory: map.memory,
@@ -196,6 +200,15 @@ export class Machine {
     this.cpu.reset();
     this.pc.reset();
     this.supervisor.reset(forget);
+  }
+
+  /** A snapshot has been restored: whatever ended the run before is no more. */
+  wake(): void {
+    this.ended = null;
+    this.exitValue = null;
+    this.resetRequested = false;
+    this.stopping = false;
+    this.waiting = { retired: -1, sinceNs: 0 };
   }
 
   /** The reset button. RAM keeps its contents, as on hardware; the log begins afresh. */

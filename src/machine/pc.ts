@@ -8,7 +8,7 @@ import { romTables, TABLES_FILE } from "../firmware/acpi/rom-tables.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
 import { AcpiPm } from "../hardware/acpi-pm.ts";
 import { AtapiCdrom } from "../hardware/atapi.ts";
-import type { BlockDevice, ByteSource, Clock, Device, Region } from "../hardware/device.ts";
+import type { BlockDevice, ByteSource, Clock, Device, DeviceState, Region } from "../hardware/device.ts";
 import { Dma8237 } from "../hardware/dma-8237.ts";
 import { Fdc82077aa } from "../hardware/fdc-82077aa.ts";
 import { FW_CFG_NB_CPUS, FwCfg } from "../hardware/fw-cfg.ts";
@@ -99,6 +99,7 @@ export class Pc {
   private readonly power: AcpiPm;
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
+  private readonly overlays = new Map<DriveName, Overlay>();
   /** No firmware: the chips are there, and nothing is wired to them. */
   private readonly bare: boolean;
 
@@ -150,19 +151,19 @@ export class Pc {
       return ide;
     };
     const ide = [channel(0), channel(1)] as const;
-    const disk = (source: DriveSource, serial: string) => new AtaDisk(clock, new Overlay(new RawDisk(source), source.store), { serial });
-    if (drives.hda) ide[0].attach(0, disk(drives.hda, "TS00000001"));
-    if (drives.hdb) ide[0].attach(1, disk(drives.hdb, "TS00000003"));
+    const disk = (name: DriveName, source: DriveSource, serial: string) => new AtaDisk(clock, this.keep(name, new Overlay(new RawDisk(source), source.store)), { serial });
+    if (drives.hda) ide[0].attach(0, disk("hda", drives.hda, "TS00000001"));
+    if (drives.hdb) ide[0].attach(1, disk("hdb", drives.hdb, "TS00000003"));
 
     this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
     ide[1].attach(0, this.cdrom);
-    if (drives.hdd) ide[1].attach(1, disk(drives.hdd, "TS00000004"));
+    if (drives.hdd) ide[1].attach(1, disk("hdd", drives.hdd, "TS00000004"));
 
     const dma = this.add(new Dma8237({ memory: physical.busMaster }));
     const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
     this.fdc = fdc;
-    if (drives.fda) fdc.insert(0, floppy(drives.fda));
-    if (drives.fdb) fdc.insert(1, floppy(drives.fdb));
+    if (drives.fda) fdc.insert(0, this.keep("fda", floppy(drives.fda)));
+    if (drives.fdb) fdc.insert(1, this.keep("fdb", floppy(drives.fdb)));
 
     const power = (this.power = this.add(new AcpiPm({ clock, sci: irq(9), softOffType: SOFT_OFF_TYPE, powerOff: pins.powerOff })));
     const smbus = this.add(new Piix4Smbus());
@@ -251,7 +252,9 @@ export class Pc {
   /** Another medium in a drive, or none. Hard disks cannot be changed while the machine runs. */
   insert(drive: DriveName, source: DriveSource | null): void {
     switch (drive) {
-      case "fda": case "fdb": return this.fdc.insert(drive === "fda" ? 0 : 1, source && floppy(source));
+      case "fda": case "fdb":
+        this.overlays.delete(drive);
+        return this.fdc.insert(drive === "fda" ? 0 : 1, source && this.keep(drive, floppy(source)));
       case "cdrom": return this.cdrom.changeDisc(source && disc(source));
       default: throw new ImageError("A hard disk cannot be changed while the machine runs: start a machine with it.");
     }
@@ -292,6 +295,30 @@ export class Pc {
   reset(): void {
     for (const device of this.devices) device.reset();
   }
+
+  /** The state of every chip by its id. */
+  save(): Record<string, DeviceState> {
+    return Object.fromEntries(this.devices.map((device) => [device.id, device.save()]));
+  }
+
+  load(states: Readonly<Record<string, DeviceState>>): void {
+    for (const device of this.devices) device.load(states[device.id] ?? {});
+  }
+
+  /** What the guest has written to its disks. */
+  saveDisks(): Record<string, DeviceState> {
+    return Object.fromEntries([...this.overlays].map(([name, overlay]) => [name, overlay.save()]));
+  }
+
+  loadDisks(states: Readonly<Record<string, DeviceState>>): void {
+    for (const [name, overlay] of this.overlays) overlay.load(states[name] ?? { indices: [], bytes: new Uint8Array(0) });
+  }
+
+  /** A medium under what the guest writes to it. */
+  private keep(name: DriveName, overlay: Overlay): Overlay {
+    this.overlays.set(name, overlay);
+    return overlay;
+  }
 }
 
 function disc(source: ByteSource): BlockDevice {
@@ -299,7 +326,7 @@ function disc(source: ByteSource): BlockDevice {
 }
 
 /** A floppy medium with its overlay. A file of no floppy's size (a boot sector, a small image) lies on an otherwise empty 1.44 MB disk. */
-function floppy(source: DriveSource): BlockDevice {
+function floppy(source: DriveSource): Overlay {
   const sectors = Math.ceil(source.size / 512);
   const sectorCount = FLOPPY_SECTORS.includes(sectors) ? sectors : (FLOPPY_SECTORS.find((size) => size >= Math.max(sectors, HIGH_DENSITY)) ?? sectors);
   return new Overlay(new RawDisk(source, { sectorCount }), source.store);

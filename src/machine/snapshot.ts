@@ -1,0 +1,112 @@
+// The whole machine as plain values: processor, clock, devices, what the guest wrote to its disks, memory. Taken and restored between
+// two instructions. What is outside of the machine is not in it: images and ROMs, which must be the same, and the trap log.
+//
+// Under a technique it is the processor that the guest believes in that is saved; the monitor is built anew from it, so that the leak
+// oracle takes what the guest believes for the truth from there on.
+
+import { ImageError } from "../base/errors.ts";
+import type { DeviceState } from "../hardware/device.ts";
+import { PDPTE } from "../isa/state-layout.ts";
+import { Hasher } from "./hasher.ts";
+import { guestRegisters, type RegisterFile, setGuestRegisters } from "./guest-registers.ts";
+import type { Machine } from "./machine.ts";
+import type { MachineRam, RamPages } from "./ram-pages.ts";
+
+export const SNAPSHOT_VERSION = 1;
+
+export interface ProcessorSnapshot {
+  readonly registers: RegisterFile;
+  /** Latched page-directory pointers: memory may hold others by now. */
+  readonly pdptes: readonly number[];
+  readonly msrs: readonly (readonly [index: number, low: number, high: number])[];
+  /** A 64-bit number in decimal. */
+  readonly timestampOffset: string;
+  readonly keepResumeFlag: boolean;
+  readonly nmiPending: boolean;
+}
+
+export interface MachineSnapshot {
+  readonly version: number;
+  readonly cpu: string;
+  readonly memoryBytes: number;
+  /** Of the ROMs. */
+  readonly firmware: string;
+  readonly retired: number;
+  readonly timeNs: number;
+  readonly processor: ProcessorSnapshot;
+  readonly devices: Readonly<Record<string, DeviceState>>;
+  readonly disks: Readonly<Record<string, DeviceState>>;
+  readonly ram: RamPages;
+}
+
+export function takeSnapshot(machine: Machine, ram: MachineRam, before: RamPages | null = null): MachineSnapshot {
+  const { cpu, core, clock, pc } = machine;
+  const { context } = cpu.v;
+  return {
+    version: SNAPSHOT_VERSION, cpu: cpu.model.name, memoryBytes: machine.map.ramBytes, firmware: machine.firmwareHash,
+    retired: core.retired(), timeNs: clock.nowNs(),
+    processor: {
+      registers: guestRegisters(machine), pdptes: Array.from({ length: 8 }, (_, i) => context.getAt(PDPTE, i)), msrs: cpu.msrs.save(),
+      timestampOffset: cpu.timestampOffset.toString(), keepResumeFlag: cpu.keepResumeFlag, nmiPending: core.nmiPending,
+    },
+    devices: pc.save(), disks: pc.saveDisks(), ram: ram.save(before),
+  };
+}
+
+/** Throws an ImageError, with the machine as it was, for a snapshot of another machine or one that no machine can be in. */
+export function restoreSnapshot(machine: Machine, ram: MachineRam, snapshot: MachineSnapshot): void {
+  refuseOther(machine, snapshot);
+  const before = takeSnapshot(machine, ram);
+  try {
+    applySnapshot(machine, ram, snapshot);
+  } catch (error) {
+    applySnapshot(machine, ram, before);
+    throw new ImageError(`This snapshot is damaged (${error instanceof Error ? error.message : String(error)}).`);
+  }
+}
+
+/** For a snapshot of this very machine. */
+export function applySnapshot(machine: Machine, ram: MachineRam, snapshot: MachineSnapshot): void {
+  const { cpu, core, clock, pc, supervisor } = machine;
+  const { processor } = snapshot;
+  core.restoreRetired(snapshot.retired);
+  clock.restore(snapshot.timeNs);
+  ram.load(snapshot.ram);
+  pc.load(snapshot.devices);
+  pc.loadDisks(snapshot.disks);
+  cpu.msrs.load(processor.msrs);
+  setGuestRegisters(machine, processor.registers);
+  processor.pdptes.forEach((value, i) => cpu.v.context.setAt(PDPTE, i, value));
+  cpu.timestampOffset = BigInt(processor.timestampOffset);
+  cpu.keepResumeFlag = processor.keepResumeFlag;
+  core.nmiPending = processor.nmiPending;
+  core.blocks.flush();
+  cpu.v.tlb.flushAll();
+  machine.wake();
+  supervisor.change(supervisor.technique, supervisor.ring, supervisor.set);
+  supervisor.setIntr(pc.interruptPending);
+}
+
+function refuseOther(machine: Machine, snapshot: MachineSnapshot): void {
+  const refuse = (why: string): never => {
+    throw new ImageError(`This snapshot cannot be restored here: ${why}.`);
+  };
+  if (snapshot.version !== SNAPSHOT_VERSION) refuse(`it is of version ${snapshot.version}, and ${SNAPSHOT_VERSION} is understood`);
+  if (snapshot.memoryBytes !== machine.map.ramBytes) refuse(`it is of a machine with ${snapshot.memoryBytes} bytes of memory`);
+  if (snapshot.cpu !== machine.cpu.model.name) refuse(`it is of a machine with a ${snapshot.cpu}`);
+  if (snapshot.firmware !== machine.firmwareHash) refuse("it is of a machine with other ROMs");
+  const names = (record: object): string => Object.keys(record).sort().join(" ");
+  if (names(snapshot.devices) !== names(machine.pc.save())) refuse("it is of a machine with other devices");
+  if (names(snapshot.disks) !== names(machine.pc.saveDisks())) refuse("it is of a machine with other drives");
+}
+
+/** A number for the whole state: machines with the same one behave alike from here on. 16 hexadecimal digits. */
+export function stateHash(machine: Machine): string {
+  const { map, pc } = machine;
+  const hasher = new Hasher();
+  hasher.words(new Int32Array(map.buffer, map.ram, map.ramBytes >> 2));
+  hasher.value({
+    registers: guestRegisters(machine), retired: machine.core.retired(), timeNs: machine.clock.nowNs(), devices: pc.save(), disks: pc.saveDisks(),
+  });
+  return hasher.digest();
+}
