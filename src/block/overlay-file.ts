@@ -44,7 +44,7 @@ interface Root {
 }
 
 export class OverlayFile implements BlockStore {
-  /** Called once when the file cannot grow: from now on new blocks are kept in memory. */
+  /** Called when the file cannot grow: from now on new blocks are kept in memory. Not again before all of them found room. */
   onFull: (error: unknown) => void = () => {};
   readonly #file: RandomFile;
   readonly #key: OverlayKey;
@@ -62,6 +62,7 @@ export class OverlayFile implements BlockStore {
   #end = FIRST_PAGE;
   #capacity = FIRST_PAGE;
   #full = false;
+  #told = false;
 
   /** Opens the file, or makes an empty overlay of an empty file. Throws ImageError where it belongs to another image or is damaged. */
   constructor(file: RandomFile, key: OverlayKey) {
@@ -133,6 +134,7 @@ export class OverlayFile implements BlockStore {
     this.#spilled.clear();
     this.#pending.clear();
     this.#full = false;
+    this.#told = false;
     this.#rewrite(new Map(this.#committed), this.#committed, false);
   }
 
@@ -203,8 +205,9 @@ export class OverlayFile implements BlockStore {
   }
 
   #becomeFull(error: unknown): void {
-    if (this.#full) return;
     this.#full = true;
+    if (this.#told) return;
+    this.#told = true;
     this.onFull(error);
   }
 
@@ -228,6 +231,7 @@ export class OverlayFile implements BlockStore {
       this.#pending.set(block, page);
       this.#spilled.delete(block);
     }
+    this.#told = false;
   }
 
   // ---- index and superblocks

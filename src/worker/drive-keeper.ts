@@ -155,8 +155,11 @@ export class DriveKeeper {
   poll(): void {
     for (const kept of this.#drives.values()) {
       const { overlay } = kept;
-      if (!overlay || overlay.unsavedBytes === overlay.spilledBytes) kept.savedMs = this.#nowMs();
-      else if (this.#nowMs() - kept.savedMs >= SAVE_AFTER_MS) overlay.flush();
+      if (overlay && overlay.unsavedBytes > 0) {
+        if (this.#nowMs() - kept.savedMs < SAVE_AFTER_MS) continue;
+        overlay.flush();
+      }
+      kept.savedMs = this.#nowMs();
     }
     this.publish();
   }
