@@ -18,7 +18,7 @@ baf601 b0e0 ee 42 b0e7 ee      FLUSH CACHE
 ec a880 75fb a801 751c         wait while BSY; on ERR fail
 b046 e84100 66a10080 e81700 e83500 ebac   send "F", the count, a new line; again
 b600 8a160006 cd13 7201 c3     disk: int 13h on the boot drive; on CY fail
-b045 e82500 fa f4              fail: send "E", stop
+b058 e82500 fa f4              fail: send "X", stop
 51 6650 b020 e81b00 6658 b90800 66c1c004 50 240f 3c0a 1c69 2f e80700 58 e2ee 59 c3   hex: send EAX
 b00a                           new line: send 0Ah
 52 50 bafd03 ec a820 74fb 58 baf803 ee 5a c3   send AL when LSR.THRE`;
@@ -52,7 +52,7 @@ export interface Journal {
 export function readJournal(text: string): Journal | null {
   const start = /B ([0-9A-F]{8})((?: [0-9A-F]{8}){8})\s/.exec(text);
   if (!start) return null;
-  if (/^E/m.test(text)) throw new Error(`the guest could not use its disk:\n${text}`);
+  if (text.includes("X")) throw new Error(`the guest could not use its disk:\n${text}`);
   const flushes = [...text.matchAll(/F ([0-9A-F]{8})/g)].map((match) => Number.parseInt(match[1], 16));
   const began = Number.parseInt(start[1], 16);
   return { began, eight: start[2].trim().split(" ").map((word) => Number.parseInt(word, 16)), flushed: flushes.at(-1) ?? began };
