@@ -17,10 +17,8 @@ export interface OperandAccess {
   store(segment: SegmentRef, offset: Expression, width: Width, value: Expression): void;
   store64(segment: SegmentRef, offset: Expression, value: Expression): void;
   store128(segment: SegmentRef, offset: Expression, value: Expression, aligned: boolean): void;
-  /** Host address of a memory operand that is read and written back. */
-  hostForWrite(width: number): Expression;
-  loadHost(host: Expression, width: Width): Expression;
-  storeHost(host: Expression, width: Width, value: Expression): void;
+  /** Reads the memory operand, having proved that it can be written back. */
+  readForWrite(width: Width): { readonly value: Expression; write(value: Expression): void };
   stateLoad(address: Expression, width: Width): Expression;
   stateLoad64(address: Expression): Expression;
   stateLoad128(address: Expression): Expression;
@@ -53,7 +51,7 @@ export class MemoryPlace implements Place<Expression> {
   readonly width: number;
   private readonly b: OperandAccess;
   private readonly aligned: boolean;
-  private proved: Expression | null = null;
+  private proved: { write(value: Expression): void } | null = null;
 
   constructor(b: OperandAccess, width: number, aligned: boolean) {
     this.b = b;
@@ -67,13 +65,14 @@ export class MemoryPlace implements Place<Expression> {
     return width === 8 ? b.load64("operand", b.effectiveAddress()) : b.load("operand", b.effectiveAddress(), width as Width);
   }
   readForWrite(): Expression {
-    this.proved = this.b.hostForWrite(this.width);
-    return this.b.loadHost(this.proved, this.width as Width);
+    const proved = this.b.readForWrite(this.width as Width);
+    this.proved = proved;
+    return proved.value;
   }
   write(_b: unknown, value: Expression): void {
     const { b, width } = this;
     if (this.proved) {
-      b.storeHost(this.proved, width as Width, value);
+      this.proved.write(value);
       return;
     }
     const bound = b.let(value);

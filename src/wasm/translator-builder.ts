@@ -572,12 +572,37 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
     return this.fn.bind(this.zeroExtend(this.add(sum, constant(d.displacement)), d.addressSize));
   }
 
-  /** Host address of a memory operand that is read and written back. */
-  hostForWrite(width: number): Expression {
-    return this.fn.bind(this.host(this.code.tlbWrite, this.linear("operand", this.effectiveAddress(), width, true), width));
+  readForWrite(width: Width): { readonly value: Expression; write(value: Expression): void } {
+    const { fn } = this;
+    const table = this.code.tlbWrite;
+    const linear = this.linear("operand", this.effectiveAddress(), width, true);
+    if (!this.crosses || width === 1) {
+      const host = fn.bind(this.host(table, linear, width));
+      return { value: fn.load(loadOp[width], host, 0), write: (value) => fn.store(storeOp[width], host, 0, value) };
+    }
+    const { entry, miss } = this.entryOf(table, linear, width);
+    const host = fn.newLocal(I32), value = fn.newLocal(I32);
+    fn.openIf(miss);
+    const [across, done] = this.call(loadAcross, linear, constant(table), constant(width));
+    this.sideExitIf(this.eqz(done));
+    fn.assign(value, this.wrap(across));
+    fn.assign(host, constant(0));
+    fn.otherwise();
+    fn.assign(host, this.add(linear, entry));
+    fn.assign(value, fn.load(loadOp[width], host, 0));
+    fn.close();
+    return {
+      value,
+      write: (result) => {
+        const bound = fn.bind(result);
+        fn.openIf(host);
+        fn.store(storeOp[width], host, 0, bound);
+        fn.otherwise();
+        this.call(storeAcross, linear, constant(table), constant(width), this.extendU(bound));
+        fn.close();
+      },
+    };
   }
-  loadHost(host: Expression, width: Width): Expression { return this.fn.load(loadOp[width], host, 0); }
-  storeHost(host: Expression, width: Width, value: Expression): void { this.fn.store(storeOp[width], host, 0, value); }
 
   // --- the whole function
 
