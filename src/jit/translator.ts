@@ -5,7 +5,8 @@ import type { ImportedFunctions } from "../wasm/backend.ts";
 import { type ByteWriter, I32 } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import type { FlagState } from "../wasm/pending-flags.ts";
-import { REGION_DECLINED, REGION_LOOKUP, type TranslatedCode, TranslatorBuilder } from "../wasm/translator-builder.ts";
+import { REGION_DECLINED, REGION_LOOKUP, TranslatorBuilder } from "../wasm/translator-builder.ts";
+import type { TranslatedCode } from "../wasm/translated-memory.ts";
 import { arrange, entriesOf, type FlowNode, type LoopNode } from "./control-flow.ts";
 import type { BasicBlock, Edge, Region } from "./region.ts";
 

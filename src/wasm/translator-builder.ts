@@ -18,13 +18,12 @@ import {
   BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, SEG_BASE, SEG_FAST,
   SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, X87_BASE, XMM_BASE,
 } from "../isa/state-layout.ts";
-import { type ImportedFunctions, loadOp, storeOp, WasmBuilder } from "./backend.ts";
+import type { ImportedFunctions } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
-import { loadAcross, storeAcross } from "./crossing.ts";
+import { type TranslatedCode, TranslatedMemory } from "./translated-memory.ts";
 import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
-import { V128_LOAD, V128_STORE } from "./vector-opcodes.ts";
 
 /** What a region leaves with: look EIP up, or execute the instruction at EIP without entering a region there. */
 export const REGION_LOOKUP = 0, REGION_SIDE_EXIT = 1;
@@ -38,21 +37,13 @@ interface Reference extends Expression {
   value: number | bigint;
 }
 
-export interface TranslatedCode {
-  readonly mode: number;
-  /** Addresses of the context block and its TLB tables for this mode. */
-  readonly context: number;
-  readonly tlbRead: number;
-  readonly tlbWrite: number;
-}
-
 const CARRY = 2;
 
-export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
+export class TranslatorBuilder extends TranslatedMemory implements OperandAccess {
   /** EIP_BASE, which holds still inside the region; the budget; EIP of an exit that is not static. */
   readonly base: Expression;
   readonly budget: Expression;
-  private readonly code: TranslatedCode;
+  protected readonly code: TranslatedCode;
   private readonly gprs: readonly Expression[];
   private readonly flagResult: Expression;
   private readonly flagCarries: Expression;
@@ -69,8 +60,6 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
   // The present instruction.
   private decoded!: Decoded;
   private at = 0;
-  /** It often crosses a page boundary. */
-  private crosses = false;
   private notRun = 0;
   private operandSize: 2 | 4 = 4;
   private operandSegment = DS;
@@ -151,7 +140,7 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
 
   /** Leaves with the present instruction undone, for the interpreter. */
   sideExit(): void { this.exit(this.at, this.notRun, REGION_SIDE_EXIT); }
-  private sideExitIf(condition: Expression): void {
+  protected sideExitIf(condition: Expression): void {
     if (isConstant(condition)) {
       if (condition.value) this.sideExit();
       return;
@@ -479,87 +468,6 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
     return fn.bind(this.add(field(SEG_BASE), at));
   }
 
-  /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
-  private host(table: number, linear: Expression, bytes: number): Expression {
-    const { entry, miss } = this.entryOf(table, linear, bytes);
-    this.sideExitIf(miss);
-    return this.add(linear, entry);
-  }
-
-  private entryOf(table: number, linear: Expression, bytes: number): { readonly entry: Expression; readonly miss: Expression } {
-    const slot = this.and(this.shrU(linear, constant(10)), constant(0x3f_fffc));
-    const entry = this.fn.load(OP.load32, slot, table);
-    const miss = bytes === 1 ? this.and(entry, constant(4095)) : this.gtU(this.and(this.or(linear, entry), constant(4095)), constant(4096 - bytes));
-    return { entry, miss };
-  }
-
-  /** A load of up to 8 bytes. */
-  private loadPlain(op: number, linear: Expression, bytes: number): Expression {
-    const { fn } = this;
-    const table = this.code.tlbRead;
-    if (!this.crosses || bytes === 1) return fn.load(op, this.host(table, linear, bytes), 0);
-    const { entry, miss } = this.entryOf(table, linear, bytes);
-    const result = fn.newLocal(bytes === 8 ? I64 : I32);
-    fn.openIf(miss);
-    const [value, done] = this.call(loadAcross, linear, constant(table), constant(bytes));
-    this.sideExitIf(this.eqz(done));
-    fn.assign(result, bytes === 8 ? value : this.wrap(value));
-    fn.otherwise();
-    fn.assign(result, fn.load(op, this.add(linear, entry), 0));
-    fn.close();
-    return result;
-  }
-
-  private storePlain(op: number, linear: Expression, bytes: number, value: Expression): void {
-    const { fn } = this;
-    const table = this.code.tlbWrite;
-    if (!this.crosses || bytes === 1) {
-      fn.store(op, this.host(table, linear, bytes), 0, value);
-      return;
-    }
-    const { entry, miss } = this.entryOf(table, linear, bytes);
-    fn.openIf(miss);
-    const [done] = this.call(storeAcross, linear, constant(table), constant(bytes), bytes === 8 ? value : this.extendU(value));
-    this.sideExitIf(this.eqz(done));
-    fn.otherwise();
-    fn.store(op, this.add(linear, entry), 0, value);
-    fn.close();
-  }
-
-  protected override loadLinear(linear: Expression, width: Width): Expression {
-    return this.loadPlain(loadOp[width], linear, width);
-  }
-
-  protected override storeLinear(linear: Expression, width: Width, value: Expression): void {
-    this.storePlain(storeOp[width], linear, width, value);
-  }
-
-  override load64(ref: SegmentRef, offset: Expression): Expression {
-    return this.loadPlain(OP.load64, this.linear(ref, offset, 8, false), 8);
-  }
-
-  override store64(ref: SegmentRef, offset: Expression, value: Expression): void {
-    const bound = this.fn.bind(value);
-    this.storePlain(OP.store64, this.linear(ref, offset, 8, true), 8, bound);
-  }
-
-  override load128(ref: SegmentRef, offset: Expression, aligned: boolean): Expression {
-    const linear = this.linear(ref, offset, 16, false);
-    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
-    return this.fn.load(V128_LOAD, this.host(this.code.tlbRead, linear, 16), 0);
-  }
-
-  override store128(ref: SegmentRef, offset: Expression, value: Expression, aligned: boolean): void {
-    const bound = this.fn.bind(value);
-    const linear = this.linear(ref, offset, 16, true);
-    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
-    this.fn.store(V128_STORE, this.host(this.code.tlbWrite, linear, 16), 0, bound);
-  }
-
-  override probeWrite(ref: SegmentRef, offset: Expression, bytes: number): void {
-    this.host(this.code.tlbWrite, this.linear(ref, offset, bytes, true), bytes);
-  }
-
   // --- operands
 
   effectiveAddress(): Expression {
@@ -570,38 +478,6 @@ export class TranslatorBuilder extends WasmBuilder implements OperandAccess {
       sum = d.base < 0 ? scaled : this.add(sum, scaled);
     }
     return this.fn.bind(this.zeroExtend(this.add(sum, constant(d.displacement)), d.addressSize));
-  }
-
-  readForWrite(width: Width): { readonly value: Expression; write(value: Expression): void } {
-    const { fn } = this;
-    const table = this.code.tlbWrite;
-    const linear = this.linear("operand", this.effectiveAddress(), width, true);
-    if (!this.crosses || width === 1) {
-      const host = fn.bind(this.host(table, linear, width));
-      return { value: fn.load(loadOp[width], host, 0), write: (value) => fn.store(storeOp[width], host, 0, value) };
-    }
-    const { entry, miss } = this.entryOf(table, linear, width);
-    const host = fn.newLocal(I32), value = fn.newLocal(I32);
-    fn.openIf(miss);
-    const [across, done] = this.call(loadAcross, linear, constant(table), constant(width));
-    this.sideExitIf(this.eqz(done));
-    fn.assign(value, this.wrap(across));
-    fn.assign(host, constant(0));
-    fn.otherwise();
-    fn.assign(host, this.add(linear, entry));
-    fn.assign(value, fn.load(loadOp[width], host, 0));
-    fn.close();
-    return {
-      value,
-      write: (result) => {
-        const bound = fn.bind(result);
-        fn.openIf(host);
-        fn.store(storeOp[width], host, 0, bound);
-        fn.otherwise();
-        this.call(storeAcross, linear, constant(table), constant(width), this.extendU(bound));
-        fn.close();
-      },
-    };
   }
 
   // --- the whole function

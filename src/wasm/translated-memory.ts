@@ -1,0 +1,140 @@
+// Guest memory in translated code: the TLB is tested in place; what the test does not pass is a side exit. Places that often cross a
+// page boundary call shared functions instead.
+
+import type { SegmentRef, Width } from "../isa/builder.ts";
+import { loadOp, storeOp, WasmBuilder } from "./backend.ts";
+import { loadAcross, storeAcross } from "./crossing.ts";
+import { I32, I64 } from "./encoder.ts";
+import { constant, type Expression, OP } from "./function-emitter.ts";
+import { V128_LOAD, V128_STORE } from "./vector-opcodes.ts";
+
+export interface TranslatedCode {
+  readonly mode: number;
+  /** Addresses of the context block and its TLB tables for this mode. */
+  readonly context: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+}
+
+export abstract class TranslatedMemory extends WasmBuilder {
+  protected abstract readonly code: TranslatedCode;
+  /** The present instruction often crosses a page boundary. */
+  protected crosses = false;
+
+  /** Leaves with the present instruction undone if `condition` is not 0. */
+  protected abstract sideExitIf(condition: Expression): void;
+  abstract effectiveAddress(): Expression;
+
+  /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
+  private host(table: number, linear: Expression, bytes: number): Expression {
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    this.sideExitIf(miss);
+    return this.add(linear, entry);
+  }
+
+  private entryOf(table: number, linear: Expression, bytes: number): { readonly entry: Expression; readonly miss: Expression } {
+    const slot = this.and(this.shrU(linear, constant(10)), constant(0x3f_fffc));
+    const entry = this.fn.load(OP.load32, slot, table);
+    const miss = bytes === 1 ? this.and(entry, constant(4095)) : this.gtU(this.and(this.or(linear, entry), constant(4095)), constant(4096 - bytes));
+    return { entry, miss };
+  }
+
+  /** A load of up to 8 bytes. */
+  private loadPlain(op: number, linear: Expression, bytes: number): Expression {
+    const { fn } = this;
+    const table = this.code.tlbRead;
+    if (!this.crosses || bytes === 1) return fn.load(op, this.host(table, linear, bytes), 0);
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    const result = fn.newLocal(bytes === 8 ? I64 : I32);
+    fn.openIf(miss);
+    const [value, done] = this.call(loadAcross, linear, constant(table), constant(bytes));
+    this.sideExitIf(this.eqz(done));
+    fn.assign(result, bytes === 8 ? value : this.wrap(value));
+    fn.otherwise();
+    fn.assign(result, fn.load(op, this.add(linear, entry), 0));
+    fn.close();
+    return result;
+  }
+
+  private storePlain(op: number, linear: Expression, bytes: number, value: Expression): void {
+    const { fn } = this;
+    const table = this.code.tlbWrite;
+    if (!this.crosses || bytes === 1) {
+      fn.store(op, this.host(table, linear, bytes), 0, value);
+      return;
+    }
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    fn.openIf(miss);
+    const [done] = this.call(storeAcross, linear, constant(table), constant(bytes), bytes === 8 ? value : this.extendU(value));
+    this.sideExitIf(this.eqz(done));
+    fn.otherwise();
+    fn.store(op, this.add(linear, entry), 0, value);
+    fn.close();
+  }
+
+  protected override loadLinear(linear: Expression, width: Width): Expression {
+    return this.loadPlain(loadOp[width], linear, width);
+  }
+
+  protected override storeLinear(linear: Expression, width: Width, value: Expression): void {
+    this.storePlain(storeOp[width], linear, width, value);
+  }
+
+  override load64(ref: SegmentRef, offset: Expression): Expression {
+    return this.loadPlain(OP.load64, this.linear(ref, offset, 8, false), 8);
+  }
+
+  override store64(ref: SegmentRef, offset: Expression, value: Expression): void {
+    const bound = this.fn.bind(value);
+    this.storePlain(OP.store64, this.linear(ref, offset, 8, true), 8, bound);
+  }
+
+  override load128(ref: SegmentRef, offset: Expression, aligned: boolean): Expression {
+    const linear = this.linear(ref, offset, 16, false);
+    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
+    return this.fn.load(V128_LOAD, this.host(this.code.tlbRead, linear, 16), 0);
+  }
+
+  override store128(ref: SegmentRef, offset: Expression, value: Expression, aligned: boolean): void {
+    const bound = this.fn.bind(value);
+    const linear = this.linear(ref, offset, 16, true);
+    if (aligned) this.sideExitIf(this.and(linear, constant(15)));
+    this.fn.store(V128_STORE, this.host(this.code.tlbWrite, linear, 16), 0, bound);
+  }
+
+  override probeWrite(ref: SegmentRef, offset: Expression, bytes: number): void {
+    this.host(this.code.tlbWrite, this.linear(ref, offset, bytes, true), bytes);
+  }
+
+  readForWrite(width: Width): { readonly value: Expression; write(value: Expression): void } {
+    const { fn } = this;
+    const table = this.code.tlbWrite;
+    const linear = this.linear("operand", this.effectiveAddress(), width, true);
+    if (!this.crosses || width === 1) {
+      const host = fn.bind(this.host(table, linear, width));
+      return { value: fn.load(loadOp[width], host, 0), write: (value) => fn.store(storeOp[width], host, 0, value) };
+    }
+    const { entry, miss } = this.entryOf(table, linear, width);
+    const host = fn.newLocal(I32), value = fn.newLocal(I32);
+    fn.openIf(miss);
+    const [across, done] = this.call(loadAcross, linear, constant(table), constant(width));
+    this.sideExitIf(this.eqz(done));
+    fn.assign(value, this.wrap(across));
+    fn.assign(host, constant(0));
+    fn.otherwise();
+    fn.assign(host, this.add(linear, entry));
+    fn.assign(value, fn.load(loadOp[width], host, 0));
+    fn.close();
+    return {
+      value,
+      write: (result) => {
+        const bound = fn.bind(result);
+        fn.openIf(host);
+        fn.store(storeOp[width], host, 0, bound);
+        fn.otherwise();
+        this.call(storeAcross, linear, constant(table), constant(width), this.extendU(bound));
+        fn.close();
+      },
+    };
+  }
+}
