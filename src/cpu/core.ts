@@ -287,7 +287,7 @@ export class Core {
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
       if (state.read(BUDGET) <= 0 || this.leaveWhen?.()) return "budget";
-      if (!this.holdInterrupts && this.stalls()) return "stalled";
+      if (this.stalls()) return "stalled";
       const watched = this.isWatched();
       if (watched && this.watch?.before(this.linearEip()) === true) {
         if (!this.holdInterrupts) return "breakpoint";
@@ -299,8 +299,10 @@ export class Core {
   }
 
   private stalls(): boolean {
-    const { stall } = this, retired = this.retired();
-    stall.turns = retired === stall.retired ? stall.turns + (this.cpu.state.read(SUSPENDED) !== 0 ? PIECE_TURNS : 1) : 0;
+    const { stall } = this, retired = this.retired(), inRepetition = this.cpu.state.read(SUSPENDED) !== 0;
+    // The monitor's step ends with the instruction's fault; a repetition may be left and stepped again.
+    if (this.holdInterrupts && !inRepetition) return false;
+    stall.turns = retired === stall.retired ? stall.turns + (inRepetition ? PIECE_TURNS : 1) : 0;
     stall.retired = retired;
     if (stall.turns < STALL) return false;
     stall.turns = 0;

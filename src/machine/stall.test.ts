@@ -25,6 +25,23 @@ describe.each(["emulate", "trap"] as const)("a guest that retires nothing under 
   });
 });
 
+describe("a repetition that a monitor steps", () => {
+  it("lets the host look around and goes on", () => {
+    const m = bare("trap");
+    m.physical.writeBytes(0x800, Uint8Array.from(Buffer.from("0000000000000000ffff0000009bcf00ffff00000093cf00", "hex")));
+    m.physical.writeBytes(0x1000, Uint8Array.of(0xf3, 0x6c, 0xf4)); // rep insb / hlt
+    setGuestRegisters(m, {
+      cr0: 0x11, cs: FLAT(8, 0xc09b), ds: FLAT(16, 0xc093), ss: FLAT(16, 0xc093), es: FLAT(16, 0xc093), eip: 0x1000, esp: 0x9000, ecx: 0x8_0000, edi: 0x2000,
+      edx: 0x99, eflags: 2, gdtr: { base: 0x800, limit: 0x17 },
+    });
+    expect([m.run(1), m.core.retired()]).toEqual(["budget", 0]);
+    const left = m.cpu.state.gpr(1);
+    expect(left > 0 && left < 0x8_0000).toBe(true);
+    for (let n = 0; n < 8 && m.core.retired() === 0; n++) m.run(1);
+    expect([m.core.retired(), m.cpu.state.gpr(1), m.cpu.state.gpr(7), m.memory.read(0x8_1fff, 1)[0]]).toEqual([1, 0, 0x8_2000, 0xff]);
+  });
+});
+
 describe("a repetition over gigabytes", () => {
   it("lets the host look around, and a step goes on to its end", () => {
     const m = bare("emulate");

@@ -126,6 +126,10 @@ export class Vmm implements Monitor {
       if (reason !== "exit") return reason;
       if (this.handle() && stopsAtException) return "exception";
       if (core.takeStop()) return "break";
+      if (this.stalled) {
+        this.stalled = false;
+        return "stalled";
+      }
       // A guest whose faults fault is not to keep its host from everything else.
       if (core.retired() !== progress) {
         progress = core.retired();
@@ -205,8 +209,10 @@ export class Vmm implements Monitor {
     return "emulate";
   }
   private readonly runOne = (): void => {
-    this.core.run(1);
+    this.stalled = this.core.run(1) === "stalled";
   };
+  /** The last step left a repetition that goes on for long. */
+  private stalled = false;
 
   // --- exits
 
