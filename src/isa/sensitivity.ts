@@ -270,6 +270,14 @@ export const SENSITIVITY = {
     switches: { "I/O bitmap": "A clear bit in the task-state segment's bitmap lets it reach the real port." },
   },
   HLT: { ...traps, why: "Stops the processor until an interrupt.", guestSees: NOTHING_LOST, manual: "Vol. 2A, HLT - Halt" },
+  MONITOR: {
+    ...gate, why: "Watches a line of memory for MWAIT.", guestSees: "Nothing: it faults with #UD, and the monitor does it on the virtual processor.",
+    manual: "Vol. 2B, MONITOR - Set Up Monitor Address",
+  },
+  MWAIT: {
+    ...gate, why: "Stops the processor until an interrupt.", guestSees: "Nothing: it faults with #UD, and the monitor does it on the virtual processor.",
+    manual: "Vol. 2B, MWAIT - Monitor Wait",
+  },
   "MOV CR": {
     ...traps,
     why: "Shows or changes paging, protection and the other switches of CR0-CR4.",

@@ -147,7 +147,7 @@ describe("sensitivity", () => {
   /** virtualization.md's table, as mnemonics; MOV and PUSH forms are looked at apart. */
   const SENSITIVE =
     "PUSHF POPF IRET CLI STI SGDT SIDT SLDT STR SMSW LMSW CLTS LGDT LIDT LLDT LTR LAR LSL VERR VERW ARPL LDS LES LSS LFS LGS RETF INT INT3 INTO BOUND " +
-    "INT1 IN OUT INS OUTS HLT INVLPG INVD WBINVD RDMSR WRMSR RDTSC RDPMC CPUID SYSENTER SYSEXIT";
+    "INT1 IN OUT INS OUTS HLT INVLPG INVD WBINVD RDMSR WRMSR RDTSC RDPMC CPUID SYSENTER SYSEXIT MONITOR MWAIT";
 
   it("is stated for every row of a sensitive mnemonic", () => {
     for (const name of SENSITIVE.split(" ")) {
