@@ -212,7 +212,7 @@ describe("a PC", () => {
     const m = await createMachine({ memoryBytes: 4 << 20, drives: { fda: keyGuest() } });
     let typed = "";
     m.onPort({ first: 0xe9, last: 0xe9, write: (_, __, value) => void (typed += String.fromCharCode(value)) });
-    m.run({ instructions: 1e6 });
+    m.run({ instructions: 5e6 });
     for (const key of ["KeyA", "Space", "<", "Q"]) m.key(key);
     m.type("B<Enter>.");
     m.run({ instructions: 20e6 });

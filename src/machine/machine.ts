@@ -264,6 +264,7 @@ export class Machine {
       const reason = this.supervisor.run(Math.min(left, slice, MAX_SLICE));
       const ran = core.retired() - before;
       left -= ran;
+      if (ran > 0) fruitless = 0;
       if (ran > SMALLEST_SLICE / 2) this.measure(ran, this.wallNs() - began);
       if (this.resetRequested) {
         this.powerOn();
@@ -281,7 +282,7 @@ export class Machine {
         const waiting = this.wait();
         if (waiting) return waiting;
       } else if (reason === "break") {
-        fruitless = ran === 0 ? fruitless + 1 : 0;
+        if (ran === 0) fruitless++;
         if (this.takeStop() || fruitless > FRUITLESS_BREAKS) return "break";
       }
     }
