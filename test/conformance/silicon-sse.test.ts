@@ -1,5 +1,6 @@
 // Every MMX, SSE, SSE2 and SSE3 row against a real processor: vectors captured by capture/sse.c, on both back-ends. Registers, memory,
 // MXCSR, the x87 state and faults are equal bit for bit; RCP and RSQRT have the relative error that the manual allows.
+// TRAPSCOPE_SSE_VECTORS names another file of capture/sse.c, as it writes it, for other cases than the committed ones.
 
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -15,9 +16,13 @@ const FEATURES = new Set(["mmx", "sse", "sse2", "sse3", "fxsr", "clflush", "moni
 const TOLERANCE = 2 * 1.5 * 2 ** -12, SMALLEST = 2 ** -126 * (1 + TOLERANCE);
 const SHOWN = 3;
 
+const given = process.env["TRAPSCOPE_SSE_VECTORS"];
+const bytes = given ? readFileSync(given) : gunzipSync(readFileSync(new URL("vectors/sse.bin.gz", import.meta.url)));
 const byRow = new Map<Row, SseVector[]>();
-for (const vector of parseSseVectors(gunzipSync(readFileSync(new URL("vectors/sse.bin.gz", import.meta.url))))) {
-  byRow.set(vector.row, [...(byRow.get(vector.row) ?? []), vector]);
+for (const vector of parseSseVectors(bytes)) {
+  const group = byRow.get(vector.row);
+  if (group) group.push(vector);
+  else byRow.set(vector.row, [vector]);
 }
 
 function singles(value: bigint): number[] {
