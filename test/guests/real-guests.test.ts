@@ -18,10 +18,10 @@ const LINUX = ["vmlinuz", "initrd.gz"] as const;
 
 let trapscope: Trapscope;
 
-/** Runs a guest through a script; throws what was seen in place of what the script waits for. */
+/** Runs a guest through a script; at wall time, since firmware polls timers for seconds. Throws what was seen in place of what the script waits for. */
 async function play(args: readonly string[], script: readonly string[]): Promise<RunJson> {
   const file = trapscope.file("guest.script", `${script.join("\n")}\n`);
-  const result = await trapscope.json(["run", ...args, "--script", file, "--timeout", `${TIMEOUT_SECONDS}`]);
+  const result = await trapscope.json(["run", ...args, "--clock", "real", "--script", file, "--timeout", `${TIMEOUT_SECONDS}`]);
   if (result.outcome !== "expected") throw new Error(`${result.outcome}: ${result.reason}\n${result.screenText ?? result.serialTail}`);
   return result;
 }
