@@ -40,7 +40,8 @@ class Translator {
   /** Flags that a block with one predecessor takes over. */
   private readonly inherited = new Map<number, FlagState>();
   private readonly loopEntries = new Set<number>();
-  private readonly needs = new Map<number, boolean>();
+  /** Whether somebody may still ask for the flags that are set when the block begins. */
+  private needs: readonly boolean[] = [];
   private readonly entryNumbers: ReadonlySet<number>;
 
   constructor(region: Region, code: RegionCode, imports: ImportedFunctions) {
@@ -55,6 +56,7 @@ class Translator {
     const successors = region.blocks.map((block) => [block.taken, block.next].flatMap((edge) => (edge?.block ? [edge.block.number] : [])));
     const nodes = arrange(successors, region.entries.map((block) => block.number));
     this.findLoopEntries(nodes);
+    this.needs = flagNeeds(region.blocks, this.loopEntries);
     const { entries } = region;
     this.emitNodes(nodes, entries.length === 1 ? null : () => {
       for (let n = entries.length - 1; n > 0; n--) {
@@ -170,9 +172,6 @@ class Translator {
     const { b, fn } = this;
     const isEntry = this.entryNumbers.has(block.number);
     b.resume(block.predecessors === 1 && !isEntry ? this.inherited.get(block.number) ?? null : null);
-    if (this.loopEntries.has(block.number)) {
-      b.exitIf(b.ltS(b.budget, constant(this.region.instructions)), block.at);
-    }
     const { instructions } = block;
     const last = instructions[instructions.length - 1];
     const run = last.kind === "leave" ? instructions.length - 1 : instructions.length;
@@ -241,9 +240,10 @@ class Translator {
       b.exit(edge.at, 0, REGION_LOOKUP);
       return;
     }
+    if (this.loopEntries.has(to.number)) b.exitIf(b.ltS(b.budget, constant(this.region.instructions)), to.at);
     for (const page of to.pages) if (!from.pages.includes(page)) this.checkPage(page, to.at);
     if (to.predecessors === 1 && !this.entryNumbers.has(to.number)) this.inherited.set(to.number, flags);
-    else if (this.needsFlags(to)) b.settleFlags();
+    else if (this.needs[to.number]) b.settleFlags();
     if (to.number !== following) this.branch(to);
   }
 
@@ -254,24 +254,31 @@ class Translator {
     const entry = fn.load(OP.load32, slot, code.tlbCode);
     b.exitIf(b.ne(b.and(entry, constant(code.tlbMask)), constant(code.pageEntries.get(page)!)), at);
   }
+}
 
-  /** Whether somebody may still ask for the flags that are set when the block begins. */
-  private needsFlags(block: BasicBlock): boolean {
-    const known = this.needs.get(block.number);
-    if (known !== undefined) return known;
-    const needed = this.findNeed(block);
-    this.needs.set(block.number, needed);
-    return needed;
-  }
-
-  private findNeed(block: BasicBlock): boolean {
-    // The check of the budget may leave; so no search goes round.
-    if (this.loopEntries.has(block.number)) return true;
-    for (const instruction of block.instructions) {
-      if (instruction.kind === "leave" || instruction.flags === "needed") return true;
-      if (instruction.flags === "replaced") return false;
+/** By block: whether the flags that it finds are asked for, or may be left with, before others replace them. */
+function flagNeeds(blocks: readonly BasicBlock[], loopEntries: ReadonlySet<number>): boolean[] {
+  const own = blocks.map(({ instructions }) => {
+    for (const { kind, flags } of instructions) {
+      if (kind === "leave" || flags === "needed") return true;
+      if (flags === "replaced") return false;
     }
-    const edges = [block.taken, block.next].filter((edge) => edge !== null);
-    return edges.length === 0 || edges.some((edge) => edge.block === null || this.needsFlags(edge.block));
+    return null;
+  });
+  const needs = own.map((need) => need === true);
+  const behind = ({ taken, next, pages }: BasicBlock): boolean => {
+    const edges = [taken, next].filter((edge) => edge !== null);
+    // The questions for budget and page on the way may leave, too.
+    const leaves = (to: BasicBlock) => loopEntries.has(to.number) || to.pages.some((page) => !pages.includes(page));
+    return edges.length === 0 || edges.some(({ block }) => block === null || needs[block.number] || leaves(block));
+  };
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let n = blocks.length - 1; n >= 0; n--) {
+      if (own[n] !== null || needs[n] || !behind(blocks[n])) continue;
+      needs[n] = true;
+      changed = true;
+    }
   }
+  return needs;
 }
