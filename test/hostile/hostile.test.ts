@@ -1,5 +1,5 @@
-// Hostile guests, a time box for each kind under each technique. TRAPSCOPE_HOSTILE_SECONDS makes it longer (a minute in .ci/run, an
-// hour by hand: `npm run hostile -- --seconds 3600`), TRAPSCOPE_HOSTILE_SEED begins elsewhere. A failure names its seed.
+// Hostile guests, a time box for each kind under each technique. TRAPSCOPE_HOSTILE_SECONDS makes it longer (.ci/run
+// takes a minute for each kind, by hand it may be an hour: `npm run hostile -- --seconds 3600`), TRAPSCOPE_HOSTILE_SEED begins elsewhere. A failure names its seed.
 
 import { describe, expect, it } from "vitest";
 import { BUILT_TECHNIQUES } from "../../src/machine/supervisor.ts";

@@ -18,6 +18,8 @@ const SHOWN_PER_ROW = 2;
 
 export interface LiveOptions {
   readonly cases: number;
+  /** By `performance.now`. */
+  readonly deadline: number;
   readonly seed: number;
   /** Only rows whose "opcode mnemonic operands" matches. */
   readonly rows: RegExp;
@@ -63,7 +65,7 @@ export async function compareLive(silicon: Silicon, options: LiveOptions): Promi
   };
 
   let planned = plan();
-  while (cases < options.cases) {
+  while (cases < options.cases && performance.now() < options.deadline) {
     const running = silicon.run(planned.map(({ generated }) => generated));
     const next = plan();
     const outcomes = await running;

@@ -7,11 +7,12 @@ import { buildHarness, Silicon } from "./harness.ts";
 import { compareLive } from "./live.ts";
 import { packVectors } from "./vectors.ts";
 
-const USAGE = `usage: node scripts/capture-vectors.mjs [--cases N] [--seed N] [--rows REGEXP] [--strict]
+const USAGE = `usage: node scripts/capture-vectors.mjs [--cases N|--seconds N] [--seed N] [--rows REGEXP] [--strict]
        node scripts/capture-vectors.mjs --write FILE [--seed N]
 
 Runs random instructions natively and on both back-ends, and prints where they differ. Needs Linux on an x86 and gcc -m32.
   --cases N      how many (100000)
+  --seconds N    for so long instead
   --seed N       another seed, other cases (1)
   --rows REGEXP  only rows whose "opcode mnemonic operands" matches
   --strict       compare flags that the manual leaves undefined too
@@ -27,7 +28,7 @@ function processorName(): string {
 export async function main(source: string): Promise<number> {
   const { values } = parseArgs({
     options: {
-      cases: { type: "string", default: "100000" }, seed: { type: "string", default: "1" }, rows: { type: "string", default: "" },
+      cases: { type: "string" }, seconds: { type: "string" }, seed: { type: "string", default: "1" }, rows: { type: "string", default: "" },
       strict: { type: "boolean", default: false }, write: { type: "string" }, help: { type: "boolean", default: false },
     },
   });
@@ -49,9 +50,13 @@ export async function main(source: string): Promise<number> {
       return 0;
     }
     const begin = Date.now();
-    const result = await compareLive(silicon, { cases: Number(values.cases), seed, rows: new RegExp(values.rows), strict: values.strict, print });
+    const limits = {
+      cases: Number(values.cases ?? (values.seconds === undefined ? 100_000 : Infinity)),
+      deadline: values.seconds === undefined ? Infinity : performance.now() + Number(values.seconds) * 1000,
+    };
+    const result = await compareLive(silicon, { ...limits, seed, rows: new RegExp(values.rows), strict: values.strict, print });
     const seconds = (Date.now() - begin) / 1000;
-    console.log(`${result.cases} cases in ${seconds.toFixed(1)} s, ${result.faults} of them faults; ${result.skipped} not run; ${result.differences} differences`);
+    console.log(`${result.cases} cases in ${seconds.toFixed(1)} s, ${result.faults} of them faults; ${result.skipped} not run; ${result.differences} differences; seed ${seed}`);
     return result.differences === 0 ? 0 : 1;
   } finally {
     silicon.stop();
