@@ -131,6 +131,11 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => SEGMENT_FAULTS.has(d.exception) && USES_MEMORY.test(d.text),
   },
   {
+    // SDM Vol. 2, JMP, Jcc and CALL: #GP(0) if the target is beyond the limit of CS.
+    name: "QEMU lets a near branch leave the limit of CS",
+    applies: (d) => d.exception === 13 && /^(j|loop|call)[a-z]* 0x/.test(d.text),
+  },
+  {
     name: "QEMU has no alignment check",
     applies: (d) => d.exception === 17,
   },
