@@ -349,7 +349,7 @@ export class Machine {
 
 const MAX_SLICE = 100_000_000;
 /** Breaks without an instruction in between after which the caller is asked: the guest may be caught in faults that fault. */
-const FRUITLESS_BREAKS = 3;
+const FRUITLESS_BREAKS = 1_000;
 
 function requireClock(wallNs: (() => number) | undefined): () => number {
   if (!wallNs) throw new Error("a machine with the real clock needs a wall clock");
