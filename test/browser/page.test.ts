@@ -68,6 +68,7 @@ describe("a dropped image", () => {
     await open();
     await dropFiles(page, [TOUR]);
     await waitForSerial(page, "t86>");
+    await page.waitForTimeout(1500); // as long as a person takes to begin typing
     await type("echo one two");
     await waitForSerial(page, "\none two");
 
@@ -144,7 +145,7 @@ describe("a bundled guest", () => {
     const banner = page.locator("section[aria-label='End of the run']");
     await banner.waitFor();
     expect(await banner.innerText()).toContain("nothing can wake it");
-    expect(await banner.innerText()).toContain("pushf");
+    expect(await banner.innerText()).toContain("popf");
     await banner.getByRole("button", { name: "Show the leaks" }).click();
     await rows("leak", "popf").first().waitFor();
     expect(await rows("leak", "popf").first().innerText()).toContain("IF stays 0");
