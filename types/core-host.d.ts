@@ -3,6 +3,7 @@
 declare namespace WebAssembly {
   type ValueType = "i32" | "i64" | "f32" | "f64" | "funcref" | "externref";
   type ExportValue = Function | Memory | Table;
+  type ImportValue = ExportValue | number;
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
     readonly buffer: ArrayBuffer;
