@@ -25,6 +25,8 @@ import { GP } from "./processor.ts";
 const MAX_BLOCK = 48;
 /** A unit of a translator. */
 const MAX_UNIT = 12;
+/** Instructions. */
+const READ_AHEAD = 256;
 const PAGE = 4096;
 const GRANULE_SHIFT = 3;
 /** Room that a block may need: header, records, closing record. */
@@ -265,7 +267,10 @@ export class BlockCache {
     }
     this.close(record, at, count, offset, offset - startOffset, mode);
     this.next = at + RECORD_BYTES;
-    interpreter.flush();
+    if (interpreter.isWaiting) {
+      this.readAhead(host, offset, mode);
+      interpreter.flush();
+    }
     if (!this.withinLimit(record, eip)) {
       this.next = record - HEADER_BYTES;
       return this.decodeAlone(eip, linear, physicalPage, mode);
@@ -274,6 +279,20 @@ export class BlockCache {
     const block: Block = { record, key: startOffset | (mode << 12), start: startOffset, end: offset, page, second: -1 };
     this.register(block, mode);
     return record;
+  }
+
+  /**
+   * Names the forms of the bytes behind a block that had new ones. Code that follows runs soon, mostly, and handlers cost less in one
+   * module than in many; bytes that are no code cost a handler that nobody needs.
+   */
+  private readAhead(host: number, offset: number, mode: number): void {
+    const { decoder, decoded } = this;
+    for (let count = 0; count < READ_AHEAD && offset < PAGE; count++) {
+      const length = decoder.decodeBytes(this.cpu.state.u8, host + offset, host + PAGE, (mode & MODE_CODE32) !== 0, decoded);
+      if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return;
+      if (decoded.row !== null) this.interpreter.handlerFor(decoded.row, decoded, mode);
+      offset += length;
+    }
   }
 
   private register(block: Block, mode: number): void {

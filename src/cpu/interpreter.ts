@@ -10,7 +10,7 @@ import { createDecoded, type Decoder } from "../isa/decoder.ts";
 import type { HelperName, SharedFunction } from "../isa/builder.ts";
 import {
   FIRST_FREE_HANDLER, H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEAT_ENTRY_MASK,
-  HEAT_ENTRY_SHIFT, HEAT_FUNCTION_MASK, HELPER_ARITY, LINK_NEVER, R_HANDLER, R_LINK,
+  HEAT_ENTRY_SHIFT, HEAT_FUNCTION_MASK, LINK_NEVER, R_HANDLER, R_LINK,
   R_OFFSET, R_REMAINING, RECORD_BYTES,
 } from "../isa/record-layout.ts";
 import type { Row, Semantics } from "../isa/row.ts";
@@ -19,10 +19,10 @@ import {
   SHADOW, TLB_CODE, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
-import { I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
+import { I32, type ModuleWriter } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
-import { emitShared } from "../wasm/shared-function.ts";
+import { ModuleLinker } from "../wasm/module-linker.ts";
 import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/translator-builder.ts";
 import { TLB_CODE_USER, TLB_CODE_VALID } from "./tlb.ts";
 import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
@@ -94,13 +94,9 @@ const REGIONS = 24 * 1024;
 
 export class Interpreter {
   private readonly areas: InterpreterAreas;
-  private readonly imports: InterpreterImports;
+  private readonly linker: ModuleLinker;
   private readonly semanticsIds = new Map<Semantics, number>();
   private readonly byKey: Int32Array;
-  /** Shared functions that some module has, for the modules after it. */
-  private readonly shared = new Map<SharedFunction, WebAssembly.ExportValue>();
-  /** Those that the module under construction adds. */
-  private readonly newlyShared: SharedFunction[] = [];
   private readonly byIdentity = new Map<string, number>();
   private readonly waiting: { form: Form; row: Row; handler: number }[] = [];
   private handlers = FIRST_FREE_HANDLER;
@@ -110,14 +106,14 @@ export class Interpreter {
 
   constructor(rows: readonly Row[], decoder: Decoder, areas: InterpreterAreas, imports: InterpreterImports) {
     this.areas = areas;
-    this.imports = imports;
+    const { helpers, ...rest } = imports;
+    this.linker = new ModuleLinker(areas.memory, areas.memoryPages, rest, helpers);
     this.byKey = new Int32Array(rows.length << KEY_BITS).fill(-1);
     const inline = this.inlineForms(rows, decoder);
-    const module = this.newModule();
-    const functions = this.importFunctions(module);
-    this.emitLoop(module, functions, inline);
-    module.exportTable(areas.translate ? TABLE_SIZE + REGIONS : TABLE_SIZE);
-    const instance = this.instantiate(module);
+    const unit = this.linker.begin();
+    this.emitLoop(unit.module, unit.functions, inline);
+    unit.module.exportTable(areas.translate ? TABLE_SIZE + REGIONS : TABLE_SIZE);
+    const instance = unit.instantiate();
     this.run = instance.exports["run"] as (context: number, record: number) => number;
     this.table = instance.exports["table"] as WebAssembly.Table;
   }
@@ -135,13 +131,11 @@ export class Interpreter {
   /** Generates what `handlerFor` handed out since the last call. Call before running a record that uses it. */
   flush(): void {
     if (this.waiting.length === 0) return;
-    const module = this.newModule();
-    const functions = this.importFunctions(module);
+    const { module, functions, instantiate } = this.linker.begin();
     const type = module.type(HANDLER_PARAMS, [I32]);
-    for (const { form, row, handler } of this.waiting) {
-      module.addFunction(type, this.emitOutlined(functions, form, row), `h${handler}`);
-    }
-    const instance = this.instantiate(module);
+    const bodies = this.waiting.map(({ form, row }) => this.emitOutlined(functions, form, row));
+    this.waiting.forEach(({ handler }, n) => module.addFunction(type, bodies[n]!, `h${handler}`));
+    const instance = instantiate();
     for (const { handler } of this.waiting) this.table.set(handler, instance.exports[`h${handler}`]);
     this.waiting.length = 0;
   }
@@ -155,12 +149,12 @@ export class Interpreter {
 
   /** The code of a shared function, generated now if no handler needed it yet. */
   sharedCode(definition: SharedFunction): WebAssembly.ExportValue {
-    if (!this.shared.has(definition)) {
-      const module = this.newModule();
-      this.importFunctions(module).shared(definition);
-      this.instantiate(module);
-    }
-    return this.shared.get(definition)!;
+    return this.linker.sharedCode(definition);
+  }
+
+  /** Whether forms wait to be generated. */
+  get isWaiting(): boolean {
+    return this.waiting.length > 0;
   }
 
   get handlerCount(): number {
@@ -210,57 +204,6 @@ export class Interpreter {
       }
     }
     return found;
-  }
-
-  private newModule(): ModuleWriter {
-    return new ModuleWriter(this.areas.memoryPages);
-  }
-
-  private instantiate(module: ModuleWriter): WebAssembly.Instance {
-    const { helpers, ...rest } = this.imports;
-    const shared = Object.fromEntries([...this.shared].map(([definition, code]) => [definition.name, code]));
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
-      env: { memory: this.areas.memory, ...rest, ...helpers, ...shared },
-    });
-    for (const definition of this.newlyShared) this.shared.set(definition, instance.exports[definition.name]!);
-    this.newlyShared.length = 0;
-    return instance;
-  }
-
-  /** Declares the imports that generated code may call. */
-  private importFunctions(module: ModuleWriter): ImportedFunctions {
-    const params = (count: number) => new Array<typeof I32>(count).fill(I32);
-    const slowLoad = module.importFunction("slowLoad", params(2), [I32]);
-    const slowStore = module.importFunction("slowStore", params(3), []);
-    const slowLoadForWrite = module.importFunction("slowLoadForWrite", params(2), [I32]);
-    const slowProbe = module.importFunction("slowProbe", params(2), []);
-    const slowLoad64 = module.importFunction("slowLoad64", params(1), []);
-    const slowStore64 = module.importFunction("slowStore64", params(3), []);
-    const slowLoad128 = module.importFunction("slowLoad128", params(1), []);
-    const slowStore128 = module.importFunction("slowStore128", params(1), []);
-    const segmentCheck = module.importFunction("segmentCheck", params(3), []);
-    const probeBefore = module.importFunction("probeBefore", params(1), []);
-    const probeAfter = module.importFunction("probeAfter", params(1), []);
-    const helpers = new Map<HelperName, number>();
-    for (const [name, arity] of Object.entries(HELPER_ARITY) as [HelperName, number][]) {
-      helpers.set(name, module.importFunction(name, params(arity), [I32]));
-    }
-    const indices = new Map<SharedFunction, number>();
-    for (const definition of this.shared.keys()) {
-      indices.set(definition, module.importFunction(definition.name, definition.params.map(valueType), definition.results.map(valueType)));
-    }
-    const shared = (definition: SharedFunction): number => {
-      let index = indices.get(definition);
-      if (index === undefined) {
-        const type = module.type(definition.params.map(valueType), definition.results.map(valueType));
-        index = module.addFunction(type, emitShared(definition, functions), definition.name);
-        indices.set(definition, index);
-        this.newlyShared.push(definition);
-      }
-      return index;
-    };
-    const functions: ImportedFunctions = { slowLoad, slowStore, slowLoadForWrite, slowProbe, slowLoad64, slowStore64, slowLoad128, slowStore128, segmentCheck, probeBefore, probeAfter, helpers, shared };
-    return functions;
   }
 
   private emitOutlined(functions: ImportedFunctions, form: Form, row: Row) {

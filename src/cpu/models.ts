@@ -97,9 +97,10 @@ export function featureWord(model: CpuModel, word: FeatureWord, apic: boolean): 
   return bits;
 }
 
-/** The rows of the instructions that the model has; all others are undefined. */
+/** The rows of the instructions that the model has; all others are undefined. A model that lacks none shares the given rows. */
 export function offeredRows(rows: readonly Row[], model: CpuModel): readonly Row[] {
-  return rows.filter((row) => row.feature === undefined || model.features.has(row.feature));
+  const has = (row: Row) => row.feature === undefined || model.features.has(row.feature);
+  return rows.every(has) ? rows : rows.filter(has);
 }
 
 const CR4_BITS: readonly (readonly [Feature, number])[] = [

@@ -43,6 +43,18 @@ const BASE_16 = Int8Array.of(EBX, EBX, EBP, EBP, -1, -1, EBP, EBX);
 const INDEX_16 = Int8Array.of(ESI, EDI, ESI, EDI, ESI, EDI, -1, -1);
 
 export function createDecoder(rows: readonly Row[]): Decoder {
+  let decoder = decoders.get(rows);
+  if (!decoder) {
+    decoder = decoderOf(rows);
+    decoders.set(rows, decoder);
+  }
+  return decoder;
+}
+
+/** A decoder has no state, so all machines of a model share one. */
+const decoders = new WeakMap<readonly Row[], Decoder>();
+
+function decoderOf(rows: readonly Row[]): Decoder {
   const { entries, groups, rowInfo } = buildDecodeTables(rows);
 
   function decodeBytes(bytes: Uint8Array, at: number, end: number, code32: boolean, into: Decoded): number {

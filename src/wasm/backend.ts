@@ -12,32 +12,37 @@ import { I32, I64, V128, valueType } from "./encoder.ts";
 import { binary, constant, constant128, constant64, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
 import { EXTRACT_LANE, REPLACE_LANE, SHUFFLE, SPLAT, V128_LOAD, V128_STORE, vectorOpcode } from "./vector-opcodes.ts";
 
-/** Function indices of the imports that generated code calls. */
-export interface ImportedFunctions {
-  /** (linear, width) -> value; may leave a fault. */
-  readonly slowLoad: number;
-  /** (linear, width, value); may leave a fault. */
-  readonly slowStore: number;
-  /** (linear, width) -> value, having proved that the place may be written. */
-  readonly slowLoadForWrite: number;
-  /** (linear, bytes): proves that the range may be written. */
-  readonly slowProbe: number;
+/** Parameters of the functions behind the fast paths, all i32, and whether they give a value. */
+export const SLOW_PATHS = {
+  /** (linear, bytes): the value. */
+  slowLoad: [2, true],
+  /** (linear, bytes, value) */
+  slowStore: [3, false],
+  /** (linear, bytes): the value, of an operand that will be stored to. */
+  slowLoadForWrite: [2, true],
+  /** (linear, bytes): may they be stored to? */
+  slowProbe: [2, false],
   /** (linear): the value is left in SLOW_RESULT. */
-  readonly slowLoad64: number;
+  slowLoad64: [1, false],
   /** (linear, low, high) */
-  readonly slowStore64: number;
+  slowStore64: [3, false],
   /** (linear): the value is left in SLOW_RESULT. */
-  readonly slowLoad128: number;
+  slowLoad128: [1, false],
   /** (linear): of the value in SLOW_RESULT. */
-  readonly slowStore128: number;
+  slowStore128: [1, false],
   /** (segment, offset, bytes | write << 8): the check that the fast test could not pass; may leave a fault. */
-  readonly segmentCheck: number;
+  segmentCheck: [3, false],
   /** (row index): around sensitive instructions. */
-  readonly probeBefore: number;
-  readonly probeAfter: number;
-  readonly helpers: ReadonlyMap<HelperName, number>;
-  /** Index of a shared function, which is generated if the module has none yet. */
-  readonly shared: (definition: SharedFunction) => number;
+  probeBefore: [1, false],
+  probeAfter: [1, false],
+} as const;
+export type SlowPath = keyof typeof SLOW_PATHS;
+
+/** Indices of what a module's code calls: asking for one declares the import. */
+export interface ImportedFunctions {
+  slow(path: SlowPath): number;
+  helper(name: HelperName): number;
+  shared(definition: SharedFunction): number;
 }
 
 export const loadOp = { 1: OP.load8u, 2: OP.load16u, 4: OP.load32 } as const;
@@ -214,7 +219,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     if (bytes > 1) bad = this.or(bad, this.ltU(this.sub(limit, at), constant(bytes - 1)));
     fn.openIf(bad);
     this.announce();
-    fn.call(this.imports.segmentCheck, [this.shrU(segmentOffset, constant(5)), at, constant(bytes | (write ? 0x100 : 0))]);
+    fn.call(this.imports.slow("segmentCheck"), [this.shrU(segmentOffset, constant(5)), at, constant(bytes | (write ? 0x100 : 0))]);
     this.leaveOnFault();
     fn.close();
     return fn.bind(this.add(fn.load(OP.load32, segment, SEG_BASE), at));
@@ -246,7 +251,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const result = fn.newLocal(I32);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowLoad, [linear, constant(width)]);
+    fn.call(this.imports.slow("slowLoad"), [linear, constant(width)]);
     setLocal(fn, result);
     this.leaveOnFault();
     fn.otherwise();
@@ -265,7 +270,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const { entry, miss } = this.lookup(this.tlbWrite, linear, width);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowStore, [linear, constant(width), value]);
+    fn.call(this.imports.slow("slowStore"), [linear, constant(width), value]);
     this.leaveOnFault();
     fn.otherwise();
     fn.store(storeOp[width], this.add(linear, entry), 0, value);
@@ -280,7 +285,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const host = fn.newLocal(I32);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowLoadForWrite, [linear, constant(width)]);
+    fn.call(this.imports.slow("slowLoadForWrite"), [linear, constant(width)]);
     setLocal(fn, value);
     this.leaveOnFault();
     fn.assign(host, constant(0));
@@ -298,7 +303,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     fn.store(storeOp[width], host, 0, bound);
     fn.otherwise();
     this.announce();
-    fn.call(this.imports.slowStore, [linear, constant(width), bound]);
+    fn.call(this.imports.slow("slowStore"), [linear, constant(width), bound]);
     this.leaveOnFault();
     fn.close();
   }
@@ -310,7 +315,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const result = fn.newLocal(I64);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowLoad64, [linear]);
+    fn.call(this.imports.slow("slowLoad64"), [linear]);
     this.leaveOnFault();
     fn.assign(result, fn.load(OP.load64, constant(SLOW_RESULT.offset), 0));
     fn.otherwise();
@@ -326,7 +331,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const { entry, miss } = this.lookup(this.tlbWrite, linear, 8);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowStore64, [linear, this.wrap(bound), this.wrap(this.shrU64(bound, constant64(32n)))]);
+    fn.call(this.imports.slow("slowStore64"), [linear, this.wrap(bound), this.wrap(this.shrU64(bound, constant64(32n)))]);
     this.leaveOnFault();
     fn.otherwise();
     fn.store(OP.store64, this.add(linear, entry), 0, bound);
@@ -347,7 +352,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     const result = fn.newLocal(V128);
     fn.openIf(miss);
     this.announce();
-    fn.call(this.imports.slowLoad128, [linear]);
+    fn.call(this.imports.slow("slowLoad128"), [linear]);
     this.leaveOnFault();
     fn.assign(result, fn.load(V128_LOAD, constant(SLOW_RESULT.offset), 0));
     fn.otherwise();
@@ -364,7 +369,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     fn.openIf(miss);
     this.announce();
     fn.store(V128_STORE, constant(SLOW_RESULT.offset), 0, bound);
-    fn.call(this.imports.slowStore128, [linear]);
+    fn.call(this.imports.slow("slowStore128"), [linear]);
     this.leaveOnFault();
     fn.otherwise();
     fn.store(V128_STORE, this.add(linear, entry), 0, bound);
@@ -374,7 +379,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
   probeWrite(ref: SegmentRef, offset: Expression, bytes: number): void {
     const linear = this.linear(ref, offset, bytes, true);
     this.announce();
-    this.fn.call(this.imports.slowProbe, [linear, constant(bytes)]);
+    this.fn.call(this.imports.slow("slowProbe"), [linear, constant(bytes)]);
     this.leaveOnFault();
   }
 
@@ -420,13 +425,11 @@ export abstract class WasmBuilder implements Builder<Expression> {
   /** Tells the leak oracle that the instruction is about to run, or has run. */
   probe(when: "before" | "after", row: number): void {
     this.announce();
-    this.fn.call(when === "before" ? this.imports.probeBefore : this.imports.probeAfter, [constant(row)]);
+    this.fn.call(this.imports.slow(when === "before" ? "probeBefore" : "probeAfter"), [constant(row)]);
   }
   helper(name: HelperName, ...args: Expression[]): Expression {
-    const index = this.imports.helpers.get(name);
-    if (index === undefined) throw new Error(`unknown helper ${name}`);
     this.announce();
-    this.fn.call(index, args);
+    this.fn.call(this.imports.helper(name), args);
     const result = this.fn.bindStack(I32);
     this.leaveOnFault();
     return result;

@@ -145,10 +145,9 @@ export class ModuleWriter {
     return this.imports.length - 1;
   }
 
-  /** `code`: locals and instructions, `end` included. Returns the function index. */
-  addFunction(type: number, code: ByteWriter, exportName: string | null): number {
+  /** `code`: locals and instructions, `end` included. */
+  addFunction(type: number, code: ByteWriter, exportName: string | null): void {
     this.bodies.push({ type, exportName, code });
-    return this.imports.length + this.bodies.length - 1;
   }
 
   exportTable(size: number): void {
