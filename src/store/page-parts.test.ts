@@ -23,7 +23,7 @@ describe("URL", () => {
 
   it.each([
     ["technique=bochs", "emulate, trap"], ["ring=2", "1 or 3"], ["memory=2G", "1M to 1G"], ["clock=atomic", "real or virtual"], ["set=umip", "umip:on|off, tsd:on|off"],
-    ["filter=foo", "no field"], ["view=compare", "learn or debug"], ["image=ftp://x", "https://"], ["lab=L1", "not built"],
+    ["filter=foo", "no field"], ["view=wide", "learn, debug, compare"], ["image=ftp://x", "https://"], ["lab=L1", "not built"],
   ])("names what is wrong with %s and keeps the rest", (part, message) => {
     const result = parsePageParameters(`?guest=tour&${part}`);
     expect(result.guest).toBe("tour");
@@ -44,9 +44,9 @@ describe("settings", () => {
 
   it("come back, and are forgotten on request", () => {
     const own = storage();
-    new SettingsStore(own).patch({ theme: "dark", split: 60 });
+    new SettingsStore(own).patch({ theme: "dark", sizes: { a: [60, 40] } });
     const again = new SettingsStore(own);
-    expect(again.state.get()).toMatchObject({ theme: "dark", split: 60 });
+    expect(again.state.get()).toMatchObject({ theme: "dark", sizes: { a: [60, 40] } });
     again.rememberFilter("kind == leak");
     again.rememberFilter("t > 1");
     again.rememberFilter("kind == leak");
@@ -59,7 +59,7 @@ describe("settings", () => {
     const own = storage();
     own.map.set("trapscope", "{");
     expect(new SettingsStore(own).state.get()).toEqual(DEFAULT_SETTINGS);
-    own.map.set("trapscope", '{"version":1,"settings":{"split":"wide","theme":"dark"}}');
+    own.map.set("trapscope", '{"version":1,"settings":{"sizes":"wide","theme":"dark"}}');
     expect(new SettingsStore(own).state.get()).toEqual({ ...DEFAULT_SETTINGS, theme: "dark" });
     const forbidden = { getItem: () => { throw new Error("no"); }, setItem: () => { throw new Error("no"); }, removeItem: () => { throw new Error("no"); } };
     const store = new SettingsStore(forbidden);

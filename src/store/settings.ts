@@ -2,22 +2,27 @@
 
 import { Observable } from "./observable.ts";
 
-export type Theme = "system" | "light" | "dark";
-export type View = "learn" | "debug";
+export const THEMES = ["system", "light", "dark", "contrast"] as const;
+export type Theme = (typeof THEMES)[number];
+export const VIEWS = ["learn", "debug", "compare"] as const;
+export type View = (typeof VIEWS)[number];
 
 export interface Settings {
   readonly theme: Theme;
   readonly view: View;
   readonly memoryMegabytes: number;
   readonly screenReader: boolean;
-  /** Width of the left side and height of the console, in percent. */
-  readonly split: number;
-  readonly consoleHeight: number;
+  /** Shares of the parts of each split of the layout, in percent. */
+  readonly sizes: Readonly<Record<string, readonly number[]>>;
+  /** The tab that is shown in each area of the layout. */
+  readonly tabs: Readonly<Record<string, string>>;
   /** Latest filters, newest first. */
   readonly filters: readonly string[];
 }
 
-export const DEFAULT_SETTINGS: Settings = { theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, split: 46, consoleHeight: 58, filters: [] };
+export const DEFAULT_SETTINGS: Settings = {
+  theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, sizes: {}, tabs: { "learn.machine": "registers" }, filters: [],
+};
 const KEY = "trapscope";
 const VERSION = 1;
 const FILTERS_KEPT = 12;

@@ -4,7 +4,7 @@
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { isTechnique, SETTING_CHOICES, TECHNIQUES, withSetting } from "../protocol/technique.ts";
 import { compileFilter } from "../trace/filter.ts";
-import type { View } from "./settings.ts";
+import { type View, VIEWS } from "./settings.ts";
 
 export interface PageParameters {
   readonly guest?: string;
@@ -22,7 +22,6 @@ export interface PageParameters {
 }
 
 const MEGABYTE = 1 << 20;
-const VIEWS: readonly View[] = ["learn", "debug"];
 /** Stated in the interface, not built in this version. */
 const LATER = ["a", "b", "lab"];
 
@@ -89,7 +88,7 @@ export function parsePageParameters(search: string): PageParameters {
   if (view) {
     const known = VIEWS.find((own) => own === view);
     if (known) result.view = known;
-    else problems.push(`view=${view} is not built yet: ${VIEWS.join(" or ")}.`);
+    else problems.push(`view=${view} is unknown: use ${VIEWS.join(", ")}.`);
   }
   for (const name of LATER) if (query.has(name)) problems.push(`${name}= is not built yet.`);
   return result;

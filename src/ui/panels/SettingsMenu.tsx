@@ -1,10 +1,11 @@
 // What the page remembers: look, layout, memory of the next machine.
 
-import type { Theme, View } from "../../store/settings.ts";
+import { type Theme, THEMES } from "../../store/settings.ts";
 import { useObservable, usePage } from "../hooks.ts";
 import { Menu } from "../widgets/Menu.tsx";
 import styles from "./SettingsMenu.module.css";
 
+const THEME_NAMES: Readonly<Record<Theme, string>> = { system: "as the system", light: "light", dark: "dark", contrast: "high contrast" };
 const MEMORY = [16, 32, 64, 128, 256, 512, 1024];
 
 export function SettingsMenu(): React.JSX.Element {
@@ -16,15 +17,7 @@ export function SettingsMenu(): React.JSX.Element {
         <div className={styles.menu}>
           <label>Look
             <select value={own.theme} onChange={(event) => settings.patch({ theme: event.target.value as Theme })}>
-              <option value="system">as the system</option>
-              <option value="light">light</option>
-              <option value="dark">dark</option>
-            </select>
-          </label>
-          <label>Layout
-            <select value={own.view} onChange={(event) => settings.patch({ view: event.target.value as View })}>
-              <option value="learn">learn: console and traps</option>
-              <option value="debug">debug: registers and code too</option>
+              {THEMES.map((theme) => <option key={theme} value={theme}>{THEME_NAMES[theme]}</option>)}
             </select>
           </label>
           <label>Memory of a dropped image
@@ -41,6 +34,7 @@ export function SettingsMenu(): React.JSX.Element {
             <input type="checkbox" checked={own.screenReader} onChange={(event) => settings.patch({ screenReader: event.target.checked })} />
             Console for screen readers
           </label>
+          <button type="button" onClick={() => settings.patch({ sizes: {}, tabs: {} })}>Put the panes back</button>
           <button type="button" onClick={() => settings.reset()}>Forget all settings</button>
         </div>
       )}

@@ -9,6 +9,7 @@ import { HelpButton } from "./HelpButton.tsx";
 import { Meter } from "./Meter.tsx";
 import { SettingsMenu } from "./SettingsMenu.tsx";
 import { TechniqueMenu } from "./TechniqueMenu.tsx";
+import { ViewSwitch } from "./ViewSwitch.tsx";
 import styles from "./TopBar.module.css";
 
 export function TopBar(): React.JSX.Element {
@@ -51,6 +52,7 @@ export function TopBar(): React.JSX.Element {
       </div>
       <TechniqueMenu />
       <span className={styles.space} />
+      <ViewSwitch />
       <Meter />
       <SettingsMenu />
       <HelpButton />

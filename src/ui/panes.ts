@@ -1,0 +1,30 @@
+// Every pane of the workspace, one line each: where it stands in each preset (layout/presets.ts), and how it is loaded.
+// Panes of one area become its tabs, in this order. In a narrow window all panes of the preset are tabs of one row.
+
+import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import type { View } from "../store/settings.ts";
+import type { Area } from "./layout/presets.ts";
+
+export interface Pane {
+  readonly id: string;
+  readonly title: string;
+  readonly component: LazyExoticComponent<ComponentType>;
+  /** The area it takes in each preset; a preset that is not named does not show it. */
+  readonly areas: Readonly<Partial<Record<View, Area>>>;
+  /** Stays mounted behind another tab: terminals keep their content. */
+  readonly keep?: true;
+  /** Has a bar of its own: alone in its area it needs no tab. */
+  readonly bare?: true;
+}
+
+/** A component that is loaded when it is first shown. */
+function part<K extends string>(name: K, load: () => Promise<Readonly<Record<K, ComponentType>>>): LazyExoticComponent<ComponentType> {
+  return lazy(async () => ({ default: (await load())[name] }));
+}
+
+export const PANES: readonly Pane[] = [
+  { id: "console", title: "Console", areas: { learn: "console", debug: "console" }, keep: true, bare: true, component: part("ConsolePanel", () => import("./panels/ConsolePanel.tsx")) },
+  { id: "code", title: "Code", areas: { learn: "machine", debug: "code" }, component: part("CodeView", () => import("./panels/CodeView.tsx")) },
+  { id: "registers", title: "Registers", areas: { learn: "machine", debug: "registers" }, component: part("RegisterView", () => import("./panels/RegisterView.tsx")) },
+  { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, component: part("TrapPanel", () => import("./panels/TrapPanel.tsx")) },
+];
