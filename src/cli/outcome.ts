@@ -13,6 +13,8 @@ export const EXIT_CODES = {
   "exit-failure": 2,
   halted: 2,
   "ended-early": 2,
+  /** Of a lab. */
+  "check-failed": 2,
   timeout: 3,
   "instruction-limit": 3,
   "image-refused": 4,

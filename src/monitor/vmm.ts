@@ -35,8 +35,6 @@ export class Vmm implements Monitor {
   readonly set: ProcessorSet;
   readonly recorder: ExitRecorder;
   readonly interrupts: VirtualInterrupts;
-  /** Instructions that the monitor ran for the guest on V. */
-  emulatedInstructions = 0;
   refusal: Refusal | null = null;
   /** V has changed: H does not follow from it any more. */
   stale = true;
@@ -45,6 +43,9 @@ export class Vmm implements Monitor {
   private readonly technique: Technique;
   /** Instructions that had retired when the present run on V began; -1: there is none. */
   private emulatingSince = -1;
+  /** Instructions that the monitor has run for the guest on V, and where the slice of them that is under way began; -1: none is. */
+  private emulatedBefore = 0;
+  private sliceBegan = -1;
 
   constructor(parts: MonitorParts, definition: TechniqueDefinition, ring: Ring, set: ProcessorSet) {
     const { cpu, core } = parts;
@@ -146,6 +147,11 @@ export class Vmm implements Monitor {
 
   // --- the guest on V
 
+  /** Instructions that the monitor ran for the guest on V, up to now. */
+  get emulatedInstructions(): number {
+    return this.emulatedBefore + (this.sliceBegan < 0 ? 0 : this.core.retired() - this.sliceBegan);
+  }
+
   get emulating(): boolean {
     return this.emulatingSince >= 0;
   }
@@ -156,6 +162,7 @@ export class Vmm implements Monitor {
     const start = core.retired();
     if (this.emulatingSince < 0) this.emulatingSince = start;
     let reason: StopReason = "budget";
+    this.sliceBegan = start;
     truth.look();
     this.interrupts.whileEmulating(() => {
       for (;;) {
@@ -174,7 +181,8 @@ export class Vmm implements Monitor {
         }
       }
     });
-    this.emulatedInstructions += core.retired() - start;
+    this.emulatedBefore = this.emulatedInstructions;
+    this.sliceBegan = -1;
     truth.follow(0, false);
     this.stale = true;
     return reason;
@@ -204,7 +212,7 @@ export class Vmm implements Monitor {
     this.technique.around(this.runOne);
     core.stopAtException = stopsAtException;
     core.holdInterrupts = false;
-    this.emulatedInstructions += core.retired() - before;
+    this.emulatedBefore += core.retired() - before;
     if (!staysInside || cpu.delivered !== null || core.retired() === before) this.stale = true;
     return "emulate";
   }
