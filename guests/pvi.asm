@@ -5,7 +5,7 @@
 ; the processor's IF = 1, and VIF in bit 19: a kernel can see that it is not alone. User code cannot: PVI and VIF are off there.
 ;
 ; Phase 1: CLI and STI a hundred times, nothing waits.
-; Phase 2: PUSHF in the kernel, through the macro, with IF clear.
+; Phase 2: PUSHF in the kernel, raw and through the macro, with IF clear; raw with IF set.
 ; Phase 3: to ring 3, PUSHF there, and back.
 ; Phase 4: STI while the timer waits.
 
@@ -17,6 +17,7 @@
 BSS ticks, 4
 BSS kernel_image, 4
 BSS raw_image, 4
+BSS open_image, 4
 BSS user_image, 4
 BSS kernel_esp, 4
 
@@ -26,10 +27,7 @@ kernel_main:    call pit_hold
                 GATE 0xFF, no_monitor, 0x8E
                 GATE IRQ_BASE, timer, 0x8E
                 GATE 0x80, back, 0xEE
-                mov eax, HAL_CONSOLE_REGISTER
-                int 0xFF
-                inc eax                 ; 0: answered; no_monitor leaves -1
-                mov [under_lite], eax
+                HAL_START
                 mov ax, TSS_SELECTOR
                 ltr ax
                 sti
@@ -50,6 +48,9 @@ kernel_main:    call pit_hold
                 LITE_PUSHF
                 pop dword [kernel_image]
                 sti
+                db 0x3E
+                pushfd
+                pop dword [open_image]
                 MARK 0
 
                 mov [kernel_esp], esp
@@ -90,6 +91,11 @@ back:           mov esp, [kernel_esp]
                 shr eax, 9
                 and eax, 1
                 SHOWDEC "CLI, PUSHF by the macro: IF=", eax
+                PRINT 10
+                mov eax, [open_image]
+                shr eax, 19
+                and eax, 1
+                SHOWDEC "kernel code sees bit 19 =", eax
                 PRINT 10
                 mov eax, [user_image]
                 shr eax, 19

@@ -208,7 +208,7 @@ export class TrapscopeMachine {
 
   /** Bytes arrive at COM1 (0) or COM2 (1), at the speed that the guest has set. */
   serialWrite(port: 0 | 1, bytes: Uint8Array): void {
-    for (const byte of bytes) this.machine.pc.serial[port].receive(byte);
+    for (const byte of bytes) this.machine.pc.receiveSerial(port, byte);
   }
 
   /** Frames that the guest's network adapter sends, without their check sequence. The result takes the listener away. */

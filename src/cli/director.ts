@@ -103,7 +103,7 @@ export class Director {
         return true;
       }
       case "send":
-        for (const byte of step.bytes) machine.pc.serial[0].receive(byte);
+        for (const byte of step.bytes) machine.pc.receiveSerial(0, byte);
         return true;
       case "keys":
         machine.pc.keyboard.type(textToKeys(step.text));

@@ -19,6 +19,8 @@ export interface RunReport extends TrapCounts {
   readonly wallSeconds: number;
   readonly guestSeconds: number;
   readonly mips: number;
+  /** What the technique counts besides exits, by name. */
+  readonly statistics: Readonly<Record<string, number>>;
   readonly notices: readonly string[];
   readonly exitValue: number | null;
   readonly peakRssBytes: number;
@@ -58,6 +60,7 @@ export function report(outcome: Outcome, run: RunResult | null, settings: RunSet
     guestSeconds: machine ? machine.clock.nowNs() / 1e9 : 0,
     mips: rounded(instructions / wallSeconds / 1e6),
     ...(machine ? trapCounts(new StatsReader(machine.map.buffer, machine.map.view.stats)) : NO_COUNTS),
+    statistics: machine?.supervisor.statistics ?? {},
     notices: run?.notices ?? [],
     exitValue: machine?.exitValue ?? null,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,

@@ -74,7 +74,7 @@ export class Run {
     machine.events.debugConsole = (byte) => this.director.byte("debug", byte);
     machine.events.notice = (text) => this.notice(text);
     this.director = new Director(machine, this.screen, steps);
-    this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.serial[0].receive(byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+    this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.receiveSerial(0, byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
     this.trace = options.trace ? new TraceFile(machine, options.trace) : null;
     this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
   }

@@ -8,10 +8,11 @@ import { romTables, TABLES_FILE } from "../firmware/acpi/rom-tables.ts";
 import { IoBus, type MmioBus } from "../hardware/bus.ts";
 import { AcpiPm } from "../hardware/acpi-pm.ts";
 import { AtapiCdrom } from "../hardware/atapi.ts";
-import type { BlockDevice, ByteSource, Clock, Device, DeviceState, Region } from "../hardware/device.ts";
+import type { BlockDevice, ByteSource, Clock, Device, DeviceState, Line, Region } from "../hardware/device.ts";
 import { Dma8237 } from "../hardware/dma-8237.ts";
 import { Fdc82077aa } from "../hardware/fdc-82077aa.ts";
 import { FW_CFG_NB_CPUS, FwCfg } from "../hardware/fw-cfg.ts";
+import { Hal, HAL_IRQ } from "../hardware/hal.ts";
 import { AtaDisk } from "../hardware/ide-ata.ts";
 import { IdeBusMaster } from "../hardware/ide-bus-master.ts";
 import { IdeChannel } from "../hardware/ide-channel.ts";
@@ -94,6 +95,8 @@ export class Pc {
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
   readonly network: Network;
+  /** For guests that call a monitor; it answers under `lite`. */
+  readonly hal: Hal;
   private readonly fdc: Fdc82077aa;
   private readonly system: SystemPorts;
   private readonly power: AcpiPm;
@@ -123,9 +126,10 @@ export class Pc {
     const pit = this.add(new Pit8254({ clock, irq0: irq(0) }));
     const rtc = this.add(new RtcMc146818a({ clock, irq8: irq(8) }));
     this.vga = this.add(new Vga(clock));
-    const uart = (port: 0 | 1, line: number) =>
-      this.add(new Uart16550a({ id: `uart${port}`, clock, irq: irq(line), sink: { byte: (value) => events.serial(port, value) } }));
-    this.serial = [uart(0, 4), uart(1, 3)];
+    const irq3 = new WiredOr(irq(HAL_IRQ));
+    const uart = (port: 0 | 1, line: Line) =>
+      this.add(new Uart16550a({ id: `uart${port}`, clock, irq: line, sink: { byte: (value) => events.serial(port, value) } }));
+    this.serial = [uart(0, irq(4)), uart(1, irq3.input())];
 
     const a20 = new WiredOr({
       set: (open) => {
@@ -151,13 +155,15 @@ export class Pc {
       return ide;
     };
     const ide = [channel(0), channel(1)] as const;
-    const disk = (name: DriveName, source: DriveSource, serial: string) => new AtaDisk(clock, this.keep(name, new Overlay(new RawDisk(source), source.store)), { serial });
-    if (drives.hda) ide[0].attach(0, disk("hda", drives.hda, "TS00000001"));
-    if (drives.hdb) ide[0].attach(1, disk("hdb", drives.hdb, "TS00000003"));
+    const disks = [drives.hda, drives.hdb, undefined, drives.hdd].map((source) => (source ? new Overlay(new RawDisk(source), source.store) : null));
+    const [hda, hdb, , hdd] = disks;
+    const disk = (name: DriveName, medium: Overlay, serial: string) => new AtaDisk(clock, this.keep(name, medium), { serial });
+    if (hda) ide[0].attach(0, disk("hda", hda, "TS00000001"));
+    if (hdb) ide[0].attach(1, disk("hdb", hdb, "TS00000003"));
 
     this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
     ide[1].attach(0, this.cdrom);
-    if (drives.hdd) ide[1].attach(1, disk("hdd", drives.hdd, "TS00000004"));
+    if (hdd) ide[1].attach(1, disk("hdd", hdd, "TS00000004"));
 
     const dma = this.add(new Dma8237({ memory: physical.busMaster }));
     const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
@@ -183,7 +189,20 @@ export class Pc {
     const nic = this.add(
       new Ne2000({ clock, interrupt: isaBridge.interruptPin(NETWORK_SLOT, 1), address: STATION_ADDRESS, transmit: (frame) => this.network.transmit(frame) }),
     );
-    this.network.receive = (frame) => nic.receive(frame);
+    this.hal = this.add(
+      new Hal({
+        clock, disks,
+        memory: physical.busMaster,
+        memoryBytes: options.memoryBytes,
+        irq: irq3.input(),
+        transmit: (frame) => this.network.transmit(frame),
+        print: (byte) => events.serial(0, byte),
+      }),
+    );
+    this.network.receive = (frame) => {
+      nic.receive(frame);
+      this.hal.receive(frame);
+    };
     pci.add(NETWORK_SLOT, 0, this.add(new PciNe2000(placeOn(io, NE2000_PORTS, nic.region))));
     const vbe = this.add(new Vbe(this.vga, physical.video));
     const window = (bytes: number, region: Region): Place => {
@@ -275,6 +294,12 @@ export class Pc {
   acknowledge(): number {
     this.acknowledged++;
     return this.interrupts.acknowledge();
+  }
+
+  /** A byte comes over a serial line. The console of the HAL, once a guest has it, hangs at the first in the place of COM1. */
+  receiveSerial(port: 0 | 1, byte: number): void {
+    if (port === 0 && this.hal.hasConsole) this.hal.type(byte);
+    else this.serial[port].receive(byte);
   }
 
   /** The tone of the loudspeaker in Hz; 0: silence. */

@@ -92,6 +92,11 @@ export class Supervisor {
     return this.vmm?.refusal ?? this.watchdog?.lost ?? null;
   }
 
+  /** What the technique counts besides exits, by name. */
+  get statistics(): Readonly<Record<string, number>> {
+    return this.vmm?.statistics ?? {};
+  }
+
   get emulatedInstructions(): number {
     return this.emulatedBefore + (this.vmm?.emulatedInstructions ?? 0);
   }
@@ -142,6 +147,7 @@ export class Supervisor {
         meter: this.meter,
         pool: { base: map.pool, bytes: POOL_BYTES, firstPage: POOL_PAGE },
         interrupts: { pending: () => pc.interruptPending, acknowledge: () => pc.acknowledge() },
+        hal: (call, b, c, d) => pc.hal.call(call, b, c, d),
         nowNs: () => clock.nowNs(),
         notice,
       },

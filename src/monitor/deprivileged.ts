@@ -144,12 +144,17 @@ export class Deprivileged implements Technique {
       // A table page may have become present without a flush.
       this.paged = true;
       if (!this.refresh()) return "break";
-      if (this.limbo.reason(v) !== null) return monitor.emulate(left, this.held);
+      if (this.limbo.reason(v) !== null) return this.emulateLimbo(left);
     }
     this.projection.interruptWaits = monitor.interrupts.parked;
     this.projection.project();
     monitor.stale = false;
     return null;
+  }
+
+  /** H cannot hold V: V runs itself until it can. */
+  protected emulateLimbo(left: number): StopReason {
+    return this.monitor.emulate(left, this.held);
   }
 
   absorb(): boolean {

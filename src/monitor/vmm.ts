@@ -75,6 +75,11 @@ export class Vmm implements Monitor {
     this.interrupts.release();
   }
 
+  /** What the technique counts besides exits, by name. */
+  get statistics(): Readonly<Record<string, number>> {
+    return this.technique.statistics ?? {};
+  }
+
   /** The guest flushed its own TLB: what stands for it follows. */
   private readonly onFlush = (linear: number | null): void => this.technique.flushed(linear);
 

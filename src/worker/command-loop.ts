@@ -101,7 +101,7 @@ export class CommandLoop {
         this.show();
         return;
       case "serialInput":
-        for (const byte of command.bytes) machine.pc.serial[command.port].receive(byte);
+        for (const byte of command.bytes) machine.pc.receiveSerial(command.port, byte);
         return this.wake();
       case "key":
         if (command.down) machine.pc.keyboard.press(command.code);

@@ -2,6 +2,7 @@
 import { Director } from "../../src/cli/director.ts";
 import { parseScript } from "../../src/cli/script.ts";
 import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
+import type { Drives } from "../../src/machine/drives.ts";
 import { GuestScreen } from "../../src/machine/guest-screen.ts";
 import { Machine, type RunReason } from "../../src/machine/machine.ts";
 import { FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, StatsReader } from "../../src/protocol/stats-view.ts";
@@ -87,6 +88,8 @@ export interface GuestRunOptions {
   readonly script?: readonly string[];
   readonly toEnd?: boolean;
   readonly image?: Uint8Array;
+  /** In place of its image in the floppy drive. */
+  readonly drives?: Drives;
 }
 
 export function optionsOfKey(key: string): GuestRunOptions {
@@ -99,7 +102,7 @@ export function guestMachine(id: string, options: GuestRunOptions): Machine {
   const image = options.image ?? guestImage(id);
   const source = { size: image.length, read: (offset: number, into: Uint8Array) => into.set(image.subarray(offset, offset + into.length)) };
   return new Machine({
-    memoryBytes: 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual", drives: { fda: source },
+    memoryBytes: 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual", drives: options.drives ?? { fda: source },
     firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
   });
 }

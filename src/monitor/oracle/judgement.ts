@@ -16,7 +16,7 @@ import type { NativeInstruction } from "./native-instruction.ts";
 import { PRIVILEGED_FLAGS, type Truth } from "./truth.ts";
 
 const CR0_PE = 1;
-const CR4_VME = 1;
+const CR4_VME = 1, CR4_PVI = 2;
 const SHOWN_FLAGS = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_NT | EFLAGS_VIF | EFLAGS_VIP;
 const RIGHT = 0;
 const GENERAL_PROTECTION = 13;
@@ -152,11 +152,11 @@ export class Judgement {
     return cpl === 0 ? PRIVILEGED_FLAGS : cpl <= (flags & EFLAGS_IOPL) >>> 12 ? EFLAGS_IF : 0;
   }
 
-  /** What the guest has now: in real-mode code under VME the silicon's VIF is its IF. */
+  /** What the guest has now: in real-mode code under VME, in a kernel under PVI, the silicon's VIF is its IF. */
   private keptFlags(): number {
     const { cpu } = this;
     const h = cpu.context, system = cpu.v.context.get(EFLAGS_SYSTEM) & PRIVILEGED_FLAGS;
-    if ((h.get(EFLAGS_SYSTEM) & EFLAGS_VM) === 0 || (h.get(CR4) & CR4_VME) === 0) return system;
+    if ((h.get(CR4) & (h.get(EFLAGS_SYSTEM) & EFLAGS_VM ? CR4_VME : CR4_PVI)) === 0) return system;
     return (system & EFLAGS_IOPL) | (h.get(EFLAGS_SYSTEM) & EFLAGS_VIF ? EFLAGS_IF : 0);
   }
 

@@ -1,29 +1,26 @@
 // T4, plex86-lite (2003): the guest's kernel, built with macros in the place of PUSHF, POPF and IRET, runs in ring 3. CR4.PVI gives it
 // a virtual interrupt flag: CLI and STI act on VIF and cost nothing until an interrupt waits (VIP). IRET carries a LOCK prefix, so
-// that it faults. Console and the rest are calls of the monitor, INT FFh.
+// that it faults. Console, disks and network are calls of the monitor, INT FFh (docs/lite.md, src/hardware/hal.ts).
 //
-// Not implemented: the disk and network calls of the HAL, and its IRQ 3.
+// `lite=anyway` runs what the enter-check would refuse, and counts it: raw PUSHF, POPF and IRET leak then.
+//
+// Not implemented: the loader of plex86, which put the kernel into memory itself: firmware and boot sector are emulated.
 
 import type { StopReason } from "../../cpu/core.ts";
 import type { CpuExit } from "../../cpu/exit.ts";
+import { CR0_PE } from "../../cpu/control-bits.ts";
 import { UD } from "../../cpu/processor.ts";
-import { createDecoded, NEEDS_MORE_BYTES } from "../../isa/decoder.ts";
-import { TOO_LONG } from "../../isa/decoded.ts";
-import { ACCESS_UNUSABLE, CPL, CS, CR0, CR4, EAX, EBX, ECX, EFLAGS_IOPL, EFLAGS_SYSTEM, LDTR } from "../../isa/state-layout.ts";
+import { CPL, CR0, CS, EAX, EBX, ECX, EDX, ESP, SS } from "../../isa/state-layout.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
-import { runsInV86 } from "../limbo.ts";
-import { branchTarget, flowOf } from "./code-class.ts";
+import { type Cause, objection, RawSites } from "./lite-check.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
 
-const CR0_PE = 1, CR4_PSE = 0x10, CR4_PAE = 0x20;
 const ACCESS_CODE32 = 1 << 14;
+const PF = 14;
 const HAL_VECTOR = 0xff;
-const HAL_CONSOLE_WRITE = 3, HAL_CONSOLE_REGISTER = 4;
-const DEBUG_CONSOLE = 0xe9;
-const MAXIMUM_LENGTH = 15, SEARCH = 20_000, SITES_SHOWN = 8;
-/** The prefix by which the macros mark what they contain: DS, which changes nothing there. */
-const MACRO_PREFIX = 0x3e, LOCK = 0xf0;
+const SITES_SHOWN = 8;
+const LOCK = 0xf0;
 
 /** What the monitor of plex86-lite does for the guest's kernel; anything else ends it. */
 const LISTED: ReadonlySet<string> = new Set([
@@ -34,11 +31,17 @@ class Lite extends Deprivileged {
   /** The loader has handed over to 32-bit code. */
   private taken = false;
   private halCalls = 0;
-  private readonly decoded = createDecoded();
-  private readonly bytes = new Uint8Array(16);
+  private readonly raw: RawSites;
+  /** The enter-check's answers by cause. */
+  private readonly causes = new Map<Cause, number>();
 
   constructor(monitor: Monitor) {
     super(monitor, 3, { pvi: true });
+    this.raw = new RawSites(this.cpu, monitor.parts.decoder);
+  }
+
+  private get anyway(): boolean {
+    return this.monitor.set.lite === "anyway";
   }
 
   // --- enter-check
@@ -49,73 +52,45 @@ class Lite extends Deprivileged {
       if (!this.isLoaded()) return monitor.emulate(left, this.loaded, true);
       this.taken = true;
       this.cpu.switchContext("V");
-      if (monitor.set.lite !== "anyway") this.refuseRawSites();
+      this.lookForRawSites(this.cpu.state.eip);
     }
-    if (!monitor.emulating) this.check();
+    const no = monitor.emulating ? null : objection(this.cpu.v.context);
+    if (no) this.objectTo(no[0], no[1]);
     return monitor.refusal ? "break" : super.enter(left);
   }
 
-  /** 32-bit protected mode in ring 0: a loader with its firmware is behind us. */
+  /** 32-bit protected mode in ring 0, with segments that its tables describe: a loader with its firmware is behind us. */
   private isLoaded(): boolean {
     const v = this.cpu.v.context;
     return (v.get(CR0) & CR0_PE) !== 0 && v.get(CPL) === 0 && (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
   }
   private readonly loaded = (): boolean => this.isLoaded();
 
-  /** The NoExecute causes of plex86. */
-  private check(): void {
-    const v = this.cpu.v.context;
-    if (runsInV86(v)) this.monitor.refuse("16BIT: the guest runs 16-bit code");
-    else if ((v.segmentAccess(CS) & ACCESS_CODE32) === 0) this.monitor.refuse("CS: a 16-bit code segment");
-    else if (v.get(CR4) & (CR4_PSE | CR4_PAE)) this.monitor.refuse("CR4: large pages or PAE");
-    else if (v.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) this.monitor.refuse("EFLAGS: IOPL is not 0");
-    else if ((v.segmentAccess(LDTR) & ACCESS_UNUSABLE) === 0 && (v.selector(LDTR) & 0xfffc) !== 0) this.monitor.refuse("SELECTOR: the guest uses an LDT");
+  protected override emulateLimbo(left: number): StopReason {
+    this.count("STATE");
+    return super.emulateLimbo(left);
   }
 
-  /** Follows direct control flow from the entry and refuses a kernel that was not built with the macros. */
-  private refuseRawSites(): void {
-    const sites = this.rawSites(this.cpu.state.eip);
-    if (sites.length === 0) return;
-    const shown = sites.slice(0, SITES_SHOWN).join(", ");
-    this.monitor.refuse(`RAW_PUSHF: ${sites.length} sites without the macros: ${shown}${sites.length > SITES_SHOWN ? " ..." : ""}`);
+  private count(cause: Cause): void {
+    this.causes.set(cause, (this.causes.get(cause) ?? 0) + 1);
   }
 
-  private rawSites(entry: number): string[] {
-    const { decoded } = this;
-    const sites: string[] = [];
-    const seen = new Set<number>();
-    const work = [entry];
-    while (work.length > 0 && seen.size < SEARCH) {
-      for (let eip = work.pop()!; !seen.has(eip); ) {
-        seen.add(eip);
-        const length = this.decodeAt(eip);
-        if (length === 0) break;
-        const { mnemonic } = decoded.row!;
-        const marked = this.bytes[0] === MACRO_PREFIX;
-        if (((mnemonic === "PUSHF" || mnemonic === "POPF") && !marked) || (mnemonic === "IRET" && !decoded.lock)) {
-          sites.push(`${mnemonic} at ${(eip >>> 0).toString(16)}`);
-        }
-        const flow = flowOf(decoded);
-        if (flow === "jump" || flow === "conditional" || flow === "call") work.push(branchTarget(decoded, eip));
-        if (flow === "jump" || flow === "indirect" || flow === "far" || flow === "stop") break;
-        eip = (eip + length) | 0;
-      }
-    }
-    return sites;
+  /** True: refused. */
+  private objectTo(cause: Cause, why: string): boolean {
+    this.count(cause);
+    if (this.anyway) return false;
+    this.monitor.refuse(`${cause}: ${why}`);
+    return true;
   }
 
-  private decodeAt(eip: number): number {
-    const { cpu } = this;
-    const base = cpu.v.context.segmentBase(CS);
-    let available = 0;
-    for (; available < MAXIMUM_LENGTH; available++) {
-      const physical = cpu.peekPhysical((base + eip + available) | 0);
-      const host = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
-      if (host === 0) break;
-      this.bytes[available] = cpu.state.u8[host + (physical & 0xfff)]!;
-    }
-    const length = this.monitor.parts.decoder.decodeBytes(this.bytes, 0, available, true, this.decoded);
-    return length === NEEDS_MORE_BYTES || length === TOO_LONG || this.decoded.row === null ? 0 : length;
+  private lookForRawSites(eip: number): boolean {
+    const known = this.raw.found.length;
+    if (!this.raw.follow(eip)) return false;
+    const { found } = this.raw;
+    const shown = found.slice(0, SITES_SHOWN).join(", ");
+    const text = `${found.length} sites without the macros: ${shown}${found.length > SITES_SHOWN ? " ..." : ""}`;
+    if (this.anyway && known === 0) this.monitor.parts.notice(`RAW_PUSHF: ${text}: they leak.`);
+    return this.objectTo("RAW_PUSHF", text);
   }
 
   // --- exits
@@ -123,45 +98,52 @@ class Lite extends Deprivileged {
   override react(exit: CpuExit): ActionName {
     const { cpu, monitor } = this;
     const { instruction } = monitor.recorder;
-    if (cpu.v.context.get(CPL) !== 0 || !instruction || exit.vector === 14) return super.react(exit);
-    if (exit.vector === UD && instruction.row!.mnemonic === "IRET" && monitor.recorder.bytes[0] === LOCK) {
-      // F0 CF: the IRET behind the prefix is what the macro means.
-      cpu.state.eip = (cpu.state.eip + 1) | 0;
-      return monitor.step();
-    }
-    if (instruction.row!.mnemonic === "INT" && (instruction.immediate & 0xff) === HAL_VECTOR) return this.hal(instruction.length);
-    if (!LISTED.has(instruction.row!.mnemonic)) {
-      monitor.refuse(`METHOD: ${instruction.row!.mnemonic} is not among what this monitor does for a kernel`);
-      return "refuse";
-    }
+    if (cpu.v.context.get(CPL) !== 0 || !instruction) return super.react(exit);
+    if (this.lookForRawSites(cpu.state.eip)) return "refuse";
+    if (exit.vector === PF) return super.react(exit);
+    const { mnemonic } = instruction.row!;
+    if (exit.vector === UD && mnemonic === "IRET" && monitor.recorder.bytes[0] === LOCK) return this.returnFromInterrupt();
+    if (mnemonic === "INT" && (instruction.immediate & 0xff) === HAL_VECTOR) return this.hal(instruction.length);
+    if (!LISTED.has(mnemonic) && this.objectTo("METHOD", `${mnemonic} is not among what this monitor does for a kernel`)) return "refuse";
     return super.react(exit);
+  }
+
+  /** F0 CF: the IRET behind the prefix is what the macro means. */
+  private returnFromInterrupt(): ActionName {
+    const { cpu } = this;
+    const { state } = cpu;
+    const site = state.eip;
+    state.eip = (site + 1) | 0;
+    const action = this.monitor.step();
+    // The guest knows its IRET by the address of the prefix: the frame of a fault names that.
+    const delivered = cpu.delivered;
+    if (delivered?.isException) {
+      const linear = (cpu.v.context.segmentBase(SS) + state.gpr(ESP) + (delivered.errorCode === null ? 0 : 4)) | 0;
+      const physical = cpu.peekPhysical(linear);
+      const host = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
+      const at = host + (physical & 0xfff);
+      if (host !== 0 && (physical & 3) === 0 && state.view.getInt32(at, true) === ((site + 1) | 0)) state.view.setInt32(at, site, true);
+    }
+    return action;
   }
 
   /** INT FFh: EAX is the call. */
   private hal(length: number): ActionName {
-    const { cpu, monitor } = this;
-    const { state } = cpu;
-    const call = state.gpr(EAX);
+    const { state } = this.cpu;
+    const call = state.gpr(EAX) >>> 0;
     this.halCalls++;
-    if (call === HAL_CONSOLE_WRITE) {
-      const from = state.gpr(EBX), count = state.gpr(ECX);
-      for (let i = 0; i < count; i++) {
-        const physical = cpu.peekPhysical((from + i) | 0);
-        const host = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
-        if (host === 0) break;
-        cpu.hooks.ports.write(DEBUG_CONSOLE, 1, state.u8[host + (physical & 0xfff)]!);
-      }
-    } else if (call !== HAL_CONSOLE_REGISTER) {
-      monitor.refuse(`HAL call ${call}: this machine has the console calls alone`);
+    const result = this.monitor.parts.hal(call, state.gpr(EBX) >>> 0, state.gpr(ECX) >>> 0, state.gpr(EDX) >>> 0);
+    if (result === null) {
+      this.monitor.refuse(`there is no HAL call ${call}`);
       return "refuse";
     }
-    state.setGpr(EAX, 0);
+    state.setGpr(EAX, result);
     state.eip = (state.eip + length) | 0;
     return "emulate";
   }
 
   get statistics(): Readonly<Record<string, number>> {
-    return { halCalls: this.halCalls };
+    return { halCalls: this.halCalls, rawSites: this.raw.found.length, ...Object.fromEntries(this.causes) };
   }
 }
 

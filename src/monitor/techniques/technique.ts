@@ -64,6 +64,8 @@ export interface MonitorParts {
   /** Wasm address and size of the monitor's pool, and its first physical page in context H. */
   readonly pool: { readonly base: number; readonly bytes: number; readonly firstPage: number };
   readonly interrupts: InterruptSource;
+  /** The calls of plex86's HAL: EAX, EBX, ECX, EDX; null where there is none of that number. */
+  readonly hal: (call: number, b: number, c: number, d: number) => number | null;
   readonly nowNs: () => number;
   readonly notice: (text: string) => void;
 }
