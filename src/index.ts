@@ -19,7 +19,7 @@ import { emptyRawTrap, TrapReader } from "./protocol/trap-record.ts";
 import { type TrapCounts, trapCounts } from "./trace/counts.ts";
 import { disassembleBytes } from "./trace/instruction.ts";
 import type { TrapFields } from "./trace/trap-fields.ts";
-import { copyFields, TrapRow } from "./trace/trap-row.ts";
+import { copyFields, rowContext, TrapRow } from "./trace/trap-row.ts";
 
 export { ImageError, RefusedError, UsageError };
 export type { ByteSource, ClockKind, CpuModelName, DriveName, ProcessorSet, RegisterFile, RegisterPart, Ring, TechniqueId, TrapCounts, TrapFields };
@@ -270,7 +270,7 @@ export class TrapscopeMachine {
     const { buffer, view } = this.machine.map;
     const reader = new TrapReader(buffer, view.trapRing, view.trapSites);
     const raw = emptyRawTrap();
-    const row = new TrapRow(raw, { mnemonic: (id) => this.stats.mnemonic(id), disassemble: disassembleBytes });
+    const row = new TrapRow(raw, rowContext(this.stats, disassembleBytes));
     const traps: TrapFields[] = [];
     for (let sequence = Math.max(since, reader.oldest); sequence < reader.total; sequence++) {
       if (reader.read(sequence, raw)) traps.push(copyFields(row));

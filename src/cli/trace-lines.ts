@@ -93,7 +93,7 @@ export class TraceFile {
     const { bytes, text, mnemonic, sensitive } = this.decode(linear, code32);
     const mode = (context.get(CR0) & CR0_PE) === 0 ? "real" : context.get(EFLAGS_SYSTEM) & EFLAGS_VM ? "v86" : code32 ? "pm32" : "pm16";
     const fields: InstructionFields = {
-      seq: this.lines, kind: "observed", instruction: mnemonic, text, bytes, cs: context.selector(CS), eip: machine.cpu.state.eip >>> 0, linear, icount: retired,
+      seq: this.lines, kind: "observed", technique: machine.supervisor.technique, instruction: mnemonic, text, bytes, cs: context.selector(CS), eip: machine.cpu.state.eip >>> 0, linear, icount: retired,
       timeNs: machine.clock.nowNs(), vcpl: context.get(CPL), hcpl: context.get(CPL), mode, reason: null, vector: null, error: null, action: null,
       observed: null, expected: null, effect: null, sensitive,
     };

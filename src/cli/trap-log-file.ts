@@ -8,7 +8,7 @@ import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
 import type { TrapPredicate } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
 import { jsonlHeader, jsonlLine, type LogHeader } from "../trace/jsonl.ts";
-import { TrapRow } from "../trace/trap-row.ts";
+import { rowContext, TrapRow } from "../trace/trap-row.ts";
 
 const WRITE_CHARACTERS = 1 << 16;
 
@@ -18,6 +18,7 @@ export class TrapLogFile {
   private readonly raw = emptyRawTrap();
   private readonly row: TrapRow;
   private readonly test: TrapPredicate;
+  private readonly header: LogHeader;
   private next = 0;
   private text: string;
 
@@ -30,8 +31,9 @@ export class TrapLogFile {
     const { buffer, view } = machine.map;
     const stats = new StatsReader(buffer, view.stats);
     this.reader = new TrapReader(buffer, view.trapRing, view.trapSites);
-    this.row = new TrapRow(this.raw, { mnemonic: (id) => stats.mnemonic(id), disassemble: disassembleBytes });
+    this.row = new TrapRow(this.raw, rowContext(stats, disassembleBytes));
     this.test = test;
+    this.header = header;
     this.text = jsonlHeader(header);
     this.next = this.reader.total;
     machine.supervisor.log.drain = (total) => this.drain(total);
@@ -42,7 +44,7 @@ export class TrapLogFile {
     for (; this.next < total; this.next++) {
       if (!this.reader.read(this.next, this.raw)) throw new Error(`record ${this.next} of the trap log was lost before it was written`);
       if (!this.test(this.row)) continue;
-      this.text += jsonlLine(this.row);
+      this.text += jsonlLine(this.row, this.header);
       if (this.text.length >= WRITE_CHARACTERS) this.flush();
     }
   }

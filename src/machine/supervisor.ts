@@ -8,10 +8,11 @@ import type { Context } from "../cpu/state.ts";
 import { createDecoded, createDecoder, type Decoder } from "../isa/decoder.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
-import { CS, EFLAGS_IF } from "../isa/state-layout.ts";
+import { CPL, CR0, CS, EFLAGS_IF, EFLAGS_VM } from "../isa/state-layout.ts";
 import { Counters } from "../monitor/counters.ts";
 import { MonitorMeter } from "../monitor/meter.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
+import { RegisterTrace } from "../monitor/register-trace.ts";
 import { TECHNIQUE_LIST } from "../monitor/techniques/list.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import { TrapLog } from "../monitor/trap-log.ts";
@@ -19,6 +20,7 @@ import { type Refusal, Vmm } from "../monitor/vmm.ts";
 import { Watchdog } from "../monitor/watchdog.ts";
 import { writeTruth } from "../protocol/register-view.ts";
 import { type ProcessorSet, type Ring, type TechniqueId, TECHNIQUES } from "../protocol/technique.ts";
+import { packMode } from "../protocol/trap-record.ts";
 import type { GuestClock } from "./guest-clock.ts";
 import type { Pc } from "./pc.ts";
 import { type GuestPhysical, POOL_PAGE } from "./physical.ts";
@@ -49,6 +51,7 @@ export class Supervisor {
   readonly counters: Counters;
   readonly log: TrapLog;
   readonly probes: Probes;
+  readonly registers: RegisterTrace;
   technique: TechniqueId;
   ring: Ring;
   set: ProcessorSet;
@@ -70,6 +73,8 @@ export class Supervisor {
     this.decoder = createDecoder(ROWS);
     this.counters = new Counters(map.buffer, map.view.stats);
     this.log = new TrapLog({ buffer: map.buffer, ringBase: map.view.trapRing, siteBase: map.view.trapSites }, this.counters, siteDescriber(this.decoder, this.counters));
+    this.registers = new RegisterTrace(cpu, map.view.registers);
+    this.log.registers = this.registers;
     this.probes = new Probes({
       cpu,
       rows: [...ROWS, ...EMITTED_ROWS],
@@ -128,6 +133,7 @@ export class Supervisor {
     const { counters } = this;
     counters.set("technique", TECHNIQUES.indexOf(this.technique));
     counters.set("ring", this.ring);
+    counters.noteTechnique(this.log.total, TECHNIQUES.indexOf(this.technique), this.ring);
     const definition = (this.parts.techniques ?? TECHNIQUE_LIST).find(({ id }) => id === this.technique);
     if (!definition) throw new Error(`${this.technique} is not built`);
     counters.set("attached", definition.create ? 1 : 0);
@@ -249,6 +255,8 @@ export class Supervisor {
     counters.set("emulatedInstructions", this.emulatedInstructions);
     counters.set("guestNs", parts.clock.nowNs());
     counters.set("monitorNs", this.meter.ns);
+    const v = this.guestContext;
+    counters.sample(parts.clock.nowNs(), packMode(v.get(CPL), 0, (v.systemFlags & EFLAGS_VM) !== 0, (v.get(CR0) & 1) !== 0, false));
     writeTruth(parts.cpu.state.view, parts.map.view.truth, this.vmm ? this.probes.truth.snapshot() : null);
   }
 }

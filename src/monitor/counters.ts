@@ -4,9 +4,9 @@
 import type { LeakDecision, ScalarName } from "../protocol/stats-view.ts";
 import {
   FAMILIES, FAMILY_CALLOUT, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
-  SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup,
+  SERIES_BUCKETS, STATS_BYTES, STATS_DOUBLES, seriesGroup, TECHNIQUE_CHANGES,
 } from "../protocol/stats-view.ts";
-import { isCallout, KIND_EXIT, REASON_COUNT, REASON_NONE, SITE_BYTES } from "../protocol/trap-record.ts";
+import { isCallout, KIND_EXIT, REASON_COUNT, REASON_NONE, SITE_BYTES, SITE_MODE_PE, SITE_MODE_VCPL, SITE_MODE_VM } from "../protocol/trap-record.ts";
 
 const FIRST_BUCKET_NS = 1_000_000;
 const HOT_DOUBLES = HOT_BYTES >> 3;
@@ -15,6 +15,13 @@ const EVICTION_SAMPLE = 16;
 
 /** Group of the time series by family and reason. */
 const GROUPS = Uint8Array.from({ length: FAMILIES.length * REASON_COUNT }, (_, i) => seriesGroup(Math.floor(i / REASON_COUNT), i % REASON_COUNT));
+
+/** Index in SERIES_MODES. */
+function modeClass(mode: number): number {
+  if (!(mode & SITE_MODE_PE)) return 0;
+  if (mode & SITE_MODE_VM) return 1;
+  return (mode & SITE_MODE_VCPL) === 0 ? 2 : 3;
+}
 
 export class Counters {
   private readonly doubles: Float64Array;
@@ -25,6 +32,10 @@ export class Counters {
   private bucketNs = FIRST_BUCKET_NS;
   private bucketEndNs = 0;
   private bucketDouble = 0;
+  /** Until when guest time and host time have been put into the series. */
+  private spentNs = 0;
+  private seenMonitorNs = 0;
+  private seenRunNs = 0;
 
   /** `base` is 8-byte aligned; the region takes STATS_BYTES. */
   constructor(buffer: ArrayBufferLike, base: number) {
@@ -39,7 +50,8 @@ export class Counters {
     this.doubles.fill(0, 0, STATS_DOUBLES.names);
     this.words.fill(0, STATS_DOUBLES.firstLeak * 2, STATS_DOUBLES.end * 2);
     this.bucketNs = FIRST_BUCKET_NS;
-    this.advance(0);
+    this.spentNs = this.seenMonitorNs = this.seenRunNs = 0;
+    this.moveTo(0);
     if (this.mnemonicId("IRQ") !== MNEMONIC_IRQ) throw new Error("mnemonic 0 is IRQ");
   }
 
@@ -76,8 +88,44 @@ export class Counters {
     const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
     doubles[at + 4 + kind]++;
     doubles[at + 7] = icount;
-    if (timeNs >= this.bucketEndNs) this.advance(timeNs);
+    this.spend(timeNs, (this.words[at * 2 + 2]! >>> 16) & 0xff);
     doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]]++;
+  }
+
+  /** The guest has come to `timeNs` in this mode (`packMode`), as far as anybody saw. */
+  private spend(timeNs: number, mode: number): void {
+    const { doubles } = this;
+    const slot = STATS_DOUBLES.seriesMode + modeClass(mode);
+    if (timeNs >= this.bucketNs * SERIES_BUCKETS) this.widen(timeNs);
+    while (timeNs >= this.bucketEndNs) {
+      doubles[this.bucketDouble + slot]! += Math.max(0, this.bucketEndNs - this.spentNs);
+      this.spentNs = Math.max(this.spentNs, this.bucketEndNs);
+      this.moveTo(this.bucketEndNs);
+    }
+    if (timeNs <= this.spentNs) return;
+    doubles[this.bucketDouble + slot]! += timeNs - this.spentNs;
+    this.spentNs = timeNs;
+  }
+
+  /** The end of a slice: the mode that the guest is in, and how long host and monitor have taken altogether. */
+  sample(timeNs: number, mode: number): void {
+    this.spend(timeNs, mode);
+    const monitorNs = this.get("monitorNs"), runNs = this.get("runNs");
+    this.doubles[this.bucketDouble + STATS_DOUBLES.seriesMonitor]! += monitorNs - this.seenMonitorNs;
+    this.doubles[this.bucketDouble + STATS_DOUBLES.seriesRun]! += runNs - this.seenRunNs;
+    this.seenMonitorNs = monitorNs;
+    this.seenRunNs = runNs;
+  }
+
+  /** Records from this sequence number on are written under another technique. */
+  noteTechnique(sequence: number, technique: number, ring: number): void {
+    const { doubles } = this;
+    const used = Math.min(doubles[STATS_DOUBLES.techniques]!, TECHNIQUE_CHANGES - 1);
+    const at = STATS_DOUBLES.techniques + 1 + used * 2, code = technique + ring * 16;
+    if (used > 0 && doubles[at - 1] === code) return; // the guest rebooted
+    doubles[at] = sequence;
+    doubles[at + 1] = code;
+    doubles[STATS_DOUBLES.techniques] = used + 1;
   }
 
   /** Counts `amount` observations of one instruction at once: exact in the tables, absent from hot spots and series. */
@@ -88,10 +136,11 @@ export class Counters {
     doubles[STATS_DOUBLES.mnemonics + FAMILY_OBSERVED * MNEMONIC_SLOTS + mnemonicId]! += amount;
   }
 
-  /** Finds the bucket that `timeNs` falls into. Time past the last bucket makes pairs of buckets one until it fits. */
-  private advance(timeNs: number): void {
+  /** Time past the last bucket makes pairs of buckets one until it fits. */
+  private widen(timeNs: number): void {
     const { doubles } = this;
-    const { seriesData, seriesStride, seriesUsed } = STATS_DOUBLES;
+    const { seriesData, seriesStride } = STATS_DOUBLES;
+    const endNs = this.bucketEndNs;
     while (timeNs >= this.bucketNs * SERIES_BUCKETS) {
       for (let bucket = 0; bucket < SERIES_BUCKETS; bucket++) {
         for (let group = 0; group < seriesStride; group++) {
@@ -101,6 +150,13 @@ export class Counters {
       }
       this.bucketNs *= 2;
     }
+    this.moveTo(endNs - 1);
+  }
+
+  /** What comes next falls into the bucket of this time. */
+  private moveTo(timeNs: number): void {
+    const { doubles } = this;
+    const { seriesData, seriesStride, seriesUsed } = STATS_DOUBLES;
     const bucket = Math.floor(timeNs / this.bucketNs);
     doubles[STATS_DOUBLES.seriesBucketNs] = this.bucketNs;
     doubles[seriesUsed] = bucket + 1;

@@ -50,6 +50,7 @@ export class ExitRecorder {
   begin(exit: CpuExit, icount: number, timeNs: number, unit: ContextUnit, planted: PlantedBytes | null): void {
     const { cpu, code } = this;
     const v = cpu.v.context;
+    this.log.registers?.before();
     const byInstruction = exit.kind !== "interrupt";
     const { eip } = cpu.state;
     this.eip = eip;

@@ -141,6 +141,43 @@ describe("trap log", () => {
     expect(kinds).toEqual([2, 1, 0]);
   });
 
+  it("says which mode the guest's time went to, whatever happened in it, and keeps the sum when buckets merge", () => {
+    const { log, stats } = machine();
+    const ring0 = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);
+    const real = log.site(2, 2, 8, 0, new Uint8Array([0x9d]), 0, 1);
+    log.exit(real, 1, 1.5e6, 13, ACTIONS.emulate, 0, 0, 0);
+    log.exit(ring0, 2, 1.7e6, 13, ACTIONS.emulate, 0, 0, 0);
+    expect([stats.seriesMode(0, 0), stats.seriesMode(1, 0), stats.seriesMode(1, 2)]).toEqual([1e6, 0.5e6, expect.closeTo(0.2e6)]);
+    log.exit(ring0, 3, 5e9, 13, ACTIONS.emulate, 0, 0, 0); // a long sleep: five thousand first buckets
+    const sum = (mode: number): number => Array.from({ length: stats.seriesUsed }, (_, bucket) => stats.seriesMode(bucket, mode)).reduce((x, y) => x + y, 0);
+    expect(sum(0)).toBeCloseTo(1.5e6);
+    expect(sum(2)).toBeCloseTo(5e9 - 1.5e6);
+    expect(stats.seriesMode(100, 2)).toBe(stats.seriesBucketNs);
+  });
+
+  it("puts host time and monitor time into the bucket in which they were spent", () => {
+    const { log, stats } = machine();
+    log.counters.set("runNs", 100);
+    log.counters.set("monitorNs", 30);
+    log.counters.sample(0.5e6, PM32);
+    log.counters.set("runNs", 150);
+    log.counters.sample(3.5e6, PM32);
+    expect([0, 1, 2, 3].map((bucket) => stats.seriesTimes(bucket))).toMatchObject([{ runNs: 100, monitorNs: 30 }, { runNs: 0 }, { runNs: 0 }, { runNs: 50, monitorNs: 0 }]);
+  });
+
+  it("knows the technique of every record, one entry a change", () => {
+    const { log, stats } = machine();
+    expect(stats.techniqueAt(0)).toBeNull();
+    log.counters.noteTechnique(0, 1, 1);
+    log.counters.noteTechnique(0, 1, 1);
+    log.counters.noteTechnique(40, 3, 3);
+    expect([0, 39, 40, 1e6].map((sequence) => stats.techniqueAt(sequence)?.technique)).toEqual(["trap", "trap", "scan", "scan"]);
+    expect(stats.techniqueAt(40)?.ring).toBe(3);
+    for (let i = 0; i < 200; i++) log.counters.noteTechnique(100 + i, 1 + (i & 1), 1);
+    expect(stats.techniqueAt(299)?.technique).toBe("int3");
+    expect(stats.techniqueAt(45)?.technique).toBe("scan");
+  });
+
   it("halves the resolution of the time series instead of dropping events", () => {
     const { log, stats } = machine();
     const site = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);

@@ -7,6 +7,7 @@ import {
 } from "../protocol/trap-record.ts";
 import { HOT_SLOTS, type LeakDecision } from "../protocol/stats-view.ts";
 import type { Counters } from "./counters.ts";
+import type { RegisterTrace } from "./register-trace.ts";
 import type { SiteDescriber } from "./trap-sites.ts";
 import { TrapSites } from "./trap-sites.ts";
 
@@ -25,6 +26,8 @@ export interface TrapLogMemory {
 
 export class TrapLog {
   readonly counters: Counters;
+  /** The guest's registers around each record; null: nobody keeps them. */
+  registers: RegisterTrace | null = null;
   /** Instructions that had retired at the last exit. */
   lastExit = 0;
   private readonly ring: RingWriter;
@@ -142,6 +145,7 @@ export class TrapLog {
       flags |= FLAG_FIRST_AT_SITE;
       sites.fresh = false;
     }
+    this.registers?.after(ring.total);
     const slot = ring.slot(); // holds a record that readers already count as lost
     const { words } = ring;
     words[slot + 1] = icount;

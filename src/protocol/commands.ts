@@ -24,7 +24,8 @@ export interface MachineConfig {
   readonly force?: boolean;
 }
 
-export type LogFormat = "jsonl" | "csv";
+/** JSON lines, comma-separated values, or the trace-event JSON that Perfetto and chrome://tracing open. */
+export type LogFormat = "jsonl" | "csv" | "perfetto";
 
 export type Command =
   /** What is this file? Answered by `identified` with the same id. Needs no machine. */
@@ -54,7 +55,7 @@ export type Command =
   | { readonly type: "exportDisk"; readonly drive: DriveName }
   | { readonly type: "cancelExport" }
   /** Answered by `exportReady`. */
-  | { readonly type: "exportLog"; readonly filter: string; readonly format: LogFormat }
+  | { readonly type: "exportLog"; readonly filter: string; readonly format: LogFormat; readonly marks: readonly number[] }
   | { readonly type: "dispose" };
 
 export type { DriveName, MediaTarget };

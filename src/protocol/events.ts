@@ -12,6 +12,8 @@ export interface SharedLayout {
   readonly trapRing: number;
   readonly trapSites: number;
   readonly stats: number;
+  /** Registers around the newest records (register-trace.ts). */
+  readonly registers: number;
   readonly screen: number;
   readonly truth: number;
   readonly codeWindow: number;

@@ -1,11 +1,13 @@
 // Exact counters in shared memory. Nothing here is sampled: every event adds one, whatever the ring still holds.
 //
 // Layout, all little endian, doubles unless said:
-//   scalars | [4 families][128 reasons] | [4 families][1024 mnemonics] | series: bucket ns, used, [1024 buckets][16 groups]
+//   scalars | [4 families][128 reasons] | [4 families][1024 mnemonics] | series: bucket ns, used, [1024 buckets][24: 16 groups, 4 modes, 2 times]
 //   | hot spots: u32 used, u32 evicted, then [16384] of 64 bytes: site (32 bytes, as in the site table), exits, leaks, observed, last icount
 //   | mnemonic names: [1024] of 16 bytes ASCII | first leak: 8 words of its record, 8 words of its site
 //   | first leak that mattered: the same, then EIP and distance of what it decided
+//   | techniques: how many, then [64] of first sequence number, index in TECHNIQUES + 16 * ring
 
+import { type Ring, type TechniqueId, TECHNIQUES } from "./technique.ts";
 import type { RawTrap, SiteView } from "./trap-record.ts";
 import { FLAG_KIND_MASK, MAX_INSTRUCTION_BYTES, REASON_COUNT, readSite } from "./trap-record.ts";
 
@@ -50,7 +52,10 @@ export const SERIES_GROUPS = [
   "#GP", "#PF", "#UD", "#NP #SS #TS", "#NM #MF", "#BP", "#DB", "other exception", "IRQ", "INT SYSENTER", "callout", "VM exit", "refused",
   "leak", "observed",
 ] as const;
-const SERIES_STRIDE = 16;
+/** Guest nanoseconds in each mode, as the events and the ends of slices showed it; behind the groups of a bucket. */
+export const SERIES_MODES = ["real mode", "virtual-8086", "ring 0", "rings 1-3"] as const;
+const SERIES_MODE = 16, SERIES_MONITOR = 20, SERIES_RUN = 21;
+const SERIES_STRIDE = 24;
 const GROUP_OTHER = 7, GROUP_LEAK = 13, GROUP_OBSERVED = 14;
 
 export const HOT_SLOTS = 1 << 14;
@@ -67,7 +72,10 @@ const NAMES_DOUBLE = HOT_DATA_DOUBLE + (HOT_SLOTS * HOT_BYTES) / 8;
 const FIRST_LEAK_DOUBLE = NAMES_DOUBLE + (MNEMONIC_SLOTS * MNEMONIC_BYTES) / 8;
 const LEAK_DOUBLES = 8;
 const DECISIVE_LEAK_DOUBLE = FIRST_LEAK_DOUBLE + LEAK_DOUBLES;
-const STATS_DOUBLE_COUNT = DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES + 2;
+const TECHNIQUE_DOUBLE = DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES + 2;
+/** Changes of technique that are kept; of more, the last takes the last place. */
+export const TECHNIQUE_CHANGES = 64;
+const STATS_DOUBLE_COUNT = TECHNIQUE_DOUBLE + 1 + TECHNIQUE_CHANGES * 2;
 export const STATS_BYTES = STATS_DOUBLE_COUNT * 8;
 
 /** Group of the series chart that an event belongs to. */
@@ -95,7 +103,8 @@ export function seriesGroup(family: number, reason: number): number {
 export const STATS_DOUBLES = {
   scalars: SCALAR_DOUBLE, reasons: REASON_DOUBLE, mnemonics: MNEMONIC_DOUBLE, seriesBucketNs: SERIES_DOUBLE, seriesUsed: SERIES_DOUBLE + 1,
   seriesData: SERIES_DATA_DOUBLE, seriesStride: SERIES_STRIDE, hotHeader: HOT_DOUBLE, hotData: HOT_DATA_DOUBLE, names: NAMES_DOUBLE,
-  firstLeak: FIRST_LEAK_DOUBLE, decisiveLeak: DECISIVE_LEAK_DOUBLE, decision: DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES, end: STATS_DOUBLE_COUNT,
+  firstLeak: FIRST_LEAK_DOUBLE, decisiveLeak: DECISIVE_LEAK_DOUBLE, decision: DECISIVE_LEAK_DOUBLE + LEAK_DOUBLES,
+  seriesMode: SERIES_MODE, seriesMonitor: SERIES_MONITOR, seriesRun: SERIES_RUN, techniques: TECHNIQUE_DOUBLE, end: STATS_DOUBLE_COUNT,
 } as const;
 
 /** What a leak decided. */
@@ -171,6 +180,27 @@ export class StatsReader {
 
   series(bucket: number, group: number): number {
     return this.doubles[SERIES_DATA_DOUBLE + bucket * SERIES_STRIDE + group];
+  }
+
+  /** Guest nanoseconds of one bucket that were spent in one of SERIES_MODES. */
+  seriesMode(bucket: number, mode: number): number {
+    return this.series(bucket, SERIES_MODE + mode);
+  }
+
+  /** Host nanoseconds of one bucket: in the monitor, and altogether. */
+  seriesTimes(bucket: number): { readonly monitorNs: number; readonly runNs: number } {
+    return { monitorNs: this.series(bucket, SERIES_MONITOR), runNs: this.series(bucket, SERIES_RUN) };
+  }
+
+  /** What the record of this number was written under; null before the machine started. */
+  techniqueAt(sequence: number): { readonly technique: TechniqueId; readonly ring: Ring } | null {
+    for (let change = this.doubles[TECHNIQUE_DOUBLE]! - 1; change >= 0; change--) {
+      const at = TECHNIQUE_DOUBLE + 1 + change * 2;
+      if (this.doubles[at]! > sequence && change > 0) continue;
+      const code = this.doubles[at + 1]!;
+      return { technique: TECHNIQUES[code & 15]!, ring: code >> 4 === 3 ? 3 : 1 };
+    }
+    return null;
   }
 
   get hotSpotCount(): number {

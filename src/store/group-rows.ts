@@ -6,7 +6,7 @@ import { allReasons, modeName, SITE_MODE_D } from "../protocol/trap-record.ts";
 import type { Grouping, TrapGroups } from "../trace/group-by.ts";
 import { groupTotal } from "../trace/group-by.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
-import { hex, hexBytes } from "../trace/trap-fields.ts";
+import { hex, hexBytes, type TrapFields } from "../trace/trap-fields.ts";
 
 export interface GroupRow {
   readonly key: string;
@@ -16,6 +16,10 @@ export interface GroupRow {
   readonly exits: number;
   readonly leaks: number;
   readonly observed: number;
+  /** Modelled cycles, and the instructions before the first and the last event; null where only the number of events is known. */
+  readonly cost: number | null;
+  readonly first: number | null;
+  readonly last: number | null;
   /** Part of all events, 0-1. */
   readonly share: number;
   /** Filter that shows the group's records. */
@@ -24,6 +28,14 @@ export interface GroupRow {
 
 /** Rows shown; more sites than this nobody reads. */
 const MOST = 1000;
+/** Groupings that the counters of the machine answer. */
+const COUNTED: readonly Grouping[] = ["instruction", "reason", "site"];
+/** What the counters do not say. */
+const UNKNOWN = { cost: null, first: null, last: null } as const;
+
+export function isCounted(by: Grouping): boolean {
+  return COUNTED.includes(by);
+}
 
 type Counted = Omit<GroupRow, "share">;
 
@@ -39,12 +51,13 @@ function quoted(text: string): string {
   return /^[A-Za-z0-9_#]+$/.test(text) ? text : `"${text}"`;
 }
 
-/** Exact, since the machine started. */
-export function countedGroups(stats: StatsReader, by: Grouping): GroupRow[] {
+/** Exact, since the machine started; null: nobody counts this, and the records have to be summed. */
+export function countedGroups(stats: StatsReader, by: Grouping): GroupRow[] | null {
   switch (by) {
     case "instruction": return ranked(countedInstructions(stats));
     case "reason": return ranked(countedReasons(stats));
     case "site": return ranked(hotSpots(stats));
+    case "page": case "technique": return null;
   }
 }
 
@@ -55,18 +68,18 @@ function countedInstructions(stats: StatsReader): Counted[] {
     const leaks = stats.byMnemonic(FAMILY_LEAK, id), observed = stats.byMnemonic(FAMILY_OBSERVED, id);
     if (exits + leaks + observed === 0) continue;
     const label = stats.mnemonic(id);
-    rows.push({ key: label, label, place: null, exits, leaks, observed, filter: `insn == ${quoted(label)}` });
+    rows.push({ key: label, label, place: null, exits, leaks, observed, ...UNKNOWN, filter: `insn == ${quoted(label)}` });
   }
   return rows;
 }
 
 function countedReasons(stats: StatsReader): Counted[] {
   const rows: Counted[] = allReasons().map(({ code, name }) => ({
-    key: name, label: name, place: null, exits: stats.byReason(FAMILY_TRAP, code) + stats.byReason(FAMILY_CALLOUT, code), leaks: 0, observed: 0,
+    key: name, label: name, place: null, exits: stats.byReason(FAMILY_TRAP, code) + stats.byReason(FAMILY_CALLOUT, code), leaks: 0, observed: 0, ...UNKNOWN,
     filter: `reason == ${quoted(name)}`,
   }));
-  rows.push({ key: "leak", label: "no exit: leak", place: null, exits: 0, leaks: stats.scalar("leaks"), observed: 0, filter: "kind == leak" });
-  rows.push({ key: "observed", label: "no exit: observed", place: null, exits: 0, leaks: 0, observed: stats.scalar("observed"), filter: "kind == observed" });
+  rows.push({ key: "leak", label: "no exit: leak", place: null, exits: 0, leaks: stats.scalar("leaks"), observed: 0, ...UNKNOWN, filter: "kind == leak" });
+  rows.push({ key: "observed", label: "no exit: observed", place: null, exits: 0, leaks: 0, observed: stats.scalar("observed"), ...UNKNOWN, filter: "kind == observed" });
   return rows.filter((row) => groupTotal(row) > 0);
 }
 
@@ -80,7 +93,7 @@ function hotSpots(stats: StatsReader): Counted[] {
     const label = bytes.length > 0 ? disassembleBytes(bytes, spot.eip, (spot.mode & SITE_MODE_D) !== 0) : stats.mnemonic(spot.mnemonicId);
     rows.push({
       key: `${spot.linear} ${spot.cs} ${spot.mode} ${hexBytes(bytes)}`, label, place: `${hex(spot.cs, 4)}:${hex(spot.eip, 8)} ${modeName(spot.mode)}`,
-      exits: spot.exits, leaks: spot.leaks, observed: spot.observed, filter: `linear == 0x${hex(spot.linear, 8)}`,
+      exits: spot.exits, leaks: spot.leaks, observed: spot.observed, cost: null, first: null, last: spot.lastIcount, filter: `linear == 0x${hex(spot.linear, 8)}`,
     });
   }
   return rows;
@@ -88,10 +101,19 @@ function hotSpots(stats: StatsReader): Counted[] {
 
 /** Over the records that passed the filter and are, or were, in the ring. */
 export function recordedGroups(groups: TrapGroups): GroupRow[] {
-  return ranked(groups.sorted().map(({ key, sample, exits, leaks, observed }) => {
-    const site = groups.by === "site";
-    const label = groups.by === "reason" ? key : site ? (sample.text ?? sample.instruction) : sample.instruction;
-    const filter = groups.by === "reason" ? (sample.reason ? `reason == ${quoted(key)}` : `kind == ${key}`) : site ? `linear == 0x${hex(sample.linear, 8)}` : `insn == ${quoted(label)}`;
-    return { key, label, place: site ? `${hex(sample.cs, 4)}:${hex(sample.eip, 8)} ${sample.mode}` : null, exits, leaks, observed, filter };
-  }));
+  return ranked(groups.sorted().map(({ key, sample, exits, leaks, observed, cost, firstIcount, lastIcount }) => ({
+    key, label: groups.by === "site" ? (sample.text ?? sample.instruction) : key, place: groups.by === "site" ? `${hex(sample.cs, 4)}:${hex(sample.eip, 8)} ${sample.mode}` : null,
+    exits, leaks, observed, cost, first: firstIcount, last: lastIcount, filter: groupFilter(groups.by, sample),
+  })));
+}
+
+/** What lets only the records of this record's group pass. */
+function groupFilter(by: Grouping, { instruction, linear, reason, kind, technique }: TrapFields): string {
+  switch (by) {
+    case "instruction": return `insn == ${quoted(instruction)}`;
+    case "site": return `linear == 0x${hex(linear, 8)}`;
+    case "page": return `page == 0x${hex(linear >>> 12, 5)}`;
+    case "reason": return reason ? `reason == ${quoted(reason)}` : `kind == ${kind}`;
+    case "technique": return technique ? `technique == ${technique}` : "";
+  }
 }

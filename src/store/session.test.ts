@@ -133,11 +133,11 @@ describe("session", () => {
     ready();
     session.traps.setFilter("kind ==");
     session.exportLog("csv");
-    expect(client.last("exportLog")).toEqual({ type: "exportLog", filter: "", format: "csv" });
+    expect(client.last("exportLog")).toEqual({ type: "exportLog", filter: "", format: "csv", marks: [] });
   });
 
   it("opens an exported log instead of booting it", async () => {
-    const text = jsonlHeader({ technique: "trap", ring: 1, set: {} }) + jsonlLine(testTrap());
+    const text = jsonlHeader({ technique: "trap", ring: 1, set: {} }) + jsonlLine(testTrap(), { technique: "trap" });
     await session.offer([{ name: "log.jsonl", data: new TextEncoder().encode(text) }], null);
     expect(client.last("identify")).toBeUndefined();
     expect(session.traps.state.get()).toMatchObject({ file: "log.jsonl", count: 1 });

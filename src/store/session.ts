@@ -7,17 +7,18 @@ import type { RemoteFile } from "../protocol/medium.ts";
 import type { DriveName, ImageInfo, MediaTarget } from "../protocol/image-info.ts";
 import { DRIVES } from "../protocol/image-info.ts";
 import { RegisterReader } from "../protocol/register-view.ts";
+import { RegisterTraceReader } from "../protocol/register-trace.ts";
 import { ScreenReader } from "../protocol/screen-view.ts";
 import { type LeakDecision, StatsReader } from "../protocol/stats-view.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
-import { exportLog } from "../trace/export.ts";
+import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
 import { readJsonl } from "../trace/jsonl.ts";
 import type { TrapFields } from "../trace/trap-fields.ts";
 import type { RowContext } from "../trace/trap-row.ts";
-import { copyFields, TrapRow } from "../trace/trap-row.ts";
+import { copyFields, rowContext, TrapRow } from "../trace/trap-row.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { Disks } from "./disks.ts";
 import type { DroppedFile, PlannedFile } from "./drop-plan.ts";
@@ -101,7 +102,7 @@ export class Session {
   private pending: { readonly config: MachineConfig; readonly title: string } | null = null;
   private running: { readonly config: MachineConfig; readonly title: string } | null = null;
   private stats: StatsReader | null = null;
-  private log: { readonly reader: TrapReader; readonly context: RowContext } | null = null;
+  private log: { readonly reader: TrapReader; readonly context: RowContext; readonly registers: RegisterTraceReader } | null = null;
   private readonly identifying = new Map<number, (info: ImageInfo) => void>();
   private nextId = 1;
   private answered: () => void = () => {};
@@ -282,7 +283,7 @@ export class Session {
   exportLog(format: LogFormat): void {
     const { filter, filterError } = this.traps.state.get();
     const source = filterError ? "" : filter;
-    if (this.state.get().phase === "live") this.send({ type: "exportLog", filter: source, format });
+    if (this.state.get().phase === "live") this.send({ type: "exportLog", filter: source, format, marks: [...this.traps.state.get().marks] });
     else this.exportHere(source, format);
   }
 
@@ -292,8 +293,8 @@ export class Session {
     const compiled = compileFilter(filter);
     if (!this.log || !machine || !compiled.ok) return;
     const { technique, ring, set, imageHash } = machine;
-    const { bytes } = exportLog(this.log.reader, this.log.context, { technique, ring, set, ...(imageHash ? { image: imageHash } : {}) }, compiled.test, format);
-    this.saveFile(`trapscope-log.${format}`, bytes);
+    const { bytes } = exportLog(this.log.reader, this.log.context, { technique, ring, set, ...(imageHash ? { image: imageHash } : {}) }, compiled.test, format, this.traps.state.get().marks);
+    this.saveFile(`trapscope-log.${LOG_ENDINGS[format]}`, bytes);
   }
 
   /** The first leak of the run, however long ago it was. */
@@ -316,7 +317,8 @@ export class Session {
     if (data.length < LOG_FIRST_BYTES.length || String.fromCharCode(...data.subarray(0, LOG_FIRST_BYTES.length)) !== LOG_FIRST_BYTES) return false;
     try {
       const text = file.data instanceof Uint8Array ? new TextDecoder().decode(file.data) : await file.data.text();
-      this.traps.open(listSource(readJsonl(text).traps), file.name);
+      const { traps, marks } = readJsonl(text);
+      this.traps.open(listSource(traps), file.name, marks);
     } catch (error) {
       this.showProblem(`${file.name} cannot be opened`, error instanceof Error ? error.message : String(error), "Export the log again.");
     }
@@ -325,8 +327,8 @@ export class Session {
 
   /** Back from an opened log to the machine's own. */
   closeLog(): void {
-    if (this.log && this.stats) this.traps.bind(ringSource(this.log.reader, this.log.context), this.stats);
-    else this.traps.open(listSource([]), "");
+    if (this.log && this.stats) this.traps.bind(ringSource(this.log.reader, this.log.context), this.stats, this.log.registers);
+    else this.traps.close();
   }
 
   // --- what a person must see
@@ -412,11 +414,12 @@ export class Session {
 
   private bindViews(buffer: SharedArrayBuffer, layout: SharedLayout): void {
     const stats = new StatsReader(buffer, layout.stats);
-    const context: RowContext = { mnemonic: (id) => stats.mnemonic(id), disassemble: disassembleBytes };
+    const context = rowContext(stats, disassembleBytes);
     const reader = new TrapReader(buffer, layout.trapRing, layout.trapSites);
     this.stats = stats;
-    this.log = { reader, context };
-    this.traps.bind(ringSource(reader, context), stats);
+    const registers = new RegisterTraceReader(buffer, layout.registers);
+    this.log = { reader, context, registers };
+    this.traps.bind(ringSource(reader, context), stats, registers);
     this.registers.bind(new RegisterReader(buffer, layout.truth, layout.codeWindow), stats);
     this.meter.bind(stats);
     this.screen.set(new ScreenReader(buffer, layout.screen));

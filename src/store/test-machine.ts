@@ -5,6 +5,7 @@ import type { MachineClient, OpenClient } from "../client/machine-client.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { MachineEvent, SharedLayout } from "../protocol/events.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES } from "../protocol/register-view.ts";
+import { REGISTER_TRACE_BYTES } from "../protocol/register-trace.ts";
 import { SCREEN_BYTES } from "../protocol/screen-view.ts";
 import { SCALARS, STATS_BYTES, STATS_DOUBLES } from "../protocol/stats-view.ts";
 import type { ScalarName } from "../protocol/stats-view.ts";
@@ -29,7 +30,7 @@ export class TestMemory {
     };
     this.layout = {
       truth: take(TRUTH_BYTES), codeWindow: take(CODE_WINDOW_BYTES), stats: take(STATS_BYTES), trapRing: take(ringBytes(TEST_SLOTS, RECORD_BYTES)),
-      trapSites: take(TEST_SLOTS * 2 * SITE_BYTES), screen: take(SCREEN_BYTES), ram: { base: take(4096), bytes: 4096 },
+      trapSites: take(TEST_SLOTS * 2 * SITE_BYTES), screen: take(SCREEN_BYTES), registers: take(REGISTER_TRACE_BYTES), ram: { base: take(4096), bytes: 4096 },
     };
     this.buffer = new SharedArrayBuffer(next);
     this.ring = new RingWriter(this.buffer, this.layout.trapRing, TEST_SLOTS, RECORD_BYTES);

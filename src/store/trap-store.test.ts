@@ -11,7 +11,7 @@ function bound(): { memory: TestMemory; store: TrapStore; frame: () => void } {
   const stats = new StatsReader(memory.buffer, memory.layout.stats);
   const store = new TrapStore();
   const reader = new TrapReader(memory.buffer, memory.layout.trapRing, memory.layout.trapSites);
-  store.bind(ringSource(reader, { mnemonic: (id) => stats.mnemonic(id), disassemble: () => "text" }), stats);
+  store.bind(ringSource(reader, { mnemonic: (id) => stats.mnemonic(id), disassemble: () => "text", technique: () => "trap" }), stats);
   let now = 1000;
   return { memory, store, frame: () => store.tick((now += 600), true) };
 }
@@ -172,5 +172,52 @@ describe("trap store", () => {
     store.setFilter("kind == exit");
     store.tick(1e6);
     expect(store.state.get().count).toBe(1);
+  });
+
+  it("narrows to a stretch of time, together with the filter", () => {
+    const { memory, store, frame } = bound();
+    memory.write(30);
+    store.setBrush({ fromNs: 10_000, toNs: 15_000 });
+    frame();
+    expect(store.state.get().count).toBe(6);
+    store.setFilter("kind == leak");
+    frame();
+    expect(store.state.get().count).toBe(2);
+    store.setBrush(null);
+    frame();
+    expect(store.state.get().count).toBe(10);
+  });
+
+  it("joins filters without changing what they mean", () => {
+    const { store } = bound();
+    store.addFilter("kind == leak");
+    expect(store.state.get().filter).toBe("kind == leak");
+    store.addFilter("insn == popf", "or");
+    store.addFilter("not vcpl == 3");
+    expect(store.state.get().filter).toBe("(kind == leak or insn == popf) and (not vcpl == 3)");
+  });
+
+  it("marks records and jumps between those that are in the list", () => {
+    const { memory, store, frame } = bound();
+    memory.write(30);
+    frame();
+    for (const seq of [3, 4, 20]) store.toggleMark(seq);
+    store.toggleMark(4);
+    expect([...store.state.get().marks]).toEqual([3, 20]);
+    expect(store.selectMark(1)).toBe(true);
+    expect(store.state.get().selected?.seq).toBe(3);
+    store.selectMark(1);
+    expect(store.state.get().selected?.seq).toBe(20);
+    expect(store.selectMark(1)).toBe(false);
+    store.selectMark(-1);
+    expect(store.state.get().selected?.seq).toBe(3);
+  });
+
+  it("sums by page from the records, as no counter does", () => {
+    const { memory, store, frame } = bound();
+    memory.write(30);
+    store.setGrouping("page");
+    frame();
+    expect(store.state.get()).toMatchObject({ exact: false, groups: [{ key: "00007000", exits: 20, leaks: 10, filter: "page == 0x00007" }] });
   });
 });

@@ -1,6 +1,7 @@
 // The trap panel's state. It reads the shared ring once per animation frame and publishes a snapshot a few times a second;
 // nothing is stored per trap but, with a filter, the numbers of the records that pass.
 
+import type { RegisterTraceReader, TracedRegisters } from "../protocol/register-trace.ts";
 import type { StatsReader } from "../protocol/stats-view.ts";
 import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP } from "../protocol/stats-view.ts";
 import type { FilterError, TrapPredicate } from "../trace/filter.ts";
@@ -10,7 +11,7 @@ import { groupKey, TrapGroups } from "../trace/group-by.ts";
 import type { TrapFields } from "../trace/trap-fields.ts";
 import { copyFields } from "../trace/trap-row.ts";
 import type { GroupRow } from "./group-rows.ts";
-import { countedGroups, recordedGroups } from "./group-rows.ts";
+import { countedGroups, isCounted, recordedGroups } from "./group-rows.ts";
 import type { LogSource } from "./log-source.ts";
 import { Observable } from "./observable.ts";
 
@@ -20,6 +21,12 @@ const SCAN_STEP = 256;
 /** Snapshots while the machine runs: ten a second can be read, sixty cannot. */
 const PUBLISH_MS = 100;
 const GROUP_MS = 500;
+
+/** A stretch of guest time. */
+export interface TimeRange {
+  readonly fromNs: number;
+  readonly toNs: number;
+}
 
 export interface TrapTotals {
   readonly traps: number;
@@ -40,10 +47,16 @@ export interface TrapState {
   readonly dropped: number;
   readonly filter: string;
   readonly filterError: FilterError | null;
+  /** Only records of this stretch of guest time are shown. */
+  readonly brush: TimeRange | null;
+  /** Numbers of the records that the person marked. */
+  readonly marks: ReadonlySet<number>;
   /** Part of the ring that the filter has looked at, 0-1. */
   readonly scanned: number;
   readonly grouping: Grouping | null;
   readonly groups: readonly GroupRow[];
+  /** The groups are the machine's own exact counts; else sums over the records that are held. */
+  readonly exact: boolean;
   readonly selected: TrapFields | null;
   readonly totals: TrapTotals;
   /** The rows come from a file: its name. */
@@ -80,12 +93,13 @@ class Matches {
 
 export class TrapStore {
   readonly state = new Observable<TrapState>({
-    count: 0, revision: 0, following: true, newer: 0, dropped: 0, filter: "", filterError: null, scanned: 1, grouping: null, groups: [],
+    count: 0, revision: 0, following: true, newer: 0, dropped: 0, filter: "", filterError: null, brush: null, marks: new Set(), scanned: 1, grouping: null, groups: [], exact: true,
     selected: null, totals: NO_TOTALS, file: null,
   });
   private source: LogSource | null = null;
   private stats: StatsReader | null = null;
-  private test: TrapPredicate | null = null;
+  private registers: RegisterTraceReader | null = null;
+  private filterTest: TrapPredicate | null = null;
   /** Null: no filter, and an index is a sequence number. */
   private matches: Matches | null = null;
   private groups: TrapGroups | null = null;
@@ -102,20 +116,28 @@ export class TrapStore {
   private fileTotals = NO_TOTALS;
 
   /** Shows a machine's log. */
-  bind(source: LogSource, stats: StatsReader): void {
-    this.show(source, stats, null);
+  bind(source: LogSource, stats: StatsReader, registers: RegisterTraceReader | null = null): void {
+    this.registers = registers;
+    this.show(source, stats, null, new Set());
   }
 
   /** Shows a log that was read from a file. */
-  open(source: LogSource, file: string): void {
-    this.show(source, null, file);
+  open(source: LogSource, file: string, marks: ReadonlySet<number> = new Set()): void {
+    this.registers = null;
+    this.show(source, null, file, marks);
   }
 
-  private show(source: LogSource, stats: StatsReader | null, file: string | null): void {
+  /** Back to nothing. */
+  close(): void {
+    this.source = this.stats = this.registers = null;
+    this.state.patch({ file: null, selected: null, count: 0, groups: [], marks: new Set(), brush: null });
+  }
+
+  private show(source: LogSource, stats: StatsReader | null, file: string | null, marks: ReadonlySet<number>): void {
     this.source = source;
     this.stats = stats;
     this.fileTotals = file === null ? NO_TOTALS : sumTotals(source);
-    this.state.patch({ selected: null, file });
+    this.state.patch({ selected: null, file, marks, brush: null });
     this.rescan();
     this.tick(this.publishedMs + PUBLISH_MS, file !== null);
   }
@@ -126,9 +148,59 @@ export class TrapStore {
       this.state.patch({ filter, filterError: result });
       return;
     }
-    this.test = filter.trim() === "" ? null : result.test;
+    this.filterTest = filter.trim() === "" ? null : result.test;
     this.state.patch({ filter, filterError: null });
     this.rescan();
+  }
+
+  /** Narrows the filter that there is. */
+  addFilter(filter: string, how: "and" | "or" = "and"): void {
+    const { filter: own, filterError } = this.state.get();
+    this.setFilter(own.trim() === "" || filterError ? filter : `${bracketed(own)} ${how} ${bracketed(filter)}`);
+  }
+
+  setBrush(brush: TimeRange | null): void {
+    this.state.patch({ brush });
+    this.rescan();
+  }
+
+  /** What a record must pass; null: anything may. */
+  private get test(): TrapPredicate | null {
+    const { filterTest } = this, { brush } = this.state.get();
+    if (!brush) return filterTest;
+    const { fromNs, toNs } = brush;
+    return (trap) => trap.timeNs >= fromNs && trap.timeNs <= toNs && (!filterTest || filterTest(trap));
+  }
+
+  toggleMark(sequence: number): void {
+    const marks = new Set(this.state.get().marks);
+    if (!marks.delete(sequence)) marks.add(sequence);
+    this.state.patch({ marks });
+  }
+
+  /** Selects the next (1) or previous (-1) marked record of the list. False: there is none. */
+  selectMark(direction: 1 | -1): boolean {
+    const { marks, selected } = this.state.get();
+    const from = selected?.seq ?? (direction > 0 ? -1 : Infinity);
+    const ahead = [...marks].filter((seq) => (direction > 0 ? seq > from : seq < from)).sort((x, y) => (x - y) * direction);
+    for (const seq of ahead) {
+      const position = this.indexOf(seq);
+      if (position < 0) continue; // filtered out, or overwritten
+      this.select(position);
+      return true;
+    }
+    return false;
+  }
+
+  /** The guest's registers around a record, while they are kept. */
+  registersAt(sequence: number): TracedRegisters | null {
+    return this.registers?.read(sequence) ?? null;
+  }
+
+  /** Instructions that have been counted, for a filter that is being typed. */
+  get instructions(): readonly string[] {
+    const { stats } = this;
+    return stats ? [...new Set([FAMILY_TRAP, FAMILY_LEAK, FAMILY_OBSERVED].flatMap((family) => stats.mnemonics(family).map(({ name }) => name)))].sort() : [];
   }
 
   setGrouping(grouping: Grouping | null): void {
@@ -139,8 +211,9 @@ export class TrapStore {
   /** Looks at everything that is held again, under the present filter and grouping. */
   private rescan(): void {
     const { grouping } = this.state.get();
-    this.matches = this.test ? new Matches() : null;
-    this.groups = grouping && (this.test || !this.stats) ? new TrapGroups(grouping) : null;
+    const filtered = this.test !== null;
+    this.matches = filtered ? new Matches() : null;
+    this.groups = grouping && (filtered || !this.stats || !isCounted(grouping)) ? new TrapGroups(grouping) : null;
     this.cursor = this.source?.oldest ?? 0;
     this.groupedMs = -Infinity;
     this.groupsStale = true;
@@ -165,6 +238,17 @@ export class TrapStore {
     if (!row) return;
     this.hold();
     this.state.patch({ selected: copyFields(row) });
+  }
+
+  /** Selects the newest row. */
+  selectNewest(): void {
+    this.publishedMs = -Infinity;
+    this.dirty = true;
+    this.follow();
+    this.tick(Infinity, true);
+    this.publishedMs = -Infinity;
+    const { count } = this.state.get();
+    if (count > 0) this.select(count - 1);
   }
 
   deselect(): void {
@@ -227,10 +311,11 @@ export class TrapStore {
     if (this.cursor < oldest) this.cursor = oldest;
     if (this.cursor === total) return;
     const start = performance.now();
+    const { test } = this;
     while (this.cursor < total && (all || performance.now() - start < SCAN_MS)) {
       for (const end = Math.min(this.cursor + SCAN_STEP, total); this.cursor < end; this.cursor++) {
         const row = source.read(this.cursor);
-        if (!row || (this.test && !this.test(row))) continue;
+        if (!row || (test && !test(row))) continue;
         this.matches?.push(this.cursor);
         this.groups?.add(row);
       }
@@ -252,11 +337,11 @@ export class TrapStore {
     if (groupsDue && before.grouping) {
       this.groupedMs = nowMs;
       this.groupsStale = false;
-      groups = this.groups ? recordedGroups(this.groups) : stats ? countedGroups(stats, before.grouping) : [];
+      groups = this.groups ? recordedGroups(this.groups) : ((stats && countedGroups(stats, before.grouping)) ?? []);
     }
     this.dirty = false;
     this.state.set({
-      ...before, groups, count: this.end - this.first, newer: newest - this.end, revision: before.revision + 1, dropped: before.file === null ? oldest : 0,
+      ...before, groups, exact: this.groups === null, count: this.end - this.first, newer: newest - this.end, revision: before.revision + 1, dropped: before.file === null ? oldest : 0,
       scanned: (matches || this.groups) && total > oldest ? (this.cursor - oldest) / (total - oldest) : 1,
       totals: stats
         ? { traps: stats.scalar("traps"), callouts: stats.scalar("callouts"), leaks: stats.scalar("leaks"), observed: stats.scalar("observed") }
@@ -271,6 +356,10 @@ export class TrapStore {
     const count = (family: number): number => stats.mnemonics(family).find((row) => row.name === mnemonic)?.count ?? 0;
     return { traps: count(FAMILY_TRAP), callouts: 0, leaks: count(FAMILY_LEAK), observed: count(FAMILY_OBSERVED) };
   }
+}
+
+function bracketed(filter: string): string {
+  return /\b(and|or|not)\b|&&|\|\||!(?!=)/i.test(filter) ? `(${filter})` : filter;
 }
 
 function sumTotals(source: LogSource): TrapTotals {

@@ -1,5 +1,6 @@
 // The trap log as comma-separated values (RFC 4180), one header row; numbers as in the JSON lines, absent fields empty.
 
+import type { Marks } from "./jsonl.ts";
 import type { TrapFields } from "./trap-fields.ts";
 import { hexBytes } from "./trap-fields.ts";
 
@@ -8,7 +9,7 @@ const COLUMNS: readonly (readonly [string, (trap: TrapFields) => string | number
   ["bytes", (t) => (t.bytes ? hexBytes(t.bytes) : null)], ["cs", (t) => t.cs], ["eip", (t) => t.eip], ["linear", (t) => t.linear],
   ["icount", (t) => t.icount], ["timeNs", (t) => t.timeNs], ["vcpl", (t) => t.vcpl], ["hcpl", (t) => t.hcpl], ["mode", (t) => t.mode],
   ["reason", (t) => t.reason], ["vector", (t) => t.vector], ["error", (t) => t.error], ["action", (t) => t.action],
-  ["observed", (t) => t.observed], ["expected", (t) => t.expected], ["effect", (t) => t.effect],
+  ["observed", (t) => t.observed], ["expected", (t) => t.expected], ["effect", (t) => t.effect], ["technique", (t) => t.technique],
 ];
 
 function cell(value: string | number | null): string {
@@ -17,9 +18,9 @@ function cell(value: string | number | null): string {
 }
 
 export function csvHeader(): string {
-  return `${COLUMNS.map(([name]) => name).join(",")}\r\n`;
+  return `${COLUMNS.map(([name]) => name).join(",")},marked\r\n`;
 }
 
-export function csvLine(trap: TrapFields): string {
-  return `${COLUMNS.map(([, get]) => cell(get(trap))).join(",")}\r\n`;
+export function csvLine(trap: TrapFields, marks: Marks): string {
+  return `${COLUMNS.map(([, get]) => cell(get(trap))).join(",")},${marks.has(trap.seq) ? "true" : ""}\r\n`;
 }

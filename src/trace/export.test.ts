@@ -4,7 +4,7 @@ import { RingWriter } from "../base/shared-ring.ts";
 import { ACTIONS, packMode, RECORD_BYTES, SITE_BYTES, TrapReader } from "../protocol/trap-record.ts";
 import { exportLog } from "./export.ts";
 import { compileFilter } from "./filter.ts";
-import { TrapGroups } from "./group-by.ts";
+import { type Grouping, TrapGroups } from "./group-by.ts";
 import { readJsonl } from "./jsonl.ts";
 import { testExit, testTrap } from "./test-trap.ts";
 
@@ -40,7 +40,7 @@ function log(): TrapReader {
   return new TrapReader(buffer, 0, siteBase);
 }
 
-const context = { mnemonic: (id: number) => ["IRQ", "CLI", "POPF"][id], disassemble: (bytes: Uint8Array) => (bytes[0] === 0xfa ? "cli" : "popfd") };
+const context = { mnemonic: (id: number) => ["IRQ", "CLI", "POPF"][id], disassemble: (bytes: Uint8Array) => (bytes[0] === 0xfa ? "cli" : "popfd"), technique: (sequence: number) => (sequence < 7 ? "trap" : "vtx") } as const;
 const header = { technique: "trap", ring: 1, set: {} } as const;
 
 function test(source: string): (trap: ReturnType<typeof testTrap>) => boolean {
@@ -51,24 +51,37 @@ function test(source: string): (trap: ReturnType<typeof testTrap>) => boolean {
 
 describe("export", () => {
   it("writes every record that passes, in order", () => {
-    const { bytes, records } = exportLog(log(), context, header, test("kind == leak"), "jsonl");
+    const { bytes, records } = exportLog(log(), context, header, test("kind == leak"), "jsonl", new Set([9]));
     expect(records).toBe(2);
     const { traps } = readJsonl(new TextDecoder().decode(bytes));
     expect(traps.map((trap) => [trap.seq, trap.instruction, trap.icount, trap.observed, trap.expected])).toEqual([[4, "POPF", 104, 0x46, 0x246], [9, "POPF", 109, 0x46, 0x246]]);
     expect(traps[0].effect).toBe("write lost: IF stays 0, bare metal 1");
+    expect(traps.map((trap) => trap.technique)).toEqual(["trap", "vtx"]);
+    expect([...readJsonl(new TextDecoder().decode(bytes)).marks]).toEqual([9]);
+  });
+
+  it("writes trace events that Perfetto reads: microseconds, an instant a record, the ring whenever it changes", () => {
+    const { bytes, records } = exportLog(log(), context, header, test(""), "perfetto", new Set());
+    expect(records).toBe(10);
+    const { traceEvents } = JSON.parse(new TextDecoder().decode(bytes)) as { traceEvents: { ph: string; ts?: number; tid?: number; name: string; args: object }[] };
+    const instants = traceEvents.filter(({ ph }) => ph === "i");
+    expect(instants.map(({ ts }) => ts)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(instants.map(({ tid }) => tid)).toEqual([1, 1, 1, 1, 2, 1, 1, 1, 1, 2]);
+    expect(instants[4]).toMatchObject({ name: "popfd", args: { at: "0008:00007c01", effect: "write lost: IF stays 0, bare metal 1" } });
+    expect(traceEvents.filter(({ ph }) => ph === "C")).toMatchObject([{ name: "CPL", args: { guest: 0, really: 1 } }]);
   });
 
   it("writes CSV with one line a record", () => {
-    const { bytes, records } = exportLog(log(), context, header, test(""), "csv");
+    const { bytes, records } = exportLog(log(), context, header, test(""), "csv", new Set());
     expect(records).toBe(10);
     expect(new TextDecoder().decode(bytes).trimEnd().split("\r\n")).toHaveLength(11);
   });
 });
 
 describe("groups", () => {
-  it("sum by instruction, by reason and by site", () => {
-    const rows = [testExit(), testExit({ icount: 9 }), testTrap(), testExit({ eip: 1, linear: 1 })];
-    const sums = (by: "instruction" | "site" | "reason"): (string | number)[][] => {
+  it("sum by instruction, cause, site, page and technique", () => {
+    const rows = [testExit(), testExit({ icount: 9 }), testTrap(), testExit({ eip: 1, linear: 1, technique: "int3" })];
+    const sums = (by: Grouping): (string | number)[][] => {
       const groups = new TrapGroups(by);
       for (const row of rows) groups.add(row);
       return groups.sorted().map((group) => [group.sample.instruction, group.exits, group.leaks]);
@@ -76,5 +89,13 @@ describe("groups", () => {
     expect(sums("instruction")).toEqual([["CLI", 3, 0], ["POPF", 0, 1]]);
     expect(sums("reason")).toEqual([["CLI", 3, 0], ["POPF", 0, 1]]);
     expect(sums("site")).toEqual([["CLI", 2, 0], ["CLI", 1, 0], ["POPF", 0, 1]]);
+    expect(sums("page")).toEqual([["CLI", 2, 1], ["CLI", 1, 0]]);
+    expect(sums("technique")).toEqual([["CLI", 2, 1], ["CLI", 1, 0]]);
+  });
+
+  it("know when they began and ended, and what they cost", () => {
+    const groups = new TrapGroups("instruction");
+    for (const row of [testExit({ icount: 5 }), testExit({ icount: 9, action: "resume" }), testTrap()]) groups.add(row);
+    expect(groups.sorted()).toMatchObject([{ key: "CLI", firstIcount: 5, lastIcount: 9, cost: 1500 }, { key: "POPF", cost: 0 }]);
   });
 });

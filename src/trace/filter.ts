@@ -4,9 +4,10 @@
 //   factor     = ("not" | "!") factor | "(" expression ")" | comparison
 //   comparison = FIELD ("==" | "!=" | "<" | "<=" | ">" | ">=") VALUE | FIELD "in" NUMBER ".." NUMBER | FIELD "contains" TEXT or BYTES
 //
-// Numbers: 4096, 0x1000, 1e6. Words need no quotes: popf, #GP, pm32. Case does not matter. `bytes contains 0f 01` looks for
+// Numbers: 4096, 0x1000, 1e6; times with a unit, too: t > 1.5ms. Words need no quotes: popf, #GP, pm32. Case does not matter. `bytes contains 0f 01` looks for
 // bytes at any place of the instruction (?? stands for any byte). A comparison with a field that does not apply is false.
 
+import { TECHNIQUES } from "../protocol/technique.ts";
 import { ACTIONS, allReasons, KINDS } from "../protocol/trap-record.ts";
 import type { TrapFields } from "./trap-fields.ts";
 import { modelledCycles, TRAP_CLASSES, trapClass } from "./trap-fields.ts";
@@ -47,7 +48,8 @@ const number = (title: string, get: NumberField["get"]): FilterField => ({ type:
 const word = (title: string, values: readonly string[] | null, get: WordField["get"]): FilterField => ({ type: "word", get, values, title });
 
 const INSTRUCTION = word("mnemonic without size letter", null, (t) => t.instruction);
-const TIME = number("guest time in nanoseconds", (t) => t.timeNs);
+const TIME = number("guest time in nanoseconds, or with a unit: 1.5ms", (t) => t.timeNs);
+const TIME_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
 /** Every field by name, with a line of help. */
 export const FILTER_FIELDS: FilterFields = {
@@ -57,12 +59,14 @@ export const FILTER_FIELDS: FilterFields = {
   class: word("how it is related to privilege", TRAP_CLASSES, trapClass),
   reason: word("what the processor raised", allReasons().map((reason) => reason.name), (t) => t.reason),
   action: word("what the monitor did", Object.keys(ACTIONS), (t) => t.action),
+  technique: word("what the guest ran under", TECHNIQUES, (t) => t.technique),
   mode: word("the guest's own mode", ["real", "v86", "pm16", "pm32"], (t) => t.mode),
   text: word("disassembly", null, (t) => t.text),
   effect: word("what changed", null, (t) => t.effect),
   bytes: { type: "bytes", title: "instruction bytes" },
   eip: number("EIP", (t) => t.eip),
   linear: number("linear address", (t) => t.linear),
+  page: number("number of the 4 KB page of the linear address", (t) => t.linear >>> 12),
   cs: number("code segment selector", (t) => t.cs),
   vcpl: number("the guest's own CPL", (t) => t.vcpl),
   hcpl: number("the ring it really ran in", (t) => t.hcpl),
@@ -217,7 +221,7 @@ class Parser {
 
   private numberTest(field: NumberField, operator: Comparison | "in"): TrapPredicate {
     const { get } = field;
-    const value = this.number();
+    const value = this.number(field);
     const test = (compare: (own: number) => boolean): TrapPredicate => (trap) => {
       const own = get(trap);
       return own !== null && compare(own);
@@ -225,7 +229,7 @@ class Parser {
     switch (operator) {
       case "in": {
         if (!this.accept("..")) throw new Problem(this.peek(), "A range is written low..high.", [".."]);
-        const high = this.number();
+        const high = this.number(field);
         return test((own) => own >= value && own <= high);
       }
       case "==": return test((own) => own === value);
@@ -237,11 +241,13 @@ class Parser {
     }
   }
 
-  private number(): number {
+  private number(field: NumberField): number {
     const token = this.take();
     const text = token.text.replaceAll("_", "");
+    const time = field === TIME ? /^([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)$/i.exec(text) : null;
+    if (time) return Number(time[1]) * TIME_UNITS[time[2].toLowerCase()];
     const valid = token.kind === "word" && (/^0x[0-9a-f]+$/i.test(text) || /^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text));
-    if (!valid) throw new Problem(token, token.kind === "end" ? "A number is missing." : `"${token.text}" is not a number.`, ["4096", "0x1000", "1e6"]);
+    if (!valid) throw new Problem(token, token.kind === "end" ? "A number is missing." : `"${token.text}" is not a number.`, field === TIME ? ["1.5ms", "2s", "1e6"] : ["4096", "0x1000", "1e6"]);
     return Number(text);
   }
 

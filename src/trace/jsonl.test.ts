@@ -12,24 +12,25 @@ describe("JSON lines", () => {
   });
 
   it("writes the fields in their fixed order and leaves out those that do not apply", () => {
-    const line = jsonlLine(testTrap());
+    const line = jsonlLine(testTrap(), header);
     expect(Object.keys(JSON.parse(line) as object)).toEqual([
       "seq", "kind", "instruction", "text", "bytes", "cs", "eip", "linear", "icount", "timeNs", "vcpl", "hcpl", "mode", "action", "observed", "expected", "effect",
     ]);
     expect(JSON.parse(line)).toMatchObject({ bytes: "9d", eip: 0xc0100042, mode: "pm32" });
-    expect(Object.keys(JSON.parse(jsonlLine(testExit())) as object)).toEqual([
+    expect(Object.keys(JSON.parse(jsonlLine(testExit(), header)) as object)).toEqual([
       "seq", "kind", "instruction", "text", "bytes", "cs", "eip", "linear", "icount", "timeNs", "vcpl", "hcpl", "mode", "reason", "vector", "error", "action", "effect",
     ]);
-    const irq = JSON.parse(jsonlLine(testExit({ instruction: "IRQ", bytes: null, text: null, reason: "IRQ", vector: 8, error: null })));
+    const irq = JSON.parse(jsonlLine(testExit({ instruction: "IRQ", bytes: null, text: null, reason: "IRQ", vector: 8, error: null }), header));
     expect(irq).not.toHaveProperty("bytes");
     expect(irq).not.toHaveProperty("text");
     expect(irq).not.toHaveProperty("error");
   });
 
   it("reads back what it wrote", () => {
-    const traps = [testTrap(), testExit({ seq: 8 }), testExit({ seq: 9, instruction: "IRQ", bytes: null, text: null })];
-    const read = readJsonl(jsonlHeader(header) + traps.map(jsonlLine).join(""));
+    const traps = [testTrap(), testExit({ seq: 8, technique: "scan" }), testExit({ seq: 9, instruction: "IRQ", bytes: null, text: null })];
+    const read = readJsonl(jsonlHeader(header) + traps.map((trap) => jsonlLine(trap, header, new Set([8]))).join(""));
     expect(read.traps).toEqual(traps);
+    expect([...read.marks]).toEqual([8]);
     expect(read.header).toMatchObject(header);
   });
 
@@ -50,8 +51,8 @@ describe("JSON lines", () => {
 describe("CSV", () => {
   it("has one column a field and quotes what needs it", () => {
     const names = csvHeader().trimEnd().split(",");
-    const line = csvLine(testExit({ text: 'mov eax, "x"', observed: null }));
+    const line = csvLine(testExit({ text: 'mov eax, "x"', observed: null }), new Set());
     expect(line).toContain('"mov eax, ""x"""');
-    expect(csvLine(testTrap()).trimEnd().split(",").length).toBe(names.length + 1); // the effect holds one comma, quoted
+    expect(csvLine(testTrap(), new Set([7])).trimEnd().split(",").length).toBe(names.length + 1); // the effect holds one comma, quoted
   });
 });

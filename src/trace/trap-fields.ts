@@ -1,11 +1,14 @@
 // One trap as everybody who reads the log sees it: the filter, the export, the panel. Fields that do not apply are null.
 
 import { SENSITIVITY } from "../isa/sensitivity.ts";
+import type { TechniqueId } from "../protocol/technique.ts";
 import type { ActionName, ModeName, TrapKind } from "../protocol/trap-record.ts";
 
 export interface TrapFields {
   readonly seq: number;
   readonly kind: TrapKind;
+  /** What the guest ran under; null where a log does not say. */
+  readonly technique: TechniqueId | null;
   /** The SDM's mnemonic without size letter; "IRQ" for an exit that no instruction caused. */
   readonly instruction: string;
   /** Disassembly. */

@@ -1,7 +1,9 @@
 // A record of the shared log, decoded on demand: a filter that looks at the reason alone disassembles nothing.
 
+import type { TechniqueId } from "../protocol/technique.ts";
 import type { ActionName, ModeName, RawTrap, TrapKind } from "../protocol/trap-record.ts";
 import { actionName, KIND_EXIT, KIND_LEAK, KINDS, modeName, reasonName, SITE_MODE_D, SITE_MODE_HCPL_SHIFT, SITE_MODE_VCPL } from "../protocol/trap-record.ts";
+import type { StatsReader } from "../protocol/stats-view.ts";
 import { effectText, exitError, exitVector } from "./effect.ts";
 import type { Disassembler, TrapFields } from "./trap-fields.ts";
 
@@ -10,6 +12,13 @@ export interface RowContext {
   /** Name of a mnemonic number (StatsReader.mnemonic). */
   readonly mnemonic: (id: number) => string;
   readonly disassemble: Disassembler;
+  /** What the record of this number was written under (StatsReader.techniqueAt). */
+  readonly technique: (sequence: number) => TechniqueId | null;
+}
+
+/** For the records of a machine whose counters these are. */
+export function rowContext(stats: StatsReader, disassemble: Disassembler): RowContext {
+  return { mnemonic: (id) => stats.mnemonic(id), disassemble, technique: (sequence) => stats.techniqueAt(sequence)?.technique ?? null };
 }
 
 /** A view of a RawTrap: shows whatever that holds at the moment. */
@@ -24,6 +33,7 @@ export class TrapRow implements TrapFields {
 
   get seq(): number { return this.raw.sequence; }
   get kind(): TrapKind { return KINDS[this.raw.kind] ?? "exit"; }
+  get technique(): TechniqueId | null { return this.context.technique(this.raw.sequence); }
   get instruction(): string { return this.context.mnemonic(this.raw.mnemonicId); }
   get text(): string | null {
     const { bytes } = this;
@@ -50,7 +60,7 @@ export class TrapRow implements TrapFields {
 /** A copy that lasts. */
 export function copyFields(row: TrapFields): TrapFields {
   return {
-    seq: row.seq, kind: row.kind, instruction: row.instruction, text: row.text, bytes: row.bytes ? row.bytes.slice() : null, cs: row.cs, eip: row.eip,
+    seq: row.seq, kind: row.kind, technique: row.technique, instruction: row.instruction, text: row.text, bytes: row.bytes ? row.bytes.slice() : null, cs: row.cs, eip: row.eip,
     linear: row.linear, icount: row.icount, timeNs: row.timeNs, vcpl: row.vcpl, hcpl: row.hcpl, mode: row.mode, reason: row.reason,
     vector: row.vector, error: row.error, action: row.action, observed: row.observed, expected: row.expected, effect: row.effect,
   };

@@ -8,14 +8,15 @@ import { textToKeys } from "../machine/guest-input.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
 import { ScreenPublisher } from "../machine/screen-publisher.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
-import type { Command, MachineConfig, Medium } from "../protocol/commands.ts";
+import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
 import type { MachineEvent, RunState } from "../protocol/events.ts";
 import { DRIVES, type DriveName } from "../protocol/image-info.ts";
 import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
 import { KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
-import { exportLog } from "../trace/export.ts";
+import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
+import { rowContext } from "../trace/trap-row.ts";
 
 /** What the worker gives: time, and a way to be called again. */
 export interface Host {
@@ -122,7 +123,7 @@ export class CommandLoop {
         machine.pc.insert(command.drive, null);
         this.host.post({ type: "mediaChanged", drive: command.drive, name: null });
         return;
-      case "exportLog": return this.export(command.filter, command.format);
+      case "exportLog": return this.export(command.filter, command.format, command.marks);
     }
   }
 
@@ -146,6 +147,7 @@ export class CommandLoop {
     machine.events.notice = (text) => this.host.post({ type: "notice", text });
     const { log, probes } = machine.supervisor;
     probes.recordObserved = true;
+    machine.supervisor.registers.enabled = true;
     log.onRecord = (kind) => {
       if (!this.untilTrap || kind === KIND_OBSERVED) return;
       this.trapSeen = true;
@@ -270,7 +272,7 @@ export class CommandLoop {
     this.debug.length = 0;
   }
 
-  private export(filter: string, format: "jsonl" | "csv"): void {
+  private export(filter: string, format: LogFormat, marks: readonly number[]): void {
     const machine = this.machine!;
     const compiled = compileFilter(filter);
     if (!compiled.ok) {
@@ -280,11 +282,11 @@ export class CommandLoop {
     machine.supervisor.publish();
     const { buffer, view } = machine.map;
     const stats = new StatsReader(buffer, view.stats);
-    const context = { mnemonic: (id: number) => stats.mnemonic(id), disassemble: disassembleBytes };
+    const context = rowContext(stats, disassembleBytes);
     const { technique, ring, set } = machine.supervisor;
     const header = { technique, ring, set, ...(this.image ? { image: this.image } : {}) };
-    const { bytes, records } = exportLog(new TrapReader(buffer, view.trapRing, view.trapSites), context, header, compiled.test, format);
-    this.host.post({ type: "exportReady", format, name: `trapscope-${technique}.${format}`, bytes, records }, [bytes.buffer as ArrayBuffer]);
+    const { bytes, records } = exportLog(new TrapReader(buffer, view.trapRing, view.trapSites), context, header, compiled.test, format, new Set(marks));
+    this.host.post({ type: "exportReady", format, name: `trapscope-${technique}.${LOG_ENDINGS[format]}`, bytes, records }, [bytes.buffer as ArrayBuffer]);
   }
 
   // --- what goes wrong

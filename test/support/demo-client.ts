@@ -11,6 +11,7 @@ import type { Command } from "../../src/protocol/commands.ts";
 import type { MachineEvent, SharedLayout } from "../../src/protocol/events.ts";
 import type { ImageInfo } from "../../src/protocol/image-info.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES, writeCodeWindow } from "../../src/protocol/register-view.ts";
+import { REGISTER_TRACE_BYTES } from "../../src/protocol/register-trace.ts";
 import { SCREEN_BYTES, ScreenWriter } from "../../src/protocol/screen-view.ts";
 import { STATS_BYTES } from "../../src/protocol/stats-view.ts";
 import type { Ring, TechniqueId } from "../../src/protocol/technique.ts";
@@ -72,7 +73,7 @@ class DemoMachine {
     };
     this.layout = {
       truth: take(TRUTH_BYTES), codeWindow: take(CODE_WINDOW_BYTES), stats: take(STATS_BYTES), trapRing: take(TRAP_RING_BYTES), trapSites: take(SITE_TABLE_BYTES),
-      screen: take(SCREEN_BYTES), ram: { base: take(1 << 20), bytes: 1 << 20 },
+      registers: take(REGISTER_TRACE_BYTES), screen: take(SCREEN_BYTES), ram: { base: take(1 << 20), bytes: 1 << 20 },
     };
     this.buffer = new SharedArrayBuffer(next);
     this.view = new DataView(this.buffer);

@@ -86,10 +86,13 @@ export class Probes implements SensitiveProbe {
   }
 
   before(row: number): void {
-    const { cpu, rows } = this.parts;
+    const { cpu, log, rows } = this.parts;
     if (this.runsBare) {
-      if (this.recordObserved) this.insn.read();
+      if (!this.recordObserved) return;
+      log.registers?.before();
+      this.insn.read();
     } else if (cpu.context.isHardware) { // on V the monitor steps: that is no execution by the guest
+      log.registers?.before();
       this.insn.read();
       this.judgement.note(rows[row]!.mnemonic);
     }

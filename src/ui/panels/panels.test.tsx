@@ -110,7 +110,7 @@ describe("trap panel", () => {
     await doing(() => page.session.traps.setFilter("kind == leak"));
     await doing(() => find(host, "button", "Export").click());
     await doing(() => find(host, "button", "JSON lines").click());
-    expect(client.last("exportLog")).toEqual({ type: "exportLog", filter: "kind == leak", format: "jsonl" });
+    expect(client.last("exportLog")).toEqual({ type: "exportLog", filter: "kind == leak", format: "jsonl", marks: [] });
   });
 });
 
