@@ -10,7 +10,7 @@ import { StatsReader } from "../protocol/stats-view.ts";
 import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
-import { TrapRow } from "../trace/trap-row.ts";
+import { rowContext, TrapRow } from "../trace/trap-row.ts";
 import { Director } from "./director.ts";
 import { endOf } from "./outcome.ts";
 import { parseScript } from "./script.ts";
@@ -85,7 +85,7 @@ function countRecords(machine: Machine, filters: readonly string[]): { readonly 
   const stats = new StatsReader(buffer, view.stats);
   const reader = new TrapReader(buffer, view.trapRing, view.trapSites);
   const raw = emptyRawTrap();
-  const row = new TrapRow(raw, { mnemonic: (id) => stats.mnemonic(id), disassemble: disassembleBytes });
+  const row = new TrapRow(raw, rowContext(stats, disassembleBytes));
   let next = reader.total;
   const drain = (total: number): void => {
     for (; next < total; next++) {
