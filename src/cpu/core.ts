@@ -140,7 +140,7 @@ export class Core {
       slowStore64: (linear, low, high) => store64(cpu, linear, low, high, cpu.user),
       slowLoad128: (linear) => load128(cpu, linear, cpu.user),
       slowStore128: (linear) => store128(cpu, linear, cpu.user),
-      segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xff, (bytesAndWrite & 0x100) !== 0),
+      segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xffff, (bytesAndWrite & 0x1_0000) !== 0),
       probeBefore: (row) => this.probe?.before(row),
       probeAfter: (row) => this.probe?.after(row),
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,

@@ -88,7 +88,8 @@ const INLINE: ReadonlySet<string> = new Set([
   "SAR", "NEG", "NOT", "ADC", "SBB", "IMUL", "LEAVE", "CDQ", "XCHG", "NOP", "ROL", "ROR",
   "JO", "JNO", "JB", "JNB", "JZ", "JNZ", "JBE", "JNBE", "JS", "JNS", "JP", "JNP", "JL", "JNL", "JLE", "JNLE",
 ]);
-const TABLE_SIZE = 8192;
+/** More than there are forms: code that tries every one must not run out of places. */
+const TABLE_SIZE = 32 * 1024;
 /** Places in the table for translated regions, behind the handlers. */
 const REGIONS = 24 * 1024;
 

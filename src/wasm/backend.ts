@@ -219,7 +219,7 @@ export abstract class WasmBuilder implements Builder<Expression> {
     if (bytes > 1) bad = this.or(bad, this.ltU(this.sub(limit, at), constant(bytes - 1)));
     fn.openIf(bad);
     this.announce();
-    fn.call(this.imports.slow("segmentCheck"), [this.shrU(segmentOffset, constant(5)), at, constant(bytes | (write ? 0x100 : 0))]);
+    fn.call(this.imports.slow("segmentCheck"), [this.shrU(segmentOffset, constant(5)), at, constant(bytes | (write ? 0x1_0000 : 0))]);
     this.leaveOnFault();
     fn.close();
     return fn.bind(this.add(fn.load(OP.load32, segment, SEG_BASE), at));

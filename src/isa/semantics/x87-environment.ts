@@ -121,7 +121,7 @@ export function probeRead<V>(b: Builder<V>, base: V, bytes: number): void {
   b.load("operand", b.add(base, b.imm(bytes - 1)), 1);
 }
 
-/** Runs `body` for ST(0) to ST(7) with the address of each in the image. */
+/** Runs `body` for ST(0) to ST(7) with the address of each in the image, which is as aligned as the operand size asks (Vol. 3, "Alignment Check Exception"): two bytes. */
 function eachRegister<V>(b: Builder<V>, base: V, body: (register: { physical: V; address: V }, at: V) => void): void {
   const number = b.variable(b.imm(0));
   b.loop(() => {
@@ -156,8 +156,7 @@ export const fnsave: Semantics = (b, i) => {
   b.probeWrite("operand", base, ENVIRONMENT[i.operandSize] + REGISTERS);
   storeEnvironment(b, i, base);
   eachRegister(b, b.let(b.add(base, b.imm(ENVIRONMENT[i.operandSize]))), (register, at) => {
-    b.store64("operand", at, significand(b, register));
-    b.store("operand", b.add(at, b.imm(8)), 2, signExponent(b, register));
+    for (let part = 0; part < 10; part += 2) b.store("operand", b.add(at, b.imm(part)), 2, b.stateLoad(b.add(register.address, b.imm(part)), 2));
   });
   initialize(b);
 };
@@ -168,7 +167,6 @@ export const frstor: Semantics = (b, i) => {
   probeRead(b, base, ENVIRONMENT[i.operandSize] + REGISTERS);
   loadEnvironment(b, i, base);
   eachRegister(b, b.let(b.add(base, b.imm(ENVIRONMENT[i.operandSize]))), (register, at) => {
-    b.stateStore64(register.address, b.load64("operand", at));
-    b.stateStore(b.add(register.address, b.imm(8)), 2, b.load("operand", b.add(at, b.imm(8)), 2));
+    for (let part = 0; part < 10; part += 2) b.stateStore(b.add(register.address, b.imm(part)), 2, b.load("operand", b.add(at, b.imm(part)), 2));
   });
 };

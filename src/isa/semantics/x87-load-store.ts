@@ -64,7 +64,17 @@ export const fldlg2 = constant(0x3ffd, 0x9a20_9a84_fbcf_f799n, 0x9a20_9a84_fbcf_
 export const fldln2 = constant(0x3ffe, 0xb172_17f7_d1cf_79acn, 0xb172_17f7_d1cf_79abn);
 export const fldz = constant(0, 0n);
 
-/** Stores ST(0) as `convert` has it: memory first, which may fault, then the status word and the stack. */
+/** Faults as a store would. */
+function reach<V>(b: Builder<V>, address: V, width: number): void {
+  const at = b.let(address);
+  b.probeWrite("operand", at, width);
+  // What is misaligned says so to a load.
+  if (width === 2) b.load("operand", at, 2);
+  else if (width === 4) b.load("operand", at, 4);
+  else b.load64("operand", at);
+}
+
+/** Stores ST(0) as `convert` has it: memory first, which may fault though an unmasked exception forbids the store, then the status word and the stack. */
 function store(pops: boolean, convert: <V>(b: Builder<V>, i: Instance<V>, value: V, se: V) => readonly V[], indefinite: (width: number) => bigint): Semantics {
   return (b, i) => {
     begin(b);
@@ -79,7 +89,7 @@ function store(pops: boolean, convert: <V>(b: Builder<V>, i: Instance<V>, value:
     });
     const raised = flags.get();
     const stopped = b.let(b.and(b.and(raised, b.imm(0x1f)), b.xor(b.get(FCW), b.imm(-1))));
-    b.when(b.eqz(stopped), () => place.write(b, place.width === 8 ? bits.get() : b.wrap(bits.get())));
+    b.when(b.eqz(stopped), () => place.write(b, place.width === 8 ? bits.get() : b.wrap(bits.get())), () => reach(b, place.address(b), place.width));
     remember(b, i);
     raise(b, raised);
     if (pops) b.when(b.eqz(stopped), () => pop(b));
@@ -106,11 +116,11 @@ export const fist = store(false, integer, integerIndefinite);
 export const fistp = store(true, integer, integerIndefinite);
 export const fisttp = store(true, truncated, integerIndefinite);
 
-/** Stores 80 bits unless `flags` has an unmasked invalid operation. */
+/** Stores 80 bits unless `flags` has an unmasked invalid operation; the memory must be writable all the same. */
 export function store80<V>(b: Builder<V>, address: V, low: V, high: V, flags: V): void {
   const stopped = b.and(b.and(flags, b.imm(IE)), b.xor(b.get(FCW), b.imm(-1)));
-  b.when(b.eqz(stopped), () => {
-    b.probeWrite("operand", address, 10);
+  b.probeWrite("operand", address, 10);
+  b.when(stopped, () => reach(b, address, 10), () => {
     b.store64("operand", address, low);
     b.store("operand", b.add(address, b.imm(8)), 2, high);
   });

@@ -1,6 +1,7 @@
 // One instruction in one state, what came of it, and how two outcomes are compared.
 
 import { CS } from "../../../src/isa/state-layout.ts";
+import { listFloat } from "./float-state.ts";
 import { descriptorOf } from "./sandbox.ts";
 
 /** Bytes in linear memory. */
@@ -20,6 +21,8 @@ export interface Case {
   readonly code: readonly number[];
   /** Memory that differs from the sandbox's usual contents. */
   readonly memory: readonly Bytes[];
+  /** x87, MMX and SSE (float-state.ts), where the instruction knows them. */
+  readonly float: Uint8Array | null;
 }
 
 /** `vector` of an instruction that completed. */
@@ -40,6 +43,8 @@ export interface Outcome {
   readonly selectors: readonly number[];
   /** Bytes that changed, by address. */
   readonly changes: readonly Bytes[];
+  /** Null if the case had none. */
+  readonly float: Uint8Array | null;
 }
 
 /** Linear address of the instruction. */
@@ -78,6 +83,10 @@ export function difference(expected: Outcome, actual: Outcome, undefinedFlags: n
   for (let n = 0; n < 8; n++) compare(REGISTERS[n] as string, expected.registers[n] as number, actual.registers[n] as number);
   for (let n = 0; n < 6; n++) compare(SEGMENTS[n] as string, expected.selectors[n] as number, actual.selectors[n] as number);
   if (expected.changes.length > 0 || actual.changes.length > 0) note("memory", listChanges(joined(expected.changes)), listChanges(joined(actual.changes)));
+  if (expected.float && actual.float && Buffer.compare(expected.float, actual.float) !== 0) {
+    const mine = listFloat(actual.float);
+    for (const [n, [name, value]] of listFloat(expected.float).entries()) note(name, value, (mine[n] as readonly [string, string])[1]);
+  }
   return lines.join("\n");
 }
 
@@ -86,5 +95,5 @@ export function describeCase(c: Case): string {
   const registers = c.registers.map((value, n) => `${REGISTERS[n]}=${hex(value)}`).join(" ");
   const selectors = c.selectors.map((value, n) => `${SEGMENTS[n]}=${hex(value)}`).join(" ");
   const memory = c.memory.map(({ address, bytes }) => `${hex(address)}:${hexBytes(bytes)}`).join(" ");
-  return `${registers}\nEIP=${hex(c.eip)} EFLAGS=${hex(c.eflags)} ${selectors}${memory === "" ? "" : `\nmemory ${memory}`}`;
+  return `${registers}\nEIP=${hex(c.eip)} EFLAGS=${hex(c.eflags)} ${selectors}${memory === "" ? "" : `\nmemory ${memory}`}${c.float ? `\n${listFloat(c.float).map((part) => part.join("=")).join(" ")}` : ""}`;
 }

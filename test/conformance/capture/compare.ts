@@ -5,6 +5,7 @@ import type { Row } from "../../../src/isa/row.ts";
 import { CS, EFLAGS_TF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, difference, linearEip, type Outcome } from "./case.ts";
 import { deviationOf } from "./deviations.ts";
+import { reconcile } from "./float-compare.ts";
 import { CODE, CODE_BYTES, descriptorOf } from "./sandbox.ts";
 import { LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
 import { undefinedFlags } from "./silicon-rows.ts";
@@ -21,9 +22,10 @@ export function needsRunLoop(c: Case): boolean {
   return (c.eflags & EFLAGS_TF) !== 0 || c.code.length > MAX_LENGTH || linearEip(c) + c.code.length === CODE + CODE_BYTES;
 }
 
-export function predict(machine: SandboxMachine, c: Case): Prediction {
+/** `both`: on the evaluating back-end, too; else its outcome is taken to be the same. */
+export function predict(machine: SandboxMachine, c: Case, both: boolean): Prediction {
   const interpreter = machine.runInterpreter(c);
-  return { evaluator: needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter };
+  return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter };
 }
 
 export interface Verdict {
@@ -36,10 +38,13 @@ export interface Verdict {
 /** `strict`: undefined flags count too. */
 export function judge(row: Row, c: Case, silicon: Outcome, prediction: Prediction, strict = false): Verdict {
   const mask = strict ? 0 : undefinedFlags(row);
-  const evaluator = difference(silicon, prediction.evaluator, mask), interpreter = difference(silicon, prediction.interpreter, mask);
+  const reconciled = (ours: Outcome): Outcome => (c.float && silicon.float && ours.float ? { ...ours, float: reconcile(row, c.float, silicon.float, ours.float) } : ours);
+  const ours = reconciled(prediction.interpreter);
+  const interpreter = difference(silicon, ours, mask);
+  const evaluator = prediction.evaluator === prediction.interpreter ? interpreter : difference(silicon, reconciled(prediction.evaluator), mask);
   if (evaluator === "" && interpreter === "") return { difference: "", deviation: null };
   if (evaluator !== interpreter) return { difference: `evaluator\n${evaluator}\ninterpreter\n${interpreter}`, deviation: null };
-  const deviation = deviationOf(row, c, silicon, prediction.evaluator);
+  const deviation = deviationOf(row, c, silicon, ours);
   return deviation ? { difference: "", deviation: deviation.name } : { difference: evaluator, deviation: null };
 }
 
@@ -49,10 +54,10 @@ function reaches({ address, bytes }: Bytes, from: number, to: number): boolean {
 }
 
 /** Null if the case must not run natively: it would touch what the harness occupies, write into its own code, or execute anything behind itself. */
-export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[]): Prediction | null {
+export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[], both = true): Prediction | null {
   let prediction: Prediction;
   try {
-    prediction = predict(machine, c);
+    prediction = predict(machine, c, both);
   } catch (error) {
     if (error instanceof LeavesSandbox) return null;
     throw error;

@@ -8,9 +8,11 @@ import {
 import { createPrng, type Prng } from "../../support/prng.ts";
 import { type Encoding, encodeRow, littleEndian } from "../../support/row-encoder.ts";
 import type { Bytes, Case } from "./case.ts";
+import { randomFloat, randomOperand } from "./float-generator.ts";
 import {
   CODE, CODE_BYTES, DATA, descriptorOf, LOCAL_COUNT, type LocalName, localSelector, PAGE_BYTES, REGIONS, USER_CODE, USER_DATA,
 } from "./sandbox.ts";
+import { knowsFloat } from "./silicon-rows.ts";
 
 export interface GeneratedCase extends Case {
   readonly row: Row;
@@ -197,8 +199,9 @@ export function generateCase(row: Row, seed: number): GeneratedCase {
   prepare(draft);
   addPrefixes(random, encoding);
   const { registers, selectors, eip, eflags, memory } = draft;
+  const float = knowsFloat(row) ? randomFloat(random, row) : null;
   const code = encoding.bytes.slice(0, draft.codeBase() + CODE_BYTES - eip);
-  return { row, form: formOf(encoding, code32), registers, eip, eflags, selectors, code, memory };
+  return { row, form: formOf(encoding, code32), registers, eip, eflags, selectors, code, memory, float };
 }
 
 const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
@@ -263,6 +266,7 @@ function prepare(d: Draft): void {
   }
   if (isCall && first === "Ev") d.setOperand(nearTarget(d), operandSize);
   if (row.string) prepareString(d);
+  if (knowsFloat(row)) prepareFloat(d);
   switch (row.mnemonic) {
     case "DIV": case "IDIV": {
       if (random.oneIn(4)) break;
@@ -318,6 +322,28 @@ function prepare(d: Draft): void {
 /** Any flags, but TF less often. */
 function flagsImage(random: Prng): number {
   return random.next() & 0x3f_ffff & ~(random.oneIn(4) ? 0 : EFLAGS_TF);
+}
+
+/** Aligned more often than not, with numbers in it; MASKMOV's destination too. */
+function prepareFloat(d: Draft): void {
+  const { random, encoding, registers } = d;
+  const { row, memory } = encoding;
+  if (row.mnemonic.startsWith("MASKMOV") && !random.oneIn(8)) registers[EDI] = d.target(DS);
+  if (!memory) return;
+  const { base, index, displacementAt, displacementBytes } = memory;
+  if (!random.oneIn(6) && displacementBytes <= 4) {
+    const wrong = d.operandAddress() & 15;
+    const alone = base >= 0 && index < 0;
+    if (alone) registers[base] = ((registers[base] as number) - wrong) | 0;
+    else if (displacementBytes > 1) {
+      for (let n = 0, borrow = wrong; n < displacementBytes; n++) {
+        const value = (d.bytes[displacementAt + n] as number) - borrow;
+        d.bytes[displacementAt + n] = value & 0xff;
+        borrow = value < 0 ? 1 : 0;
+      }
+    }
+  }
+  if (!random.oneIn(8)) d.patch(d.operandAddress(), randomOperand(random, row));
 }
 
 function prepareString(d: Draft): void {

@@ -7,13 +7,14 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { CS, EFLAGS_FIXED, EFLAGS_RF } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
+import { FLOAT_BYTES } from "./float-state.ts";
 import { CODE_BYTES, descriptorOf, REGIONS, userDescriptors } from "./sandbox.ts";
 
 const FLAGS = "-m32 -O2 -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static -no-pie".split(" ");
 /** The kernel extends the process's stack downwards when something below it is touched. */
 const STACK_GROWTH = 16 << 20;
 const BREAKPOINT = 3, PROTECTION = 13, PAGE_FAULT = 14, FETCH = 0x10;
-/** `vector` of an instruction that did not end within a second. */
+/** `vector` of an instruction that did not end within a second of processor time. */
 export const STILL_RUNNING = 255;
 
 /** Compiles the harness into a directory of its own; `remove` deletes it. */
@@ -24,26 +25,39 @@ export function buildHarness(source: string): { readonly program: string; remove
   return { program, remove: () => rmSync(directory, { recursive: true }) };
 }
 
+/** A growing row of little-endian words. */
 class Words {
-  private readonly parts: Buffer[] = [];
+  private buffer = Buffer.alloc(1 << 16);
   bytes = 0;
-  put(...values: readonly number[]): void {
-    const buffer = Buffer.alloc(values.length * 4);
-    values.forEach((value, n) => void buffer.writeInt32LE(value | 0, n * 4));
-    this.raw(buffer);
+  private room(more: number): void {
+    if (this.bytes + more <= this.buffer.length) return;
+    const larger = Buffer.alloc(2 * (this.bytes + more));
+    this.buffer.copy(larger, 0, 0, this.bytes);
+    this.buffer = larger;
   }
-  raw(bytes: Uint8Array): void {
-    this.parts.push(Buffer.from(bytes));
-    this.bytes += bytes.length;
+  put(value: number): void {
+    this.room(4);
+    this.buffer.writeInt32LE(value | 0, this.bytes);
+    this.bytes += 4;
+  }
+  putAll(values: readonly number[]): void {
+    for (const value of values) this.put(value);
+  }
+  /** Padded with zeros. */
+  raw(bytes: ArrayLike<number>): void {
+    const padded = (bytes.length + 3) & ~3;
+    this.room(padded);
+    this.buffer.fill(0, this.bytes, this.bytes + padded);
+    this.buffer.set(bytes, this.bytes);
+    this.bytes += padded;
   }
   putBytes({ address, bytes }: Bytes): void {
-    this.put(address, bytes.length);
-    const padded = Buffer.alloc((bytes.length + 3) & ~3);
-    padded.set(bytes);
-    this.raw(padded);
+    this.put(address);
+    this.put(bytes.length);
+    this.raw(bytes);
   }
   take(): Buffer {
-    return Buffer.concat(this.parts);
+    return this.buffer.subarray(0, this.bytes);
   }
 }
 
@@ -53,12 +67,12 @@ function greeting(): Buffer {
   const words = new Words();
   words.put(REGIONS.length);
   for (const { address, contents, writable, executable } of REGIONS) {
-    words.put(address, contents.length, READ | (writable ? WRITE : 0) | (executable ? EXECUTE : 0));
+    words.putAll([address, contents.length, READ | (writable ? WRITE : 0) | (executable ? EXECUTE : 0)]);
     words.raw(contents);
   }
   const descriptors = userDescriptors();
   words.put(descriptors.length);
-  for (const descriptor of descriptors) words.put(...descriptor);
+  for (const descriptor of descriptors) words.putAll(descriptor);
   return words.take();
 }
 
@@ -101,7 +115,13 @@ export class Silicon {
   async run(cases: readonly Case[]): Promise<Outcome[]> {
     const words = new Words();
     for (const c of cases) {
-      words.put(...c.registers, c.eip, c.eflags, ...c.selectors, c.memory.length + 1);
+      words.putAll(c.registers);
+      words.put(c.eip);
+      words.put(c.eflags);
+      words.putAll(c.selectors);
+      words.put(c.float ? 1 : 0);
+      if (c.float) words.raw(c.float);
+      words.put(c.memory.length + 1);
       for (const patch of c.memory) words.putBytes(patch);
       words.putBytes({ address: linearEip(c), bytes: c.code });
     }
@@ -141,11 +161,12 @@ function readOutcome(c: Case, word: () => number, bytes: (count: number) => numb
   const eflags = (word() | EFLAGS_FIXED) & ~EFLAGS_RF;
   const selectors = Array.from({ length: 6 }, word);
   const vector = word(), error = word(), cr2 = word();
+  const float = c.float ? Uint8Array.from(bytes(FLOAT_BYTES)) : null;
   const changes = Array.from({ length: word() }, () => {
     const address = word() >>> 0;
     return { address, bytes: bytes(word()) };
   });
-  const outcome = { vector, error, cr2: vector === PAGE_FAULT ? cr2 : 0, registers, eip, eflags, selectors, changes };
+  const outcome = { vector, error, cr2: vector === PAGE_FAULT ? cr2 : 0, registers, eip, eflags, selectors, changes, float };
   return withoutEnd(c, outcome);
 }
 

@@ -15,17 +15,21 @@ import { createEvaluator, type Evaluator, type Fault } from "../../../src/isa/ev
 import { ROWS } from "../../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../../src/isa/row.ts";
 import {
-  ACTIVITY, CONTEXT_H, CPL, CR0, CR2, CR3, EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, FAULT, GDTR_BASE, GDTR_LIMIT, GS, IDTR_BASE, IDTR_LIMIT, LDTR,
+  ACTIVITY, CONTEXT_H, CPL, CR0, CR2, CR3, CR4, EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, FAULT, GDTR_BASE, GDTR_LIMIT, GS, IDTR_BASE, IDTR_LIMIT, LDTR,
   MODE_CODE32, SHADOW, SUSPENDED, TR,
 } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
+import { idleFloat, loadFloat, saveFloat } from "./float-state.ts";
 import { globalTable, localTable, PAGE_BYTES, REGIONS } from "./sandbox.ts";
 
 const MB = 1 << 20, WASM_PAGE = 1 << 16;
 const JUMP_CACHE = 0x1_0000;
 const PRESENT = 1, WRITABLE = 2, USER = 4;
 const CR0_PROTECTED = 0x8005_0033 | 0; // PG AM WP NE ET MP PE, as Linux has it
+const CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
 const PAGE_FAULT = 14;
+/** For instructions that do not know it. */
+const IDLE = idleFloat();
 
 /** Supervisor pages, where the silicon's process has the harness: no case may touch them. */
 const GDT = 0x0804_8000, LDT = GDT + PAGE_BYTES, IDT = LDT + PAGE_BYTES, TSS = IDT + PAGE_BYTES;
@@ -54,6 +58,8 @@ export class SandboxMachine {
   private readonly before: Uint8Array;
   private readonly pristine: Uint8Array;
   /** Where a case differs from the usual contents: offset and length. */
+  /** Whether the case has a floating state; at first there is one to be replaced. */
+  private hasFloat = true;
   private readonly patched: [number, number][] = [];
   private readonly pages = new Map<number, { readonly physical: number; readonly writable: boolean; readonly user: boolean }>();
 
@@ -130,6 +136,12 @@ export class SandboxMachine {
     words(SYSTEM + 2 * PAGE_BYTES, Array.from({ length: 256 }, (_, vector) => gate(vector)));
   }
 
+  /** Puts bytes in physical memory; code that lay there is forgotten. */
+  private change(physical: number, bytes: ArrayLike<number>): void {
+    this.ram.set(bytes, physical);
+    this.core.blocks.invalidate(physical, bytes.length);
+  }
+
   private setUp(): void {
     const { cpu } = this;
     cpu.reset();
@@ -138,6 +150,7 @@ export class SandboxMachine {
     const { context } = cpu;
     context.set(CR0, CR0_PROTECTED);
     context.set(CR3, DIRECTORY);
+    context.set(CR4, CR4_OSFXSR | CR4_OSXMMEXCPT);
     context.set(GDTR_BASE, GDT);
     context.set(GDTR_LIMIT, globalTable().length * 8 - 1);
     context.set(IDTR_BASE, IDT);
@@ -178,7 +191,7 @@ export class SandboxMachine {
 
   private put({ address, bytes }: Bytes): void {
     const physical = this.physicalOf(address);
-    this.ram.set(bytes, physical);
+    this.change(physical, bytes);
     this.before.set(bytes, physical);
     this.patched.push([physical, bytes.length]);
   }
@@ -186,7 +199,6 @@ export class SandboxMachine {
   private prepare(c: Case): void {
     const { cpu } = this;
     const { context, state } = cpu;
-    this.core.blocks.flush();
     c.memory.forEach((patch) => this.put(patch));
     this.put({ address: linearEip(c), bytes: c.code });
     cpu.exit.clear();
@@ -199,6 +211,8 @@ export class SandboxMachine {
     for (let n = 0; n <= GS; n++) this.loadSelector(n, c.selectors[n] as number);
     setEflags(state, context, c.eflags | EFLAGS_IF, EFLAGS_ALL);
     state.eip = c.eip;
+    if (c.float || this.hasFloat) loadFloat(cpu, c.float ?? IDLE);
+    this.hasFloat = c.float !== null;
     cpu.updateMode();
   }
 
@@ -216,6 +230,7 @@ export class SandboxMachine {
       eflags: (getEflags(state, context) | EFLAGS_FIXED) & ~EFLAGS_RF,
       selectors: Array.from({ length: 6 }, (_, n) => context.selector(n)),
       changes: this.takeBack(),
+      float: this.hasFloat ? saveFloat(this.cpu) : null,
     };
   }
 
@@ -232,12 +247,12 @@ export class SandboxMachine {
           while (at < to && ram[at] !== before[at]) at++;
           changes.push({ address: address + first - from, bytes: [...ram.subarray(first, at)] });
         }
-        ram.set(before.subarray(from, to), from);
+        this.change(from, before.subarray(from, to));
       }
     }
     for (const [at, length] of this.patched.splice(0)) {
       const usual = pristine.subarray(at, at + length);
-      ram.set(usual, at);
+      this.change(at, usual);
       before.set(usual, at);
     }
     return changes;

@@ -31,6 +31,13 @@ export function runsOnSilicon(row: Row): boolean {
   }
 }
 
+const FLOAT_FEATURES: ReadonlySet<Row["feature"]> = new Set<Row["feature"]>(["mmx", "sse", "sse2", "sse3", "fxsr"]);
+
+/** Rows that work on x87, MMX or SSE state. */
+export function knowsFloat(row: Row): boolean {
+  return /^(9B$|D[89A-F])/.test(row.opcode) || FLOAT_FEATURES.has(row.feature);
+}
+
 interface UndefinedFlags {
   readonly mnemonics: readonly string[];
   readonly flags: number;

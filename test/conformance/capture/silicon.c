@@ -10,19 +10,20 @@
      in:  regions, each { address, bytes, protection (1 read, 2 write, 4 execute), contents... }, preceded by their number
           descriptors, each a struct user_desc for modify_ldt, preceded by their number
           batches, each { bytes, cases... }, until the end of the input; the answer to a batch comes when it is done
-     case: eax ecx edx ebx esp ebp esi edi eip eflags es cs ss ds fs gs, patches, each { address, bytes, contents padded to words }
+     case: eax ecx edx ebx esp ebp esi edi eip eflags es cs ss ds fs gs, floating (1: a floating state follows), patches, each { address, bytes, contents padded to words }
+     floating state: struct floating, in the words of float-state.ts; without one the case has whatever the case before it left
      out: { bytes, outcomes... } for a batch
-     outcome: registers as in the case, vector, error code, cr2, runs of changed bytes, each { address, bytes, contents padded }
-   Vector 255: the instruction was still running after a second. */
+     outcome: registers as in the case, vector, error code, cr2, the floating state if the case had one, runs of changed bytes, each { address, bytes, contents padded }
+   Vector 255: the instruction was still running after a second of processor time. */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 
 enum { SYS_EXIT = 1, SYS_READ = 3, SYS_WRITE = 4, SYS_OLD_MMAP = 90, SYS_SETITIMER = 104, SYS_MODIFY_LDT = 123, SYS_MPROTECT = 125, SYS_RT_SIGACTION = 174, SYS_SIGALTSTACK = 186 };
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGALRM = 14 };
+enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGVTALRM = 26 };
 enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_ONSTACK = 0x08000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
-enum { PROT_WRITE = 2, MAP_PRIVATE_FIXED_ANONYMOUS = 0x32, STILL_RUNNING = 255 };
+enum { PROT_WRITE = 2, MAP_PRIVATE_FIXED_ANONYMOUS = 0x32, ITIMER_VIRTUAL = 1, STILL_RUNNING = 255 };
 enum { MAX_REGIONS = 64, MAX_PATCHES = 16, REGION_ROOM = 1 << 18, BATCH_ROOM = 1 << 22, ANSWER_ROOM = 1 << 23, ALTSTACK = 1 << 18 };
 enum { EFLAGS_NT = 0x4000, EFLAGS_ID = 0x200000 };
 
@@ -31,11 +32,20 @@ struct frame { /* struct ucontext of the i386 ABI as far as it is needed */
   u32 gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax, vector, error, eip, cs, eflags, esp_at_signal, ss, fpstate, oldmask, cr2;
 };
 
+struct floating { u32 control, status, tags, instruction, operand, opcode, mxcsr; u8 st[8][10], xmm[8][16]; };
+/* struct _fpstate_32 of the i386 ABI: an FSAVE image, which is what counts for the x87 at sigreturn, and behind it one of FXSAVE. */
+struct fpstate {
+  u32 control, status, tags, ip, cs, dp, ds;
+  u8 st[8][10];
+  u16 status_again, magic;
+  struct { u16 control, status; u8 tags, reserved; u16 opcode; u32 ip, cs, dp, ds, mxcsr, mask; u8 st[8][16], xmm[8][16], none[176]; u32 extension; } fx;
+};
+
 struct region { u32 address, bytes, protection; u8 *before, *pristine; };
 
 static struct region regions[MAX_REGIONS];
 static u32 region_count, pool_used, batch_bytes, answer_bytes, patch_count, ran;
-static int in_case;
+static int in_case, floats;
 static struct { u32 address, bytes; } patches[MAX_PATCHES];
 static u8 pool[2 * REGION_ROOM] __attribute__((aligned(64)));
 static u8 batch[BATCH_ROOM] __attribute__((aligned(4)));
@@ -115,10 +125,41 @@ static void note_changes(void) {
   *runs = count;
 }
 
+/* Without the mark of an extended state sigreturn takes what is here and nothing else. */
+static void load_floating(struct fpstate *to, const struct floating *from) {
+  to->control = to->fx.control = from->control;
+  to->status = to->fx.status = from->status;
+  to->tags = 0;
+  for (u32 i = 0; i < 8; i++) if (!(from->tags >> i & 1)) to->tags |= 3 << 2 * i;
+  to->ip = from->instruction;
+  to->cs = from->opcode << 16;
+  to->dp = from->operand;
+  to->ds = 0;
+  copy(to->st, from->st, sizeof from->st);
+  to->fx.mxcsr = from->mxcsr;
+  copy(to->fx.xmm, from->xmm, sizeof from->xmm);
+  to->fx.extension = 0;
+}
+
+static void put_floating(const struct fpstate *from) {
+  struct floating *to = (struct floating *)(answer + answer_bytes);
+  answer_bytes += sizeof *to;
+  to->control = from->fx.control;
+  to->status = from->fx.status;
+  to->tags = from->fx.tags;
+  to->instruction = from->fx.ip;
+  to->operand = from->fx.dp;
+  to->opcode = from->fx.opcode;
+  to->mxcsr = from->fx.mxcsr;
+  for (u32 i = 0; i < 8; i++) copy(to->st[i], from->fx.st[i], 10);
+  copy(to->xmm, from->fx.xmm, sizeof to->xmm);
+}
+
 static void finish_case(struct frame *f) {
   put(f->eax); put(f->ecx); put(f->edx); put(f->ebx); put(f->esp); put(f->ebp); put(f->esi); put(f->edi);
   put(f->eip); put(f->eflags); put(f->es & 0xffff); put(f->cs & 0xffff); put(f->ss & 0xffff); put(f->ds & 0xffff); put(f->fs & 0xffff); put(f->gs & 0xffff);
   put(f->vector); put(f->error); put(f->cr2);
+  if (floats) put_floating((struct fpstate *)f->fpstate);
   note_changes();
   for (u32 i = 0; i < patch_count; i++) {
     struct region *r = region_of(patches[i].address);
@@ -148,9 +189,14 @@ static void begin_case(struct frame *f) {
   f->eip = w[8]; f->eflags = w[9];
   f->es = w[10]; f->cs = w[11]; f->ss = w[12]; f->ds = w[13]; f->fs = w[14]; f->gs = w[15];
   caller_flags = 0x202 | (w[9] & (EFLAGS_NT | EFLAGS_ID));
-  patch_count = w[16];
-  if (patch_count > MAX_PATCHES) fail("silicon: too many patches\n");
+  floats = w[16];
   w += 17;
+  if (floats) {
+    load_floating((struct fpstate *)f->fpstate, (struct floating *)w);
+    w += sizeof(struct floating) / 4;
+  }
+  patch_count = *w++;
+  if (patch_count > MAX_PATCHES) fail("silicon: too many patches\n");
   for (u32 i = 0; i < patch_count; i++) {
     struct region *r = region_of(w[0]);
     u32 offset = w[0] - r->address;
@@ -169,7 +215,7 @@ static int started;
 __attribute__((used)) void on_signal(int signal, void *info, struct frame *f) {
   static u32 ran_at_last_tick;
   (void)info;
-  if (signal == SIGALRM) {
+  if (signal == SIGVTALRM) {
     int stuck = in_case && ran == ran_at_last_tick;
     ran_at_last_tick = ran;
     if (!stuck) return;
@@ -224,9 +270,9 @@ __attribute__((used)) void start(void) {
   }
   struct { void *at; int flags; u32 bytes; } stack = { altstack, 0, sizeof altstack };
   if (call(SYS_SIGALTSTACK, (u32)&stack, 0, 0, 0, 0)) fail("silicon: sigaltstack\n");
-  static const u8 signals[] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGALRM };
+  static const u8 signals[] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGVTALRM };
   for (u32 i = 0; i < sizeof signals; i++) catch(signals[i]);
   u32 timer[4] = { 1, 0, 1, 0 };
-  if (call(SYS_SETITIMER, 0, (u32)timer, 0, 0, 0)) fail("silicon: setitimer\n");
+  if (call(SYS_SETITIMER, ITIMER_VIRTUAL, (u32)timer, 0, 0, 0)) fail("silicon: setitimer\n");
   __asm__ volatile("int3");
 }

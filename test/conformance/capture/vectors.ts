@@ -18,6 +18,7 @@ interface Line {
   readonly sel: string;
   readonly reg?: Readonly<Record<string, string>>;
   readonly mem?: Readonly<Record<string, string>>;
+  readonly float?: string;
   readonly out: {
     readonly fault?: string;
     readonly eip?: string;
@@ -25,6 +26,7 @@ interface Line {
     readonly sel?: string;
     readonly reg?: Readonly<Record<string, string>>;
     readonly mem?: Readonly<Record<string, string>>;
+    readonly float?: string;
   };
 }
 
@@ -51,12 +53,14 @@ export function writeVector({ case: c, outcome: o }: Vector): string {
   const line: { [key in keyof Line]: unknown } = {
     code: hexBytes(c.code), eip: hex(c.eip), flags: hex(c.eflags), sel: listSelectors(c.selectors),
     reg: changedRegisters(DEFAULT_REGISTERS, c.registers), mem: memoryRecord(c.memory),
+    float: c.float ? Buffer.from(c.float).toString("hex") : undefined,
     out: {
       fault: o.vector === COMPLETED ? undefined : [o.vector, o.error, o.cr2].map(hex).join("."),
       eip: o.eip === usualEip(c, o.vector) ? undefined : hex(o.eip),
       flags: differing(hex(o.eflags), hex(c.eflags)),
       sel: differing(listSelectors(o.selectors), listSelectors(c.selectors)),
       reg: changedRegisters(c.registers, o.registers), mem: memoryRecord(o.changes),
+      float: o.float ? Buffer.from(o.float).toString("hex") : undefined,
     },
   };
   return JSON.stringify(line);
@@ -70,6 +74,10 @@ function readRegisters(usual: readonly number[], record: Readonly<Record<string,
   return usual.map((value, n) => (record?.[n] === undefined ? value : number(record[n]) | 0));
 }
 
+function readFloat(text: string | undefined): Uint8Array | null {
+  return text === undefined ? null : Uint8Array.from(Buffer.from(text, "hex"));
+}
+
 export function readVector(text: string): Vector {
   const line = JSON.parse(text) as Line;
   const { out } = line;
@@ -77,6 +85,7 @@ export function readVector(text: string): Vector {
   const c: Case = {
     code: bytesOf(line.code), eip: number(line.eip), eflags: number(line.flags), selectors,
     registers: readRegisters(DEFAULT_REGISTERS, line.reg), memory: readMemory(line.mem),
+    float: readFloat(line.float),
   };
   const [vector = COMPLETED, error = 0, cr2 = 0] = out.fault?.split(".").map(number) ?? [];
   return {
@@ -88,6 +97,7 @@ export function readVector(text: string): Vector {
       selectors: out.sel === undefined ? selectors : out.sel.split(".").map(number),
       registers: readRegisters(c.registers, out.reg),
       changes: readMemory(out.mem),
+      float: readFloat(out.float),
     },
   };
 }
