@@ -6,7 +6,7 @@
 
 import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
-import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_UNDEFINED, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
+import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
@@ -18,6 +18,7 @@ import {
 } from "./interpreter.ts";
 import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
+import { TLB_CODE_USER } from "./tlb.ts";
 import { DB, NMI } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 import { UndefinedNotice } from "./undefined-notice.ts";
@@ -76,6 +77,12 @@ const OPENS_WINDOW: readonly HelperName[] = [
   "popFlags", "interruptReturn", "setInterruptFlag", "popGuestFlags", "setGuestInterruptFlag", "sysexit", "farJump", "farCall", "farReturn", "softwareInterrupt", "writeDebug",
 ];
 
+const KNOWN_ENTRIES = 4096;
+
+function knownSlot(physical: number, mode: number): number {
+  return ((physical ^ (physical >>> 13) ^ Math.imul(mode, 0x9e5)) & (KNOWN_ENTRIES - 1)) << 2;
+}
+
 export interface CoreAreas extends InterpreterAreas {
   readonly codeCacheBegin: number;
   readonly codeCacheEnd: number;
@@ -90,6 +97,8 @@ export class Core {
   probe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
+  /** As the jump cache, for what is entered from here, in all modes side by side: physical address, mode, record. */
+  private readonly known = new Int32Array(KNOWN_ENTRIES * 4).fill(-1);
   private biased = false;
   /** Budget at the start of `run`, and instructions retired before it. */
   private started = 0;
@@ -416,18 +425,41 @@ export class Core {
     const { state, context } = cpu;
     const mode = context.mode | single;
     const eip = state.eip;
-    const record = this.blocks.find(eip, mode);
-    if (record === FETCH_FAULT) return FETCH_FAULT;
     const linear = (context.segmentBase(CS) + eip) | 0;
-    if (single === 0 && this.blocks.isKept(record) && (linear & 0xfff) + state.view.getUint16(record + H_CODE_BYTES, true) <= 0x1000) {
-      const physical = (cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff);
-      const slot = this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
-      state.i32[slot] = physical;
-      state.i32[slot + 1] = mode;
-      state.i32[slot + 2] = record;
+    let record = this.knownAt(linear, eip, mode);
+    if (record === FETCH_FAULT) {
+      record = this.blocks.find(eip, mode);
+      if (record === FETCH_FAULT) return FETCH_FAULT;
+      if (this.blocks.isKept(record) && (linear & 0xfff) + state.view.getUint16(record + H_CODE_BYTES, true) <= 0x1000) {
+        const physical = (cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff);
+        this.keep(this.known, knownSlot(physical, mode), physical, mode, record);
+        if (single === 0) this.keep(state.i32, this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2), physical, mode, record);
+      }
     }
     state.write(EIP_BASE, (eip - (linear & 0xfff)) | 0);
     return record;
+  }
+
+  private keep(cache: Int32Array, slot: number, physical: number, mode: number, record: number): void {
+    cache[slot] = physical;
+    cache[slot + 1] = mode;
+    cache[slot + 2] = record;
+  }
+
+  /** What was found for EIP before; FETCH_FAULT: nothing, or code that has changed since. */
+  private knownAt(linear: number, eip: number, mode: number): number {
+    const { cpu, known } = this;
+    const { view } = cpu.state;
+    const entry = cpu.tlb.code(linear >>> 12);
+    if (entry === 0 || (cpu.user && (entry & TLB_CODE_USER) === 0)) return FETCH_FAULT;
+    const physical = (entry & ~0xfff) | (linear & 0xfff);
+    const slot = knownSlot(physical, mode);
+    if (known[slot] !== physical || known[slot + 1] !== mode) return FETCH_FAULT;
+    const record = known[slot + 2]!;
+    const handler = view.getUint16(record + R_HANDLER, true);
+    if (handler === HANDLER_REFETCH || handler === HANDLER_CONTINUE) return FETCH_FAULT;
+    const limit = cpu.context.segmentLimit(CS);
+    return eip >>> 0 <= limit && (eip >>> 0) + view.getUint16(record + H_CODE_BYTES, true) - 1 <= limit ? record : FETCH_FAULT;
   }
 
   /** Runs generated code from `record`; true if the last thing it did was to retire an instruction. */
@@ -496,6 +528,7 @@ export class Core {
   }
 
   private forgetJumps(): void {
+    this.known.fill(-1);
     this.cpu.state.i32.fill(-1, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
   }
 }

@@ -74,6 +74,11 @@ export class Cpu extends Processor {
     updateMode(this);
   }
 
+  /** Makes V the active context where it is not: what follows from its registers is kept up to date while it is. */
+  useGuest(): void {
+    if (this.context !== this.v.context) this.switchContext("V");
+  }
+
   /** The page holds decoded code from now on: stores to it report `hooks.codeWritten`. */
   markCode(physicalPage: number): void {
     this.watchPage(physicalPage, PAGE_HOLDS_CODE);

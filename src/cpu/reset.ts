@@ -41,6 +41,7 @@ export function resetProcessor(p: Processor): void {
 function resetContext(p: Processor, unit: ContextUnit): void {
   const c = unit.context;
   p.state.u8.fill(0, c.base, c.base + CONTEXT_BYTES);
+  c.overwritten();
   for (const i of [ES, SS, DS, FS, GS]) setSegment(c, i, 0, 0, 0xffff, ACCESS_REAL);
   setSegment(c, CS, 0xf000, 0xffff_0000 | 0, 0xffff, ACCESS_REAL);
   setSegment(c, LDTR, 0, 0, 0xffff, ACCESS_P | SYS_LDT);

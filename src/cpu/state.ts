@@ -73,6 +73,8 @@ export class CpuState {
 export class Context {
   readonly base: number;
   readonly isHardware: boolean;
+  /** Grows with every write of a segment register: what was derived from them while it was the same still holds. */
+  segmentWrites = 0;
   readonly #i32: Int32Array;
   readonly #word: number;
 
@@ -126,6 +128,7 @@ export class Context {
   /** The stored words of a segment register. Use `setSegment` of segmentation.ts, which keeps SEG_FAST right. */
   setSegmentWords(index: number, selector: number, base: number, limit: number, access: number, fast: number): void {
     const word = this.#word + index * STRIDE_WORDS;
+    this.segmentWrites++;
     this.#i32[word + SELECTOR_WORD] = selector;
     this.#i32[word + BASE_WORD] = base;
     this.#i32[word + LIMIT_WORD] = limit;
@@ -133,7 +136,13 @@ export class Context {
     this.#i32[word + FAST_WORD] = fast;
   }
 
+  /** The block was written as bytes. */
+  overwritten(): void {
+    this.segmentWrites++;
+  }
+
   setSelector(index: number, selector: number): void {
+    this.segmentWrites++;
     this.#i32[this.#word + index * STRIDE_WORDS + SELECTOR_WORD] = selector;
   }
 

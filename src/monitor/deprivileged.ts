@@ -62,7 +62,7 @@ export class Deprivileged implements Technique {
     );
     this.descriptors = new ShadowDescriptors(cpu, this.pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
     this.tables = new HardwareTables(this.pool);
-    this.limbo = new LimboCheck(cpu.state, this.descriptors);
+    this.limbo = new LimboCheck(this.descriptors);
     this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
       ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true, pvi, oneTable,
     });
@@ -138,6 +138,11 @@ export class Deprivileged implements Technique {
   enter(left: number): StopReason | null {
     const { monitor } = this;
     if (monitor.emulating) return monitor.emulate(left, this.held);
+    this.projection.interruptWaits = monitor.interrupts.parked;
+    if (!this.paged && this.projection.renew()) {
+      monitor.stale = false;
+      return null;
+    }
     if (!this.refresh()) return "break";
     const v = this.cpu.v.context;
     if (this.limbo.reason(v) !== null) {
@@ -146,7 +151,6 @@ export class Deprivileged implements Technique {
       if (!this.refresh()) return "break";
       if (this.limbo.reason(v) !== null) return this.emulateLimbo(left);
     }
-    this.projection.interruptWaits = monitor.interrupts.parked;
     this.projection.project();
     monitor.stale = false;
     return null;
@@ -176,7 +180,7 @@ export class Deprivileged implements Technique {
   protected refresh(): boolean {
     const { cpu, descriptors, paging, tables } = this;
     const v = cpu.v.context;
-    cpu.switchContext("V");
+    cpu.useGuest();
     const window = paging.windowBase;
     descriptors.setWindow(window, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT);
     if (this.paged || descriptors.moved(v, !inRealMode(v))) {

@@ -34,7 +34,6 @@ export class ExitRecorder {
   private digestBefore = 0;
   private errorCode = 0;
   private cr2 = 0;
-  private port = 0;
   private icount = 0;
   private timeNs = 0;
   /** Of the exit. */
@@ -69,7 +68,6 @@ export class ExitRecorder {
     this.timeNs = timeNs;
     this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
     this.decoded = byInstruction ? code.decode(code32) : null;
-    if (this.decoded) this.port = this.decoded.row!.operands.includes("Ib") ? this.decoded.immediate & 0xff : cpu.state.gpr(EDX) & 0xffff;
   }
 
   /** The instruction that left, null between two. */
@@ -122,9 +120,9 @@ export class ExitRecorder {
     switch (action) {
       case "port-in": case "port-out": {
         const width = decoded.row!.operands.includes("AL") ? 1 : decoded.operandSize;
-        return [this.port | (width << 16), state.register(EAX, width) >>> 0];
+        return [this.port(decoded) | (width << 16), state.register(EAX, width) >>> 0];
       }
-      case "port-block": return [this.port | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0];
+      case "port-block": return [this.port(decoded) | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0];
       case "control": {
         if (this.mnemonic !== "MOV") return [0, v.get(CR0)];
         const debug = decoded.row!.operands.some((o) => o === "Dd");
@@ -144,6 +142,11 @@ export class ExitRecorder {
         if (action === "inject" && this.reason === PAGE_FAULT) return [this.errorCode, this.cr2];
         return [this.errorCode, packDigest(this.digestBefore, digest(getEflags(state, v), v.get(CPL), v.get(CR0)))];
     }
+  }
+
+  /** None of these instructions changes DX. */
+  private port(decoded: Decoded): number {
+    return decoded.row!.operands.includes("Ib") ? decoded.immediate & 0xff : this.cpu.state.gpr(EDX) & 0xffff;
   }
 
   /** The vector of a delivered interrupt, known only once it was acknowledged. */

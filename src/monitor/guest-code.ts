@@ -6,7 +6,7 @@ import type { ContextUnit } from "../cpu/processor.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../isa/decoder.ts";
 
-const MAXIMUM_LENGTH = 15;
+const MAXIMUM_LENGTH = 15, PAGE_BYTES = 4096;
 const KEPT = 1024;
 
 interface Kept {
@@ -37,21 +37,34 @@ export class GuestCode {
    * the paging of the active context.
    */
   fetch(linear: number, unit: ContextUnit): void {
-    const { cpu, bytes } = this;
-    const { u8 } = cpu.state;
+    const { words } = this;
+    const { u8, view } = this.cpu.state;
     this.linear = linear;
-    this.words.fill(0);
-    let count = 0;
-    let host = 0;
-    for (; count < MAXIMUM_LENGTH; count++) {
-      const address = (linear + count) | 0;
-      if (count === 0 || (address & 0xfff) === 0) {
-        host = this.page(address, unit);
-        if (host === 0) break;
-      }
-      bytes[count] = u8[host + (address & 0xfff)]!;
+    const offset = linear & (PAGE_BYTES - 1);
+    const host = this.page(linear, unit);
+    if (host === 0 || offset > PAGE_BYTES - words.length * 4) {
+      this.available = this.fetchSome(linear, host, unit, u8);
+      return;
     }
-    this.available = count;
+    const at = host + offset;
+    words[0] = view.getInt32(at, true);
+    words[1] = view.getInt32(at + 4, true);
+    words[2] = view.getInt32(at + 8, true);
+    words[3] = view.getInt32(at + 12, true) & 0xff_ffff;
+    this.available = MAXIMUM_LENGTH;
+  }
+
+  /** Near the end of a page, which may be the last one that is there. */
+  private fetchSome(linear: number, firstPage: number, unit: ContextUnit, u8: Uint8Array): number {
+    this.words.fill(0);
+    let host = firstPage;
+    for (let count = 0; count < MAXIMUM_LENGTH; count++) {
+      const address = (linear + count) | 0;
+      if (count > 0 && (address & (PAGE_BYTES - 1)) === 0) host = this.page(address, unit);
+      if (host === 0) return count;
+      this.bytes[count] = u8[host + (address & (PAGE_BYTES - 1))]!;
+    }
+    return MAXIMUM_LENGTH;
   }
 
   /** Host address of a page of code, 0 where there is none. */

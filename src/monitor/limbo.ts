@@ -2,10 +2,10 @@
 // the far jump, segment limits that protected mode left behind ("unreal mode"), descriptors that the guest has overwritten.
 // Such code runs on the guest's own processor V until the state is one that H can hold: "limbo".
 
-import type { Context, CpuState } from "../cpu/state.ts";
+import type { Context } from "../cpu/state.ts";
 import { accessOf, baseOf, limitOf } from "../cpu/protection.ts";
 import {
-  ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FS, GS, SEGMENT_STRIDE, SS,
+  ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FS, GS, SS,
 } from "../isa/state-layout.ts";
 import type { ShadowDescriptors } from "./shadow/descriptors.ts";
 import { KERNEL, type Role, USER } from "./shadow/paging.ts";
@@ -16,7 +16,6 @@ const CR0_PE = 1;
 const ACCESSED = 1;
 /** Present, data, expand-up, writable, 16-bit: what real mode and V86 segments are. DPL and the accessed bit do not matter there. */
 const PLAIN_MASK = 0x409e, PLAIN = 0x92;
-const SEGMENT_WORDS = SEGMENT_STRIDE >> 2;
 
 /** Real mode or V86 as the guest sees it: the silicon runs it in V86. */
 export function runsInV86(v: Context): boolean {
@@ -35,38 +34,29 @@ export function roleOf(v: Context): Role {
 /** Finds out whether H can hold V's segments; asks again only when something has changed. */
 export class LimboCheck {
   private readonly descriptors: ShadowDescriptors;
-  private readonly i32: Int32Array;
-  private readonly seen = new Int32Array(SEGMENTS.length * SEGMENT_WORDS);
+  /** Context.segmentWrites of what was looked at last. */
+  private seen = -1;
   private version = -1;
   private shape = -1;
   private answer: string | null = null;
   /** Segments, tables or mode have changed since this was set to false. */
   changed = true;
 
-  constructor(state: CpuState, descriptors: ShadowDescriptors) {
+  constructor(descriptors: ShadowDescriptors) {
     this.descriptors = descriptors;
-    this.i32 = state.i32;
   }
 
   /** Why H cannot hold V, or null where it can. */
   reason(v: Context): string | null {
     const v86 = runsInV86(v);
     const shape = (v86 ? 2 : 0) | roleOf(v);
-    if (shape === this.shape && (v86 || this.version === this.descriptors.version) && this.sameSegments(v)) return this.answer;
-    const word = v.base >> 2;
-    this.seen.set(this.i32.subarray(word, word + this.seen.length));
+    if (shape === this.shape && v.segmentWrites === this.seen && (v86 || this.version === this.descriptors.version)) return this.answer;
+    this.seen = v.segmentWrites;
     this.changed = true;
     this.shape = shape;
     this.version = this.descriptors.version;
     this.answer = v86 ? reasonInV86(v) : this.reasonInProtectedMode(v);
     return this.answer;
-  }
-
-  private sameSegments(v: Context): boolean {
-    const { i32, seen } = this;
-    const word = v.base >> 2;
-    for (let i = 0; i < seen.length; i++) if (i32[word + i] !== seen[i]) return false;
-    return true;
   }
 
   private reasonInProtectedMode(v: Context): string | null {

@@ -34,6 +34,8 @@ const V86_LIMIT = 0xffff;
 const DR7_GD = 1 << 13;
 const ACCESS_LDT = 0x82, ACCESS_TSS = 0x8b;
 const SEGMENT_AREA_WORDS = (SEGMENTS.length * SEGMENT_STRIDE) >> 2;
+/** The registers of a context that a projection reads besides the segments and the flags. */
+const FIRST_SEEN = GDTR_BASE.offset, SEEN_WORDS = (CPL.offset + 4 - FIRST_SEEN) >> 2;
 
 /** Who owns VIF in H: nobody, the monitor (it mirrors V's IF), or the guest's own V86 monitor. */
 const VIF_UNUSED = 0, VIF_IS_IF = 1, VIF_IS_GUESTS = 2;
@@ -49,7 +51,13 @@ export class Projection {
   private vif = VIF_UNUSED;
   /** H's segment registers after the last projection: what differs later, the guest has loaded. */
   private readonly projected = new Int32Array(SEGMENT_AREA_WORDS);
+  private projectedWrites = -1;
   private segmentsStale = true;
+  /** Of V, at the last projection: GDTR to CPL, the count of its segment writes, its flags; and the version of the descriptors. */
+  private readonly seen = new Int32Array(SEEN_WORDS);
+  private seenWrites = -1;
+  private seenFlags = 0;
+  private seenVersion = -1;
 
   constructor(cpu: Cpu, descriptors: ShadowDescriptors, paging: ShadowPaging, limbo: LimboCheck, policy: HardwarePolicy) {
     this.cpu = cpu;
@@ -59,17 +67,49 @@ export class Projection {
     this.policy = policy;
   }
 
+  /**
+   * V is what it was at the last projection but for what instructions change all the time (IF, shadows): these go to H, and the rest
+   * is there. False: `project` is needed. Leaves H as the active context.
+   */
+  renew(): boolean {
+    const { cpu, seen, descriptors, limbo } = this;
+    const v = cpu.v.context, h = cpu.h.context;
+    if (this.segmentsStale || limbo.changed || h.segmentWrites !== this.projectedWrites) return false;
+    if (v.segmentWrites !== this.seenWrites || descriptors.version !== this.seenVersion) return false;
+    if ((v.get(EFLAGS_SYSTEM) ^ this.seenFlags) & (EFLAGS_IOPL | EFLAGS_VM)) return false;
+    const { i32 } = cpu.state;
+    const word = (v.base + FIRST_SEEN) >> 2;
+    for (let i = 0; i < SEEN_WORDS; i++) if (i32[word + i] !== seen[i]) return false;
+    if (h.get(CR3) !== this.paging.root(roleOf(v), (v.get(CR0) & CR0_PG) !== 0)) return false;
+    this.projectMoment(v, h, runsInV86(v));
+    cpu.switchContext("H");
+    return true;
+  }
+
+  private see(v: Context): void {
+    const word = (v.base + FIRST_SEEN) >> 2;
+    for (let i = 0; i < SEEN_WORDS; i++) this.seen[i] = this.cpu.state.i32[word + i]!;
+    this.seenWrites = v.segmentWrites;
+    this.seenVersion = this.descriptors.version;
+    this.seenFlags = v.get(EFLAGS_SYSTEM);
+  }
+
+  private projectMoment(v: Context, h: Context, v86: boolean): void {
+    h.set(EFLAGS_SYSTEM, this.systemFlags(v, v86));
+    h.set(SHADOW, v.get(SHADOW));
+    h.set(NMI_BLOCKED, v.get(NMI_BLOCKED));
+  }
+
   /** V -> H. H can hold V (LimboCheck). Leaves H as the active context. */
   project(): void {
     const { cpu, policy, paging, descriptors } = this;
     const v = cpu.v.context, h = cpu.h.context;
     const v86 = runsInV86(v), role = roleOf(v);
     this.vif = this.vifOwner(v, v86);
-    h.set(EFLAGS_SYSTEM, this.systemFlags(v, v86));
-    h.set(CPL, v86 || role === USER ? 3 : policy.ring);
-    h.set(SHADOW, v.get(SHADOW));
+    this.projectMoment(v, h, v86);
     const cr0 = v.get(CR0), cr4 = v.get(CR4);
     const user = role === USER;
+    h.set(CPL, v86 || user ? 3 : policy.ring);
     h.set(CR0, CR0_PE | CR0_PG | CR0_WP | CR0_ET | CR0_NE | (cr0 & (CR0_MP | CR0_EM | CR0_TS)) | (user ? cr0 & CR0_AM : 0));
     h.set(
       CR4,
@@ -87,11 +127,11 @@ export class Projection {
     h.set(IDTR_BASE, window + IDT_PAGE * PAGE_BYTES);
     h.set(IDTR_LIMIT, 0x7ff);
     h.set(SYSENTER_CS, descriptors.codeSlot * 8);
-    h.set(NMI_BLOCKED, v.get(NMI_BLOCKED));
     for (let i = 0; i < 4; i++) h.setAt(DR0, i, v.getAt(DR0, i));
     h.set(DR6, v.get(DR6));
     h.set(DR7, v.get(DR7) & ~DR7_GD);
     if (this.segmentsStale || this.limbo.changed) this.projectSegments(v, h, v86, role, window);
+    this.see(v);
     cpu.switchContext("H");
   }
 
@@ -148,6 +188,7 @@ export class Projection {
   private remember(): void {
     const word = this.cpu.h.context.base >> 2;
     this.projected.set(this.cpu.state.i32.subarray(word, word + SEGMENT_AREA_WORDS));
+    this.projectedWrites = this.cpu.h.context.segmentWrites;
   }
 
   /**
@@ -165,6 +206,7 @@ export class Projection {
     v.set(SHADOW, h.get(SHADOW));
     v.set(DR6, h.get(DR6));
     v.set(NMI_BLOCKED, h.get(NMI_BLOCKED));
+    if (h.segmentWrites === this.projectedWrites) return false;
     const { i32 } = cpu.state;
     const word = h.base >> 2;
     for (let i = 0; i < SEGMENT_AREA_WORDS; i++) if (i32[word + i] !== this.projected[i]) return this.absorbSegments(v, h);

@@ -210,7 +210,7 @@ export class Vmm implements Monitor {
 
   step(staysInside = false): "emulate" {
     const { cpu, core } = this;
-    cpu.switchContext("V");
+    cpu.useGuest();
     const before = core.retired(), stopsAtException = core.stopAtException;
     core.holdInterrupts = true;
     core.stopAtException = true;
@@ -235,7 +235,7 @@ export class Vmm implements Monitor {
     const { exit } = cpu;
     const { truth } = this.parts.probes;
     exit.clear();
-    cpu.switchContext("V");
+    cpu.useGuest();
     cpu.delivered = null;
     truth.look();
     const cpl = cpu.v.context.get(CPL);

@@ -178,6 +178,28 @@ async function traps() {
   }
   print("Traps a second under `trap`: irqsave from reset to its end, firmware included");
   table(["kernel in", "traps a run", "traps/s", "(CPU)"], Object.entries(report).map(([name, r]) => [name, r.trapsPerRun, r.trapsPerSecond, `(${r.trapsPerCpuSecond})`]));
+  report.exits = await exits();
+  return report;
+}
+
+/** One exit after the other: what leaves, is handled and enters again, and the trap log's part of it. */
+async function exits() {
+  const report = {}, rows = [];
+  for (const [name, code] of Object.entries({ "CLI, STI": "fafb", "MOV EAX,CR0": "0f20c0", "IN AL,80h": "e480" })) {
+    for (const ring of [1, 3]) {
+      const key = `${name}, ring ${ring}`;
+      const results = (await inTurn({ [key]: () => onMachine({ task: "exits", ring, code, seconds: options.quick ? 2 : 6 }) }))[key];
+      const share = (without) => round(100 * (1 - median(results.map((result) => result.cpuWithout[without] / result.cpuSeconds))), 1);
+      const own = {
+        exitsPerSecond: Math.round(median(results.map((result) => result.exits / result.seconds))),
+        exitsPerCpuSecond: Math.round(median(results.map((result) => result.exits / result.cpuSeconds))), recordsPercent: share("ring"), logPercent: share("log"),
+      };
+      report[key] = own;
+      rows.push([key, own.exitsPerSecond, `(${own.exitsPerCpuSecond})`, `${own.recordsPercent} %`, `${own.logPercent} %`]);
+    }
+  }
+  print("Exits a second under `trap`, a loop; the share of the log's records in their processor time, and of records, counts and sites");
+  table(["loop of", "exits/s", "(CPU)", "records", "whole log"], rows);
   return report;
 }
 

@@ -4,10 +4,17 @@
 //     by wall clock and by processor time of all threads
 //   node machine-guest.js '{"task":"traps","image":PATH,"memoryBytes":N,"ring":1|3,"seconds":S}'
 //     { traps, seconds, cpuSeconds, runs }: the guest under `trap` from reset to its end, again and again
+//   node machine-guest.js '{"task":"exits","ring":1|3,"code":HEX,"seconds":S}'
+//     { exits, cpuSeconds, seconds, cpuWithout: { ring, log } }: a loop of the code in a kernel of 32-bit protected mode under `trap`;
+//     and the processor time of as many exits without records in the ring, and without sites, counts and records
 import { readFileSync } from "node:fs";
 import { configureBoot } from "../../src/machine/boot/boot-request.ts";
+import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
 import { Machine } from "../../src/machine/machine.ts";
+import { TrapLog } from "../../src/monitor/trap-log.ts";
 import type { Ring, TechniqueId } from "../../src/protocol/technique.ts";
+import { CODE_AT, GDT_AT, IDT_AT, STACK, surroundings, TSS_AT } from "../support/trap-guest.ts";
+import { KERNEL_CODE, KERNEL_DATA, TSS } from "../support/trap-model.ts";
 
 interface LinesTask {
   readonly task: "lines";
@@ -22,8 +29,14 @@ interface TrapsTask {
   readonly ring: Ring;
   readonly seconds: number;
 }
+interface ExitsTask {
+  readonly task: "exits";
+  readonly ring: Ring;
+  readonly code: string;
+  readonly seconds: number;
+}
 
-const SLICE = 2_000_000;
+const SLICE = 2_000_000, STORM = 200_000;
 const seconds = (): number => performance.now() / 1000;
 const cpuSeconds = (): number => (({ user, system }) => (user + system) / 1e6)(process.cpuUsage());
 
@@ -68,5 +81,52 @@ function runTraps({ image, memoryBytes, ring, seconds: wanted }: TrapsTask): obj
   return { traps, runs, seconds: seconds() - start, cpuSeconds: cpuSeconds() - startCpu };
 }
 
-const task = JSON.parse(process.argv[2]!) as LinesTask | TrapsTask;
-process.stdout.write(`${JSON.stringify(task.task === "lines" ? runLines(task) : runTraps(task))}\n`);
+/** The loop, warm. */
+function stormMachine(ring: Ring, code: string): Machine {
+  const machine = new Machine({ memoryBytes: 1 << 24, technique: "trap", ring, set: {}, clock: "virtual", drives: {} });
+  machine.reset();
+  const body = Buffer.from(code, "hex");
+  const back = Buffer.from([0xeb, -(body.length + 2) & 0xff]);
+  for (const [address, bytes] of [...surroundings("pm32"), [CODE_AT, Buffer.concat([body, back])] as const]) machine.physical.writeBytes(address, bytes);
+  const data = { selector: KERNEL_DATA, base: 0, limit: 0xffff_ffff, access: 0xc093 };
+  setGuestRegisters(machine, {
+    eip: CODE_AT, esp: STACK, eflags: 2, cpl: 0, cr0: 0x31, cs: { selector: KERNEL_CODE, base: 0, limit: 0xffff_ffff, access: 0xc09b },
+    ss: data, ds: data, es: data, fs: data, gs: data, gdtr: { base: GDT_AT, limit: 0x3f }, idtr: { base: IDT_AT, limit: 0x7ff },
+    tr: { selector: TSS, base: TSS_AT, limit: 103, access: 0x8b }, ldtr: { selector: 0, base: 0, limit: 0, access: 0x1_0000 },
+  });
+  machine.run(STORM * 2);
+  return machine;
+}
+
+/** Everything, without the records, without anything of the log: in turn, so that all meet the same machine. */
+function runExits({ ring, code, seconds: wanted }: ExitsTask): object {
+  const machine = stormMachine(ring, code);
+  const { log } = machine.supervisor;
+  const { exit, site } = TrapLog.prototype;
+  const cpu = { all: 0, ring: 0, log: 0 };
+  let exits = 0;
+  const measure = (what: keyof typeof cpu): void => {
+    log.recordKinds = what === "all" ? 7 : 0;
+    log.exit = what === "log" ? () => {} : exit;
+    log.site = what === "log" ? () => 0 : site;
+    machine.run(STORM / 4);
+    const from = cpuSeconds(), before = machine.cpu.exitCount;
+    machine.run(STORM);
+    cpu[what] += cpuSeconds() - from;
+    if (what === "all") exits += machine.cpu.exitCount - before;
+  };
+  const start = seconds();
+  let wall = 0;
+  do {
+    const from = seconds();
+    measure("all");
+    wall += seconds() - from;
+    measure("ring");
+    measure("log");
+  } while (seconds() - start < wanted);
+  return { exits, seconds: wall, cpuSeconds: cpu.all, cpuWithout: { ring: cpu.ring, log: cpu.log } };
+}
+
+const task = JSON.parse(process.argv[2]!) as LinesTask | TrapsTask | ExitsTask;
+const result = task.task === "lines" ? runLines(task) : task.task === "traps" ? runTraps(task) : runExits(task);
+process.stdout.write(`${JSON.stringify(result)}\n`);

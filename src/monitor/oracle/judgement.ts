@@ -20,6 +20,8 @@ const CR4_VME = 1, CR4_PVI = 2;
 const SHOWN_FLAGS = EFLAGS_IF | EFLAGS_IOPL | EFLAGS_NT | EFLAGS_VIF | EFLAGS_VIP;
 const RIGHT = 0;
 const GENERAL_PROTECTION = 13;
+/** Their verdict needs what they find: operands that they overwrite, a stack or a ring that they leave. */
+const NOTED: ReadonlySet<string> = new Set(["POPF", "IRET", "RETF", "INT", "LAR", "LSL", "VERR", "VERW", "CALL", "JMP", "SYSENTER", "SYSEXIT"]);
 const SEGMENT_OF: Readonly<Record<string, number>> = { LES: ES, LSS: SS, LDS: DS, LFS: FS, LGS: GS };
 
 export class Judgement {
@@ -51,6 +53,11 @@ export class Judgement {
     this.insn = insn;
     this.guest = guest;
     this.monitorTicks = monitorTicks;
+  }
+
+  /** Whether what is there before it runs decides. */
+  static notes(mnemonic: string): boolean {
+    return NOTED.has(mnemonic);
   }
 
   /** Before the instruction. */

@@ -5,6 +5,7 @@ import type { SensitiveProbe } from "../../cpu/core.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import type { Row } from "../../isa/row.ts";
+import { sensitivityNote } from "../../isa/sensitivity.ts";
 import type { Ring } from "../../protocol/technique.ts";
 import { ACTIONS } from "../../protocol/trap-record.ts";
 import type { TrapLog } from "../trap-log.ts";
@@ -35,6 +36,8 @@ export class Probes implements SensitiveProbe {
   private readonly guest: GuestDescriptors;
   private readonly judgement: Judgement;
   private readonly mnemonicIds: Int32Array;
+  /** Rows that mostly leave, and of which nothing from before they ran decides: they are read once they have run. */
+  private readonly readLate: Uint8Array;
   /** Executions per row that are not written down one by one. */
   private readonly bulk: Float64Array;
   /** By EIP of a leak: how often it was foretold what comes of it. */
@@ -52,6 +55,7 @@ export class Probes implements SensitiveProbe {
     this.guest = new GuestDescriptors(cpu);
     this.judgement = new Judgement(cpu, this.truth, this.insn, this.guest, parts.monitorTicks);
     this.bulk = new Float64Array(parts.rows.length);
+    this.readLate = Uint8Array.from(parts.rows, (row) => (sensitivityNote(row)?.deprivileged === "trap" && !Judgement.notes(row.mnemonic) ? 1 : 0));
     this.mnemonicIds = Int32Array.from(parts.rows, (row) => (row.sensitivity ? parts.log.counters.mnemonicId(row.mnemonic) : 0));
   }
 
@@ -93,6 +97,7 @@ export class Probes implements SensitiveProbe {
       this.insn.read();
     } else if (cpu.context.isHardware) { // on V the monitor steps: that is no execution by the guest
       log.registers?.before();
+      if (this.readLate[row] !== 0) return;
       this.insn.read();
       this.judgement.note(rows[row]!.mnemonic);
     }
@@ -108,6 +113,7 @@ export class Probes implements SensitiveProbe {
     }
     if (!cpu.context.isHardware) return;
     const { mnemonic } = rows[row]!;
+    if (this.readLate[row] !== 0) insn.read();
     judgement.judge(mnemonic);
     if (judgement.action !== 0) {
       log.leak(insn.site(log), icount(), nowNs(), judgement.action, 0, judgement.observed, judgement.expected);

@@ -24,7 +24,8 @@ export class Truth {
   // V as the truth last saw it.
   private vFlags = 0;
   private vCpl = 0;
-  private vSelectors = new Int32Array(6);
+  private readonly vSelectors = new Int32Array(6);
+  private vWrites = -1;
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -44,6 +45,8 @@ export class Truth {
     const v = this.cpu.v.context;
     this.vFlags = v.get(EFLAGS_SYSTEM) & PRIVILEGED_FLAGS;
     this.vCpl = v.get(CPL);
+    if (v.segmentWrites === this.vWrites) return;
+    this.vWrites = v.segmentWrites;
     for (let i = 0; i < 6; i++) this.vSelectors[i] = v.selector(i);
   }
 
@@ -58,7 +61,7 @@ export class Truth {
     this.flags = (this.flags & ~written) | (now & written);
     if (transfer || cpl !== this.vCpl) this.cpl = cpl;
     if (transfer) this.selectors[CS] = this.selectors[SS] = AS_V;
-    for (let i = 0; i < 6; i++) if (v.selector(i) !== this.vSelectors[i]) this.selectors[i] = AS_V;
+    if (v.segmentWrites !== this.vWrites) for (let i = 0; i < 6; i++) if (v.selector(i) !== this.vSelectors[i]) this.selectors[i] = AS_V;
     this.look();
   }
 

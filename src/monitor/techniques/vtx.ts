@@ -11,6 +11,7 @@ import type { CpuExit } from "../../cpu/exit.ts";
 import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP } from "../../cpu/msr-file.ts";
 import type { PhysicalSpace } from "../../cpu/physical-space.ts";
 import { MF } from "../../cpu/processor.ts";
+import type { Context } from "../../cpu/state.ts";
 import {
   ControlBlock, EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION, EXIT_INTERRUPT_WINDOW, EXIT_TRIPLE_FAULT,
 } from "../../cpu/vmx-controls.ts";
@@ -71,7 +72,7 @@ class HardwareAssist implements Technique {
   enter(): StopReason | null {
     const { block, cpu, monitor } = this;
     const v = cpu.v.context, h = cpu.h.context;
-    this.copy(v.base, h.base);
+    this.copy(v, h);
     const cr0 = v.get(CR0);
     // IA32_VMX_CR0_FIXED0: NE is 1 in VMX operation; a guest without it has its FPU errors led to IRQ 13 by the monitor.
     block.cr0Mask = CR0_NE;
@@ -92,7 +93,7 @@ class HardwareAssist implements Technique {
     const { block, cpu, monitor } = this;
     const v = cpu.v.context, h = cpu.h.context;
     cpu.nonRoot = null;
-    this.copy(h.base, v.base);
+    this.copy(h, v);
     v.set(CR0, (h.get(CR0) & ~block.cr0Mask) | (block.cr0Shadow & block.cr0Mask));
     cpu.switchContext("V");
     if (this.guestFlushed) {
@@ -103,8 +104,9 @@ class HardwareAssist implements Technique {
     return true;
   }
 
-  private copy(from: number, to: number): void {
-    this.cpu.state.i32.copyWithin(to >> 2, from >> 2, (from + CONTEXT_BYTES) >> 2);
+  private copy(from: Context, to: Context): void {
+    this.cpu.state.i32.copyWithin(to.base >> 2, from.base >> 2, (from.base + CONTEXT_BYTES) >> 2);
+    to.overwritten();
   }
 
   // --- exits

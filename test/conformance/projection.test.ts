@@ -1,0 +1,60 @@
+// What the silicon holds follows from V alone: wherever the monitor renews only what changes all the time (Projection.renew), a
+// whole projection must give the same registers, to the last word.
+import { afterEach, expect, it } from "vitest";
+import { CONTEXT_BYTES, CONTEXT_H } from "../../src/isa/state-layout.ts";
+import { Projection } from "../../src/monitor/projection.ts";
+import { createPrng } from "../support/prng.ts";
+import { TrapBench } from "../support/trap-bench.ts";
+import { randomSteps, type Step } from "../support/trap-guest.ts";
+import type { ModelOptions } from "../support/trap-model.ts";
+
+const GUESTS = 30, STEPS = 30;
+const { renew } = Projection.prototype;
+
+/** Turns over CR0.MP, CR4.DE and bits of DR2: what the silicon's registers follow besides segments and flags. */
+const changes = (a: number): Step => ({
+  name: "changes",
+  apply: () => {},
+  emit: (to) => {
+    const register = to.mode === "pm32" ? [] : [0x66];
+    const through = (read: readonly number[], bit: number, write: readonly number[]) => {
+      to.raw(...read, ...register, 0x83, 0xf0, bit, ...write);
+    };
+    if (a & 1) through([0x0f, 0x20, 0xc0], 2, [0x0f, 0x22, 0xc0]);
+    if (a & 2) through([0x0f, 0x20, 0xe0], 8, [0x0f, 0x22, 0xe0]);
+    if (a & 4) through([0x0f, 0x21, 0xd0], 0x55, [0x0f, 0x23, 0xd0]);
+    to.raw(0xfa);
+  },
+});
+
+afterEach(() => {
+  Projection.prototype.renew = renew;
+});
+
+it("renews what a whole projection gives", () => {
+  const bench = new TrapBench();
+  const words = () => bench.machine.cpu.state.i32.slice(CONTEXT_H >> 2, (CONTEXT_H + CONTEXT_BYTES) >> 2);
+  let renewed = 0, projected = 0;
+  Projection.prototype.renew = function (this: Projection) {
+    if (!renew.call(this)) {
+      projected++;
+      return false;
+    }
+    renewed++;
+    const before = words();
+    this.project();
+    expect(words()).toEqual(before);
+    return true;
+  };
+  for (let seed = 1; seed <= GUESTS; seed++) {
+    const random = createPrng(seed);
+    const flag = () => random.oneIn(2);
+    const options: ModelOptions = {
+      mode: random.pick(["real", "pm32", "pm16"]), ring: random.pick([1, 3]), umip: flag(), tsd: flag(), tricks: flag(), vme: flag(), ne: flag(), ldt: flag(),
+    };
+    bench.boot({ options, start: { if: flag(), iopl: random.below(4) }, steps: randomSteps(random, options, STEPS).flatMap((step) => [step, changes(random.below(8))]) });
+    bench.run();
+  }
+  expect(renewed).toBeGreaterThan(GUESTS * 3);
+  expect(projected).toBeGreaterThan(GUESTS);
+});
