@@ -62,6 +62,15 @@ class FlatTable {
     this.#i32[this.#word + page] = this.#invalid;
   }
 
+  /** Pages that have an entry now. */
+  filled(): Set<number> {
+    const pages = new Set<number>();
+    for (let global = 0; global < 2; global++) {
+      for (let i = 0; i < this.#count[global]!; i++) if (this.get(this.#pages[global]![i]!) !== this.#invalid) pages.add(this.#pages[global]![i]!);
+    }
+    return pages;
+  }
+
   /** Drops every page of one journal: 0 local, 1 global. */
   flush(global: number): void {
     const pages = this.#pages[global], count = this.#count[global];
@@ -78,6 +87,17 @@ class FlatTable {
       }
     }
   }
+}
+
+export type TlbRight = "supervisor read" | "supervisor write" | "user read" | "user write" | "execute";
+
+/** What the buffers hold for one linear page: where in the host's memory its data is, or -1; its physical page for code, or -1. */
+export interface HeldPage {
+  readonly page: number;
+  readonly host: number;
+  readonly physicalPage: number;
+  readonly rights: readonly TlbRight[];
+  readonly global: boolean;
 }
 
 /** Direct-mapped memory of translations that must not enter the tables: devices, pages that hold code or a breakpoint. */
@@ -133,6 +153,35 @@ export class Tlb {
     const entry = (physicalPage << 12) | TLB_CODE_VALID | (flags & PAGE_USER ? TLB_CODE_USER : 0) | (flags & PAGE_GLOBAL ? TLB_CODE_GLOBAL : 0);
     this.#code.set(page, entry, flags & PAGE_GLOBAL ? 1 : 0);
     return entry;
+  }
+
+  /** Everything that is held, by linear page. What the flat tables cannot hold is not in it. */
+  entries(): HeldPage[] {
+    const held = new Map<number, { page: number; host: number; physicalPage: number; rights: TlbRight[]; global: boolean }>();
+    const at = (page: number) => {
+      const known = held.get(page);
+      if (known) return known;
+      const fresh = { page, host: -1, physicalPage: -1, rights: [], global: false };
+      held.set(page, fresh);
+      return fresh;
+    };
+    const data: readonly (readonly [FlatTable, TlbRight])[] = [
+      [this.#readSupervisor, "supervisor read"], [this.#writeSupervisor, "supervisor write"], [this.#readUser, "user read"], [this.#writeUser, "user write"],
+    ];
+    for (const [table, right] of data) {
+      for (const page of table.filled()) {
+        const entry = at(page);
+        entry.host = (table.get(page) + (page << 12)) >>> 0;
+        entry.rights.push(right);
+      }
+    }
+    for (const page of this.#code.filled()) {
+      const entry = at(page), code = this.#code.get(page);
+      entry.physicalPage = code >>> 12;
+      entry.global = (code & TLB_CODE_GLOBAL) !== 0;
+      entry.rights.push("execute");
+    }
+    return [...held.values()].sort((a, b) => a.page - b.page);
   }
 
   /** Entry of the instruction TLB, 0 where there is none. */

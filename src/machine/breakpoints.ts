@@ -1,38 +1,47 @@
 // Breakpoints of a debugger over the whole machine, under every technique. The guest cannot see them: no byte of its memory and
 // no debug register of its processor is used (core.ts, InstructionWatch; processor.ts, DataWatch).
 //
-// Addresses are linear, those of the code that really executes. Where there is a breakpoint on data, on a class of instruction or
-// on the mode, all code runs an instruction at a time; otherwise only that of pages with a breakpoint does.
+// Addresses are linear, those of the code that really executes. Where there is a breakpoint on a class of instruction or on the
+// mode, all code runs an instruction at a time; otherwise only that of pages with a breakpoint does. Code is interpreted while
+// there is any breakpoint, so that a touched byte or port ends the run right behind its instruction.
 
 import type { Core, InstructionWatch } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { DataWatch } from "../cpu/processor.ts";
+import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM } from "../isa/state-layout.ts";
+import type { BreakpointSpec, DataAccess } from "../protocol/debug.ts";
+import { InstructionMatcher } from "./instruction-matcher.ts";
 
-export type DataAccess = "write" | "read" | "access";
-
-export type Breakpoint =
-  | { readonly kind: "execute"; readonly linear: number }
-  | { readonly kind: "data"; readonly access: DataAccess; readonly linear: number; readonly bytes: number };
+export type { DataAccess };
+export type Breakpoint = Exclude<BreakpointSpec, { kind: "trap" }>;
 
 export interface BreakpointHit {
   readonly id: number;
   readonly breakpoint: Breakpoint;
-  /** Of the instruction that is about to run, or of the byte that was touched. */
+  /** Of the instruction that is about to run, or of the byte or port that was touched. */
   readonly linear: number;
 }
 
-type DataBreakpoint = Extract<Breakpoint, { kind: "data" }>;
+type OfKind<K extends Breakpoint["kind"]> = { readonly id: number; readonly breakpoint: Extract<Breakpoint, { kind: K }> };
 
 const PAGE_SHIFT = 12;
+const CR0_PE_PG = 0x8000_0001 | 0;
 
 export class Breakpoints {
   /** Why `run` ended with "breakpoint". */
   hit: BreakpointHit | null = null;
+  /** Told of each match in place of ending the run: a search. */
+  onMatch: ((hit: BreakpointHit) => void) | null = null;
   private readonly cpu: Cpu;
   private readonly core: Core;
+  private readonly matcher: InstructionMatcher;
   private readonly all = new Map<number, Breakpoint>();
   private readonly byAddress = new Map<number, number>();
-  private readonly data: { id: number; breakpoint: DataBreakpoint }[] = [];
+  private data: OfKind<"data">[] = [];
+  private ports: OfKind<"port">[] = [];
+  private instructions: (OfKind<"instruction"> & { readonly slot: number })[] = [];
+  private mode: OfKind<"mode"> | null = null;
+  private lastMode = -1;
   private readonly pages = new Set<number>();
   private nextId = 1;
   /** Nothing has retired since here a stop was reported, or the run began: no stop again. */
@@ -42,6 +51,7 @@ export class Breakpoints {
   constructor(cpu: Cpu, core: Core) {
     this.cpu = cpu;
     this.core = core;
+    this.matcher = new InstructionMatcher(cpu, core.decoder);
   }
 
   /** The number by which it is removed. */
@@ -90,37 +100,86 @@ export class Breakpoints {
     this.passed = { linear: linear >>> 0, retired: this.core.retired() };
   }
 
+  /** Bytes of a page of code changed. */
+  codeWritten(physical: number, length: number): void {
+    if (this.instructions.length > 0) this.matcher.forget(physical, length);
+  }
+
+  /** The processor reads or writes a port. */
+  port(port: number, width: number, write: boolean): void {
+    for (const { id, breakpoint } of this.ports) {
+      if (breakpoint.access !== "access" && (breakpoint.access === "write") !== write) continue;
+      if (port > breakpoint.last || port + width <= breakpoint.first) continue;
+      this.touched({ id, breakpoint, linear: Math.max(port, breakpoint.first) });
+      return;
+    }
+  }
+
   private apply(): void {
-    const { cpu, core, data, pages, byAddress } = this;
+    const { cpu, core, pages, byAddress } = this;
     byAddress.clear();
     pages.clear();
-    data.length = 0;
+    this.data = [];
+    this.ports = [];
+    this.instructions = [];
+    this.mode = null;
+    this.lastMode = -1;
     for (const [id, breakpoint] of this.all) {
-      if (breakpoint.kind === "data") data.push({ id, breakpoint });
-      else {
-        byAddress.set(breakpoint.linear >>> 0, id);
-        pages.add(breakpoint.linear >>> PAGE_SHIFT);
+      switch (breakpoint.kind) {
+        case "execute":
+          byAddress.set(breakpoint.linear >>> 0, id);
+          pages.add(breakpoint.linear >>> PAGE_SHIFT);
+          break;
+        case "data": this.data.push({ id, breakpoint }); break;
+        case "port": this.ports.push({ id, breakpoint }); break;
+        case "instruction": this.instructions.push({ id, breakpoint, slot: this.instructions.length }); break;
+        case "mode": this.mode = { id, breakpoint }; break;
       }
     }
-    cpu.dataWatch = data.length === 0 ? null : this.dataWatch();
+    this.matcher.look(this.instructions.map(({ breakpoint }) => breakpoint.what));
+    cpu.dataWatch = this.data.length === 0 ? null : this.dataWatch();
     cpu.updateMode();
     core.setWatch(this.all.size === 0 && this.tracer === null ? null : this.watch);
   }
 
   private readonly watch: InstructionWatch = {
-    covers: (page) => this.data.length > 0 || this.pages.has(page) || this.tracer?.covers(page) === true,
+    covers: (page) => this.instructions.length > 0 || this.mode !== null || this.pages.has(page) || this.tracer?.covers(page) === true,
     before: (linear) => {
-      const id = this.byAddress.get(linear);
+      const found = this.matchAt(linear);
       const retired = this.core.retired();
-      if (id !== undefined && !(this.passed.linear === linear && this.passed.retired === retired)) {
+      if (found && !(this.passed.linear === linear && this.passed.retired === retired)) {
         this.pass(linear);
-        this.hit = { id, breakpoint: this.all.get(id)!, linear };
-        return true;
+        if (!this.onMatch) {
+          this.hit = found;
+          return true;
+        }
+        this.onMatch(found);
       }
       if (this.tracer?.covers(linear >>> PAGE_SHIFT) === true) this.tracer.before(linear);
       return false;
     },
   };
+
+  private matchAt(linear: number): BreakpointHit | null {
+    const changed = this.mode !== null && this.modeChanged();
+    const id = this.byAddress.get(linear);
+    if (id !== undefined) return { id, breakpoint: this.all.get(id)!, linear };
+    if (changed) return { ...this.mode!, linear };
+    if (this.instructions.length === 0) return null;
+    const slots = this.matcher.match(linear);
+    if (slots === 0) return null;
+    const { breakpoint, id: own } = this.instructions[31 - Math.clz32(slots)]!;
+    return { id: own, breakpoint, linear };
+  }
+
+  /** Since the last instruction that was looked at: what the guest believes. */
+  private modeChanged(): boolean {
+    const { context } = this.cpu.v;
+    const now = (context.get(CR0) & CR0_PE_PG) | (context.get(CPL) << 1) | (context.get(EFLAGS_SYSTEM) & EFLAGS_VM);
+    const before = this.lastMode;
+    this.lastMode = now;
+    return before !== -1 && before !== now;
+  }
 
   private dataWatch(): DataWatch {
     const pages = new Set<number>();
@@ -135,9 +194,22 @@ export class Breakpoints {
       const { access } = breakpoint, from = breakpoint.linear >>> 0;
       if (access !== "access" && (access === "write") !== write) continue;
       if (linear >= from + breakpoint.bytes || linear + width <= from) continue;
-      this.hit = { id, breakpoint, linear: Math.max(linear, from) };
-      this.core.breakAfter();
+      this.touched({ id, breakpoint, linear: Math.max(linear, from) });
       return;
     }
+  }
+
+  private touched(hit: BreakpointHit): void {
+    if (this.onMatch) {
+      this.onMatch(hit);
+      return;
+    }
+    this.hit = hit;
+    this.core.breakAfter();
+  }
+
+  /** Linear address of the guest's next instruction. */
+  get place(): number {
+    return (this.cpu.v.context.segmentBase(CS) + this.cpu.state.eip) >>> 0;
   }
 }

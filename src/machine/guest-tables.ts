@@ -2,16 +2,9 @@
 // SDM Vol. 3A, "Paging", "Segment Descriptors", "Interrupt Descriptor Table", and for real mode chapter "8086 Emulation".
 
 import { CR0_PE, CR0_PG, CR4_PAE, CR4_PSE } from "../cpu/control-bits.ts";
+import type { Descriptor, Gate, PageEntry, PageRange, TaskState, TlbEntry } from "../protocol/debug.ts";
 import { guestRegisters, type RegisterFile } from "./guest-registers.ts";
 import type { Machine } from "./machine.ts";
-
-export interface PageEntry {
-  readonly name: "PDPTE" | "PDE" | "PTE";
-  readonly address: number;
-  readonly low: number;
-  /** 0 without PAE. */
-  readonly high: number;
-}
 
 const PRESENT = 1, WRITABLE = 2, USER = 4, LARGE = 0x80;
 const PAGE = 0x1000, LARGE_PAE = 0x20_0000, LARGE_32 = 0x40_0000, GIGABYTE = 0x4000_0000, ALL = 0x1_0000_0000;
@@ -45,13 +38,6 @@ export function pageEntries(machine: Machine, linear: number, file = guestRegist
   return entries;
 }
 
-export interface PageRange {
-  readonly first: number;
-  readonly last: number;
-  readonly user: boolean;
-  readonly writable: boolean;
-}
-
 /** Linear ranges that are mapped, joined where their rights are the same. Null: paging is off. */
 export function pageRanges(machine: Machine): PageRange[] | null {
   const file = guestRegisters(machine);
@@ -80,38 +66,29 @@ function span({ name }: PageEntry, { cr4 }: RegisterFile): number {
   return name === "PDPTE" ? GIGABYTE : cr4 & CR4_PAE ? LARGE_PAE : LARGE_32;
 }
 
-export interface Descriptor {
-  readonly selector: number;
-  readonly base: number;
-  /** In bytes. */
-  readonly limit: number;
-  /** Bits 8 to 23 of the high dword, without the limit's. */
-  readonly access: number;
-}
+/** System descriptor types that are gates. SDM Vol. 3A, Table "System-Segment and Gate-Descriptor Types". */
+const GATE_TYPES: ReadonlySet<number> = new Set([4, 5, 6, 7, 12, 14, 15]);
+const CODE_OR_DATA = 0x10;
 
-/** The entries of the global descriptor table that are not all zeros. */
-export function descriptorTable(machine: Machine): Descriptor[] {
-  const { gdtr } = guestRegisters(machine);
-  const bytes = machine.memory.read(gdtr.base, gdtr.limit + 1);
+/** The entries of a descriptor table that are not all zeros. */
+export function descriptorTable(machine: Machine, which: "gdt" | "ldt" = "gdt"): Descriptor[] {
+  const { gdtr, ldtr } = guestRegisters(machine);
+  if (which === "ldt" && (ldtr.selector & 0xfffc) === 0) return [];
+  const { base, limit: last } = which === "gdt" ? gdtr : ldtr;
+  const bytes = machine.memory.read(base, Math.min(last, 0xffff) + 1);
   const table: Descriptor[] = [];
-  for (let selector = 0; selector + 8 <= bytes.length; selector += 8) {
-    const low = wordAt(bytes, selector), high = wordAt(bytes, selector + 4);
+  for (let at = 0; at + 8 <= bytes.length; at += 8) {
+    const low = wordAt(bytes, at), high = wordAt(bytes, at + 4), access = (high >>> 8) & 0xf0ff;
     if (low === 0 && high === 0) continue;
     const limit = (low & 0xffff) | (high & 0xf_0000);
     table.push({
-      selector, base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000)) >>> 0, limit: high & 0x80_0000 ? limit * PAGE + PAGE - 1 : limit,
-      access: (high >>> 8) & 0xf0ff,
+      selector: which === "gdt" ? at : at | 4, base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000)) >>> 0,
+      limit: high & 0x80_0000 ? limit * PAGE + PAGE - 1 : limit, access,
+      gate: (access & CODE_OR_DATA) === 0 && GATE_TYPES.has(access & 15)
+        ? { selector: low >>> 16, offset: ((low & 0xffff) | (high & 0xffff_0000)) >>> 0, parameters: high & 31 } : null,
     });
   }
   return table;
-}
-
-export interface Gate {
-  readonly vector: number;
-  readonly selector: number;
-  readonly offset: number;
-  /** Type, DPL and presence; null in real mode, whose vectors have none. */
-  readonly access: number | null;
 }
 
 /** The interrupt table's entries that are not all zeros. */
@@ -127,4 +104,50 @@ export function gateTable(machine: Machine): Gate[] {
     table.push(real ? { vector, selector: low >>> 16, offset: low & 0xffff, access: null } : { vector, selector, offset: ((low & 0xffff) | (high & 0xffff_0000)) >>> 0, access: (high >>> 8) & 0xff });
   }
   return table;
+}
+
+const TSS_FIELDS_16 = ["link", "SP0", "SS0", "SP1", "SS1", "SP2", "SS2", "IP", "FLAGS", "AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI", "ES", "CS", "SS", "DS", "LDT"];
+const TSS_FIELDS_32 = [
+  "link", "ESP0", "SS0", "ESP1", "SS1", "ESP2", "SS2", "CR3", "EIP", "EFLAGS", "EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI", "ES", "CS", "SS", "DS", "FS",
+  "GS", "LDT", "I/O map base",
+];
+const NARROW_FIELDS: ReadonlySet<string> = new Set(["link", "SS0", "SS1", "SS2", "ES", "CS", "SS", "DS", "FS", "GS", "LDT"]);
+const TSS_32 = 8, PORTS = 0x1_0000, TSS_32_BYTES = 0x68;
+
+/** The task-state segment that TR names; null: there is none. SDM Vol. 3A, "Task-State Segment (TSS)", "I/O Permission Bit Map". */
+export function taskState(machine: Machine): TaskState | null {
+  const { tr } = guestRegisters(machine);
+  if ((tr.selector & 0xfffc) === 0) return null;
+  const wide = (tr.access & TSS_32) !== 0;
+  const bytes = machine.memory.read(tr.base, Math.min(tr.limit + 1, TSS_32_BYTES + PORTS / 8 + 1));
+  const word = (at: number): number => (at + 2 <= bytes.length ? bytes[at]! | (bytes[at + 1]! << 8) : 0);
+  const fields = (wide ? TSS_FIELDS_32 : TSS_FIELDS_16).flatMap((name, n): (readonly [string, number])[] => {
+    if (!wide) return n * 2 + 2 <= bytes.length ? [[name, word(n * 2)]] : [];
+    if (name === "I/O map base") return bytes.length >= TSS_32_BYTES ? [[name, word(TSS_32_BYTES - 2)]] : [];
+    return n * 4 + 4 <= bytes.length ? [[name, NARROW_FIELDS.has(name) ? word(n * 4) : wordAt(bytes, n * 4)]] : [];
+  });
+  return { selector: tr.selector, base: tr.base, limit: tr.limit, wide, fields, openPorts: wide && bytes.length >= TSS_32_BYTES ? openPorts(bytes, word(TSS_32_BYTES - 2), tr.limit) : [] };
+}
+
+/** Ports whose bit is there and clear. The processor reads two bytes, both within the limit. */
+function openPorts(bytes: Uint8Array, base: number, limit: number): (readonly [number, number])[] {
+  const ranges: [number, number][] = [];
+  for (let port = 0; port < PORTS; port++) {
+    const at = base + (port >>> 3);
+    if (at + 1 > limit || at >= bytes.length) break;
+    if (bytes[at]! & (1 << (port & 7))) continue;
+    const last = ranges.at(-1);
+    if (last && last[1] === port - 1) last[1] = port;
+    else ranges.push([port, port]);
+  }
+  return ranges;
+}
+
+/** What the processor's translation look-aside buffers hold, of the guest's own processor or of the silicon under a monitor. */
+export function tlbEntries({ cpu, map }: Machine, which: "v" | "h"): TlbEntry[] {
+  const ram = map.ram, end = ram + map.ramBytes;
+  return cpu[which].tlb.entries().map(({ page, host, physicalPage, rights, global }) => ({
+    linear: page * PAGE, rights, global,
+    physical: physicalPage >= 0 ? physicalPage * PAGE : host >= ram && host < end ? host - ram : -1,
+  }));
 }

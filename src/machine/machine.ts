@@ -104,10 +104,22 @@ export class Machine {
       physical: { v: physical, h: new HardwarePhysical(physical, map) },
       hooks: {
         ports: {
-          read: (port, width) => this.pc.io.read(port, width),
-          write: (port, width, value) => this.pc.io.write(port, width, value),
-          readBlock: (port, width, into) => this.pc.io.readBlock(port, width, into),
-          writeBlock: (port, width, from) => this.pc.io.writeBlock(port, width, from),
+          read: (port, width) => {
+            this.breakpoints.port(port, width, false);
+            return this.pc.io.read(port, width);
+          },
+          write: (port, width, value) => {
+            this.breakpoints.port(port, width, true);
+            this.pc.io.write(port, width, value);
+          },
+          readBlock: (port, width, into) => {
+            this.breakpoints.port(port, width, false);
+            return this.pc.io.readBlock(port, width, into);
+          },
+          writeBlock: (port, width, from) => {
+            this.breakpoints.port(port, width, true);
+            return this.pc.io.writeBlock(port, width, from);
+          },
         },
         codeWritten: (address, length) => this.codeWritten(address, length),
         readTimestamp: (hardware) => Math.floor(this.clock.nowNs() * TSC_PER_NS) + (hardware ? this.supervisor.monitorTicks : 0),
@@ -183,6 +195,7 @@ export class Machine {
   /** Stores into pages that hold decoded code or that the monitor watches, whoever made them. */
   private codeWritten(address: number, length: number): void {
     this.core.blocks.invalidate(address, length);
+    this.breakpoints.codeWritten(address, length);
     this.supervisor.codeWritten(address, length);
   }
 

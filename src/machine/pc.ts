@@ -321,6 +321,15 @@ export class Pc {
     for (const device of this.devices) device.reset();
   }
 
+  get chips(): readonly string[] {
+    return this.devices.map((device) => device.id);
+  }
+
+  /** The registers of one chip; null: there is none of that name. */
+  chip(id: string): DeviceState | null {
+    return this.devices.find((device) => device.id === id)?.save() ?? null;
+  }
+
   /** The state of every chip by its id. */
   save(): Record<string, DeviceState> {
     return Object.fromEntries(this.devices.map((device) => [device.id, device.save()]));

@@ -42,8 +42,8 @@ export class TrapLog {
   recordKinds = 7;
   /** Called with the number of records so far before unread ones could be overwritten: a lossless consumer reads them then. */
   drain: ((total: number) => void) | null = null;
-  /** Called after each event with its kind, recorded or not: a debugger stops there. */
-  onRecord: ((kind: number) => void) | null = null;
+  /** Called after each event with its kind and its number in the ring, -1 where it is not recorded: a debugger stops there. */
+  onRecord: ((kind: number, sequence: number) => void) | null = null;
 
   constructor(memory: TrapLogMemory, counters: Counters, describe: SiteDescriber) {
     const slots = memory.slots ?? RECORD_SLOTS;
@@ -130,7 +130,7 @@ export class TrapLog {
   }
 
   private write(kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
-    const { ring, sites, counters } = this;
+    const { sites, counters } = this;
     const siteWord = site * SITE_WORDS;
     let tag = sites.tag[site];
     if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
@@ -138,9 +138,16 @@ export class TrapLog {
       tag = sites.tag[site];
     }
     counters.count(kind, reason, sites.words[siteWord + 7] & 0xffff, tag & (HOT_SLOTS - 1), icount, timeNs);
-    this.onRecord?.(kind);
-    const recorded = (this.recordKinds >> kind) & 1;
-    if (!recorded && kind !== KIND_LEAK) return;
+    const recorded = ((this.recordKinds >> kind) & 1) !== 0;
+    if (recorded || kind === KIND_LEAK) this.writeRecord(recorded, kind, site, icount, timeNs, reason, action, flags, a, b);
+    this.onRecord?.(kind, recorded ? this.ring.total - 1 : -1);
+  }
+
+  private writeRecord(
+    recorded: boolean, kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number,
+  ): void {
+    const { ring, sites } = this;
+    const siteWord = site * SITE_WORDS;
     if (sites.fresh) {
       flags |= FLAG_FIRST_AT_SITE;
       sites.fresh = false;

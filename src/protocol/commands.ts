@@ -1,5 +1,6 @@
 // What the page tells the machine: one discriminated union, one message each. Nothing else crosses in this direction.
 
+import type { BackTarget, Breakpoint, DebugEdit, DebugRequest } from "./debug.ts";
 import type { DriveName, MediaTarget } from "./image-info.ts";
 import type { Medium } from "./medium.ts";
 import type { OverlayAction } from "./storage.ts";
@@ -38,6 +39,17 @@ export type Command =
   | { readonly type: "step" }
   /** Runs until the next exit or leak record. */
   | { readonly type: "stepToNextTrap" }
+  /** Over a call, a software interrupt or a repetition: until the instruction behind it is next. */
+  | { readonly type: "stepOver" }
+  /** Until the instruction at this linear address is next. */
+  | { readonly type: "runTo"; readonly linear: number }
+  /** All breakpoints that are to stop the machine from now on. */
+  | { readonly type: "setBreakpoints"; readonly breakpoints: readonly Breakpoint[] }
+  /** Answered by `inspected` with the same id. */
+  | { readonly type: "inspect"; readonly id: number; readonly request: DebugRequest }
+  /** Answered by `edited`. */
+  | { readonly type: "edit"; readonly edit: DebugEdit }
+  | { readonly type: "back"; readonly to: BackTarget }
   | { readonly type: "reset" }
   | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }

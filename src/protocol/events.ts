@@ -1,6 +1,7 @@
 // What the machine tells the page: rare things only. Traps, registers, counters and pictures are read from shared memory.
 
 import type { LogFormat } from "./commands.ts";
+import type { BreakpointHit, DebugAnswer, HistoryView } from "./debug.ts";
 import type { DriveName, ImageInfo } from "./image-info.ts";
 import type { BlobLike } from "./medium.ts";
 import type { DriveStatus } from "./storage.ts";
@@ -33,7 +34,7 @@ export interface Refusal {
 
 export type RunState =
   | { readonly kind: "running" }
-  | { readonly kind: "paused"; readonly why: "created" | "user" | "step" | "trap" | "reset" }
+  | { readonly kind: "paused"; readonly why: "created" | "user" | "step" | "trap" | "reset" | "back"; readonly hit?: BreakpointHit }
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly reason: string; readonly eip: number; readonly exitValue?: number; readonly refusal?: Refusal };
 
 export type MachineEvent =
@@ -46,6 +47,13 @@ export type MachineEvent =
     readonly set: ProcessorSet; readonly imageHash?: string;
   }
   | { readonly type: "state"; readonly state: RunState }
+  | { readonly type: "inspected"; readonly id: number; readonly answer: DebugAnswer }
+  /** Null: it was done. */
+  | { readonly type: "edited"; readonly refused: string | null }
+  /** A breakpoint cannot be watched for. */
+  | { readonly type: "breakpointRefused"; readonly id: number; readonly reason: string }
+  /** Null: nothing is kept of the past. Sent whenever the machine stops. */
+  | { readonly type: "history"; readonly history: HistoryView | null }
   /** Bytes that the guest sent, batched. */
   | { readonly type: "serial"; readonly port: 0 | 1; readonly bytes: Uint8Array }
   | { readonly type: "debugConsole"; readonly bytes: Uint8Array }

@@ -20,6 +20,7 @@ import type { TrapFields } from "../trace/trap-fields.ts";
 import type { RowContext } from "../trace/trap-row.ts";
 import { copyFields, rowContext, TrapRow } from "../trace/trap-row.ts";
 import { ByteStream } from "./byte-stream.ts";
+import { DebugStore } from "./debug.ts";
 import { Disks } from "./disks.ts";
 import type { DroppedFile, PlannedFile } from "./drop-plan.ts";
 import { needsQuestion, planDrop } from "./drop-plan.ts";
@@ -95,6 +96,7 @@ export class Session {
   readonly serial: readonly [ByteStream, ByteStream] = [new ByteStream(), new ByteStream()];
   readonly debugConsole = new ByteStream();
   readonly disks: Disks;
+  readonly debug: DebugStore;
   /** Takes a finished export or report. */
   saveFile: (name: string, bytes: Uint8Array) => void = () => {};
   private readonly openClient: OpenClient;
@@ -118,6 +120,7 @@ export class Session {
       run: () => this.run(), pause: () => this.pause(), restart: () => this.restart(), notice: (text) => this.notice(text),
       showProblem: (title, reason, whatToDo, retry) => this.showProblem(title, reason, whatToDo, retry),
     }, storage);
+    this.debug = new DebugStore({ send: (command) => this.send(command), registers: () => this.registers.state.get().registers, notice: (text) => this.notice(text) });
     this.state = new Observable<SessionState>({
       phase: "empty", machine: null, run: null, techniques: ["emulate"], options, problem: null, question: null, busy: null, notices: [],
     });
@@ -162,6 +165,8 @@ export class Session {
   async offer(files: readonly (GivenFile | Medium)[], preferred: MediaTarget | null): Promise<void> {
     if (files.length === 0) return;
     if (files.length === 1 && (await this.openLog(files[0]))) return;
+    files = await this.debug.takeSymbols(files);
+    if (files.length === 0) return;
     this.state.patch({ busy: files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} files`, question: null });
     const unpacked = this.disks.areUnpacked(files) ? files : await this.disks.unpackAll(files);
     if (!unpacked) return this.state.patch({ busy: null });
@@ -358,7 +363,7 @@ export class Session {
   // --- events
 
   private onEvent(event: MachineEvent): void {
-    if (this.disks.onEvent(event)) return;
+    if (this.disks.onEvent(event) || this.debug.onEvent(event)) return;
     switch (event.type) {
       case "hello": {
         this.answered();

@@ -9,6 +9,7 @@ import { Machine, type RunReason } from "../machine/machine.ts";
 import { ScreenPublisher } from "../machine/screen-publisher.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
+import type { Breakpoint, BreakpointHit } from "../protocol/debug.ts";
 import type { MachineEvent, RunState } from "../protocol/events.ts";
 import { DRIVES, type DriveName } from "../protocol/image-info.ts";
 import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
@@ -17,6 +18,8 @@ import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
 import { rowContext } from "../trace/trap-row.ts";
+import { DebugControl } from "./debug-control.ts";
+import { applyEdit, inspect } from "./inspector.ts";
 
 /** What the worker gives: time, and a way to be called again. */
 export interface Host {
@@ -51,8 +54,12 @@ export class CommandLoop {
   private untilTrap = false;
   private trapSeen = false;
   private readonly serial: [number[], number[]] = [[], []];
-  private readonly debug: number[] = [];
+  private readonly debugBytes: number[] = [];
   private image: string | undefined;
+  private debug: DebugControl | null = null;
+  /** Outlive the machine: the next one gets them, too. */
+  private breakpoints: readonly Breakpoint[] = [];
+  private hit: BreakpointHit | null = null;
 
   constructor(host: Host) {
     this.host = host;
@@ -76,9 +83,12 @@ export class CommandLoop {
       case "dispose":
         this.machine = null;
         return;
+      case "setBreakpoints":
+        this.breakpoints = command.breakpoints;
+        return this.armBreakpoints();
     }
-    const { machine } = this;
-    if (!machine) return;
+    const { machine, debug } = this;
+    if (!machine || !debug) return;
     switch (command.type) {
       case "run":
         if (this.state?.kind !== "ended") this.start(false);
@@ -86,7 +96,21 @@ export class CommandLoop {
       case "pause": return this.pause("user");
       case "step":
         if (this.state?.kind === "ended") return;
-        this.finish(machine.run(1), "step");
+        return this.step(machine, debug);
+      case "stepOver":
+        if (this.state?.kind === "ended") return;
+        if (debug.stepOver()) return this.start(false);
+        return this.step(machine, debug);
+      case "runTo":
+        if (this.state?.kind === "ended") return;
+        debug.runTo(command.linear);
+        return this.start(false);
+      case "inspect":
+        this.host.post({ type: "inspected", id: command.id, answer: inspect(machine, command.request) });
+        return;
+      case "edit":
+        this.host.post({ type: "edited", refused: applyEdit(machine, command.edit) });
+        if (this.state?.kind !== "running") this.show();
         return;
       case "stepToNextTrap":
         if (this.state?.kind !== "ended") this.start(true);
@@ -143,17 +167,21 @@ export class CommandLoop {
       ...boot.machine,
     });
     machine.events.serial = (port, byte) => this.serial[port].push(byte);
-    machine.events.debugConsole = (byte) => this.debug.push(byte);
+    machine.events.debugConsole = (byte) => this.debugBytes.push(byte);
     machine.events.notice = (text) => this.host.post({ type: "notice", text });
     const { log, probes } = machine.supervisor;
     probes.recordObserved = true;
     machine.supervisor.registers.enabled = true;
-    log.onRecord = (kind) => {
-      if (!this.untilTrap || kind === KIND_OBSERVED) return;
+    this.machine = machine;
+    const debug = new DebugControl(machine);
+    this.debug = debug;
+    log.onRecord = (kind, sequence) => {
+      this.hit ??= debug.recordMatches(kind, sequence);
+      if (!this.hit && (!this.untilTrap || kind === KIND_OBSERVED)) return;
       this.trapSeen = true;
       machine.stop();
     };
-    this.machine = machine;
+    this.armBreakpoints();
     this.image = boot.bootsFrom ? smallImageHash(boot.bootsFrom.source) : undefined;
     this.screen = new ScreenPublisher(machine.pc, machine.map);
     this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) });
@@ -162,9 +190,31 @@ export class CommandLoop {
 
   // --- running
 
+  private step(machine: Machine, debug: DebugControl): void {
+    this.hit = null;
+    debug.leave();
+    const reason = machine.run(1);
+    if (reason === "breakpoint") this.noteReached(debug);
+    this.finish(reason, "step");
+  }
+
+  /** False: the run goes on. */
+  private noteReached(debug: DebugControl): boolean {
+    const { reached } = debug;
+    if (reached === "on") return false;
+    this.hit = reached;
+    return true;
+  }
+
+  private armBreakpoints(): void {
+    this.debug?.set(this.breakpoints, (id, reason) => this.host.post({ type: "breakpointRefused", id, reason }));
+  }
+
   private start(untilTrap: boolean): void {
     this.untilTrap = untilTrap;
     this.trapSeen = false;
+    this.hit = null;
+    this.debug?.leave();
     this.setState({ kind: "running" });
     this.schedule(0);
   }
@@ -206,6 +256,10 @@ export class CommandLoop {
       this.schedule(reason === "idle" ? this.sleepMs(machine) : 0);
       return;
     }
+    if (reason === "breakpoint") {
+      if (this.debug && !this.noteReached(this.debug)) return this.schedule(0);
+      return this.finish(reason, this.hit ? "user" : "step");
+    }
     this.finish(reason, this.trapSeen ? "trap" : "user");
   }
 
@@ -240,7 +294,10 @@ export class CommandLoop {
   private pause(why: Extract<RunState, { kind: "paused" }>["why"]): void {
     if (this.machine) this.show();
     if (this.state?.kind === "ended" && why !== "reset" && why !== "created") return;
-    this.setState({ kind: "paused", why });
+    this.debug?.dropTarget();
+    const { hit } = this;
+    this.hit = null;
+    this.setState({ kind: "paused", why, ...(hit ? { hit } : {}) });
   }
 
   /** Brings everything that the page reads up to date. */
@@ -267,9 +324,9 @@ export class CommandLoop {
       this.host.post({ type: "serial", port, bytes: Uint8Array.from(bytes) });
       bytes.length = 0;
     }
-    if (this.debug.length === 0) return;
-    this.host.post({ type: "debugConsole", bytes: Uint8Array.from(this.debug) });
-    this.debug.length = 0;
+    if (this.debugBytes.length === 0) return;
+    this.host.post({ type: "debugConsole", bytes: Uint8Array.from(this.debugBytes) });
+    this.debugBytes.length = 0;
   }
 
   private export(filter: string, format: LogFormat, marks: readonly number[]): void {
