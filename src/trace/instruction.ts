@@ -4,7 +4,7 @@ import { createDecoded, createDecoder } from "../isa/decoder.ts";
 import type { Decoder } from "../isa/decoder.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import type { ByteRange } from "../isa/disassembler.ts";
-import { describeBytes, disassemble } from "../isa/disassembler.ts";
+import { branchTarget, describeBytes, disassemble } from "../isa/disassembler.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import type { SensitivityNote } from "../isa/sensitivity.ts";
 import { sensitivityNote } from "../isa/sensitivity.ts";
@@ -38,6 +38,11 @@ export function explainInstruction(bytes: Uint8Array, eip: number, code32: boole
   if (!decodeAt(bytes, 0, code32) || !decoded.row) return null;
   const own = bytes.subarray(0, decoded.length);
   return { text: disassemble(decoded, eip), mnemonic: decoded.row.mnemonic, bytes: own, parts: describeBytes(decoded, own), note: sensitivityNote(decoded.row) };
+}
+
+/** Where a relative branch or call leads, as an offset in its segment; null: the instruction is none. */
+export function branchOf(bytes: Uint8Array, eip: number, code32: boolean): number | null {
+  return decodeAt(bytes, 0, code32) && decoded.row?.operands.some((code) => code === "Jb" || code === "Jz") ? branchTarget(decoded, eip) : null;
 }
 
 export interface CodeLine {

@@ -24,7 +24,12 @@ function part<K extends string>(name: K, load: () => Promise<Readonly<Record<K, 
 
 export const PANES: readonly Pane[] = [
   { id: "console", title: "Console", areas: { learn: "console", debug: "console" }, keep: true, bare: true, component: part("ConsolePanel", () => import("./panels/ConsolePanel.tsx")) },
-  { id: "code", title: "Code", areas: { learn: "machine", debug: "code" }, component: part("CodeView", () => import("./panels/CodeView.tsx")) },
+  { id: "code", title: "Code", areas: { learn: "machine" }, component: part("CodeView", () => import("./panels/CodeView.tsx")) },
+  { id: "disassembly", title: "Disassembly", areas: { debug: "code" }, component: part("CodePane", () => import("./debug/CodePane.tsx")) },
+  { id: "breakpoints", title: "Breakpoints", areas: { debug: "code" }, component: part("BreakpointPane", () => import("./debug/BreakpointPane.tsx")) },
   { id: "registers", title: "Registers", areas: { learn: "machine", debug: "registers" }, component: part("RegisterView", () => import("./panels/RegisterView.tsx")) },
+  { id: "memory", title: "Memory", areas: { debug: "data" }, component: part("MemoryPane", () => import("./debug/MemoryPane.tsx")) },
+  { id: "tables", title: "Tables", areas: { debug: "data" }, component: part("TablesPane", () => import("./debug/TablesPane.tsx")) },
+  { id: "devices", title: "Devices", areas: { debug: "data" }, component: part("DevicesPane", () => import("./debug/DevicesPane.tsx")) },
   { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, component: part("TrapPanel", () => import("./panels/TrapPanel.tsx")) },
 ];

@@ -169,7 +169,7 @@ describe("a bundled guest", () => {
     const [place, before] = [await eip.innerText(), await records()];
     await page.locator("body").press("F11");
     await page.locator("footer [role=status]", { hasText: "one instruction" }).waitFor();
-    await page.locator("body").press("F10");
+    await page.locator("body").press("Shift+F10");
     await page.locator("footer [role=status]", { hasText: "at a trap" }).waitFor();
     await expect.poll(records).toBeGreaterThan(before);
     expect(await eip.innerText()).not.toBe(place);

@@ -22,8 +22,10 @@ export function useGlobalKeys(): void {
       const { run } = session.state.get();
       const paused = run?.kind === "paused";
       if (event.key === "F8") session.toggleRun();
-      else if (event.key === "F10" && paused) session.stepToNextTrap();
+      else if (event.key === "F10" && paused) event.shiftKey ? session.stepToNextTrap() : session.debug.stepOver();
+      else if (event.key === "F11" && event.shiftKey && run !== null && run.kind !== "running") session.debug.back({ kind: "instructions", count: 1 });
       else if (event.key === "F11" && paused && !event.shiftKey) session.step();
+      else if (event.key === "g" && !isTyping(event.target) && document.getElementById("code-address")) document.getElementById("code-address")?.focus();
       else if (event.key === "/" && !isTyping(event.target)) document.getElementById("trap-filter")?.focus();
       else if (event.key === "?" && !isTyping(event.target)) document.getElementById("help-button")?.click();
       else return;

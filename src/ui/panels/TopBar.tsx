@@ -43,7 +43,7 @@ export function TopBar(): React.JSX.Element {
         <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)">
           <Icon path="M3 3l6 5-6 5zM11 3h2v10h-2z" />Step
         </button>
-        <button type="button" disabled={!paused} onClick={() => session.stepToNextTrap()} title="Run to the next trap or leak (F10)">
+        <button type="button" disabled={!paused} onClick={() => session.stepToNextTrap()} title="Run to the next trap or leak (Shift+F10)">
           <Icon path="M2 3l5 5-5 5zM7 3l5 5-5 5zM12.5 3H14v10h-1.5z" />To next trap
         </button>
         <button type="button" disabled={!live} onClick={() => session.reset()} title="Reset the machine">
