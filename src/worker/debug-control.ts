@@ -9,7 +9,7 @@ import { StatsReader } from "../protocol/stats-view.ts";
 import { emptyRawTrap, KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
 import { disassembleBytes, explainInstruction } from "../trace/instruction.ts";
-import { TrapRow } from "../trace/trap-row.ts";
+import { rowContext, TrapRow } from "../trace/trap-row.ts";
 
 /** What a step over does not go into: they come back to the instruction behind them. */
 const RETURNING: ReadonlySet<string> = new Set(["CALL", "INT", "INT3", "INTO", "LOOP", "LOOPE", "LOOPNE"]);
@@ -35,7 +35,7 @@ export class DebugControl {
     this.#machine = machine;
     const { buffer, view } = machine.map, stats = new StatsReader(buffer, view.stats);
     this.#reader = new TrapReader(buffer, view.trapRing, view.trapSites);
-    this.#row = new TrapRow(this.#raw, { mnemonic: (id) => stats.mnemonic(id), disassemble: disassembleBytes });
+    this.#row = new TrapRow(this.#raw, rowContext(stats, disassembleBytes));
   }
 
   /** `refused` is told of those that cannot be watched for, and why. */
