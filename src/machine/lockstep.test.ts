@@ -6,10 +6,12 @@ import type { Machine } from "./machine.ts";
 
 const EMULATE: GuestRunOptions = { technique: "emulate", ring: 1, set: {} };
 const LIMIT = 5e6;
+/** All memory is compared at each step. */
+const MEMORY = 8 << 20;
 
 function compare(guest: string, b: GuestRunOptions, spoil: (machine: Machine) => void = () => {}) {
   return compareMachines((side) => {
-    const machine = guestMachine(guest, side === "a" ? EMULATE : b);
+    const machine = guestMachine(guest, { ...(side === "a" ? EMULATE : b), memoryBytes: MEMORY });
     if (side === "b") spoil(machine);
     return { machine };
   }, LIMIT);

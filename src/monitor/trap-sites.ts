@@ -6,12 +6,14 @@
 // Hash chains are never unlinked: along a chain ages only grow, so the first entry that is younger than the one before
 // it was recycled, and the chain ends there.
 
-import { SITE_BYTES, SITE_SLOTS } from "../protocol/trap-record.ts";
+import { MAX_INSTRUCTION_BYTES, SITE_BYTES, SITE_SLOTS } from "../protocol/trap-record.ts";
 
 const HASH_BITS = 18;
 const SITE_WORDS = SITE_BYTES >> 2;
 /** Self-modifying code gives one address many contents; a walk looks at this many and then makes a new site. */
 const MAX_CHAIN = 8;
+/** Beside the mnemonic: no more bytes could be read when the site was made, as the next page was absent. With more it is another. */
+const CUT_SHORT = 0x1_0000;
 
 /** Length and mnemonic number of an instruction whose bytes are at `offset`. */
 export type SiteDescriber = (code: Uint8Array, offset: number, available: number, code32: boolean) => { readonly length: number; readonly mnemonicId: number };
@@ -73,7 +75,7 @@ export class TrapSites {
     const word = site * SITE_WORDS;
     if (words[word] !== (linear | 0) || words[word + 1] !== (eip | 0) || (words[word + 2] & 0xff_ffff) !== shape) return false;
     const length = words[word + 2] >>> 24;
-    if (length > available) return false;
+    if (length > available || (length < available && words[word + 7] & CUT_SHORT)) return false;
     for (let at = 0; at < length; at++) {
       if (((words[word + 3 + (at >> 2)] >>> ((at & 3) * 8)) & 0xff) !== code[offset + at]) return false;
     }
@@ -106,7 +108,7 @@ export class TrapSites {
       for (let at = (i - 3) * 4; at < (i - 2) * 4 && at < length; at++) value |= code[offset + at] << ((at & 3) * 8);
       this.words[word + i] = value;
     }
-    this.words[word + 7] = mnemonicId;
+    this.words[word + 7] = mnemonicId | (length === available && available < MAX_INSTRUCTION_BYTES ? CUT_SHORT : 0);
     return site;
   }
 }

@@ -46,19 +46,19 @@ describe("limits", () => {
   });
 
   it.each([["emulate"], ["trap"]])("keeps --timeout under %s where no instruction ever completes", async (technique) => {
-    const result = await run(livelockGuest(), "--timeout", "2", "--technique", technique);
+    const result = await run(livelockGuest(), "--timeout", "1", "--technique", technique);
     expect([result.outcome, result.exitCode]).toEqual(["timeout", 3]);
   });
 
   it.each([["virtual"], ["real"]])("gives up after --timeout with the %s clock", async (clock) => {
     const start = performance.now();
-    const result = await run(loopGuest(), "--timeout", "2", "--clock", clock);
+    const result = await run(loopGuest(), "--timeout", "1", "--clock", clock);
     expect([result.outcome, result.exitCode]).toEqual(["timeout", 3]);
-    expect(performance.now() - start).toBeGreaterThan(1900);
+    expect(performance.now() - start).toBeGreaterThan(900);
   });
 
   it("gives up on a guest that sleeps, in real time", async () => {
-    const result = await run(screenGuest("asleep"), "--timeout", "2", "--clock", "real");
+    const result = await run(screenGuest("asleep"), "--timeout", "1", "--clock", "real");
     expect(result.outcome).toBe("timeout");
     expect(result.guestSeconds).toBeLessThan(2.1);
   });
@@ -189,7 +189,7 @@ describe("usage errors", () => {
     expect([code, stdout]).toEqual([1, ""]);
   });
 
-  it.each([[["lab"]], [["boot", "popf"]], [[]]])("%j lists the commands that are built", async (args) => {
+  it.each([[["labs"]], [["boot", "popf"]], [[]]])("%j lists the commands that are built", async (args) => {
     const { code, stderr } = await cli.run(args);
     expect([code, stderr]).toEqual([1, expect.stringContaining("run, info, diff, disasm")]);
   });

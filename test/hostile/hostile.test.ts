@@ -6,7 +6,7 @@ import { BUILT_TECHNIQUES } from "../../src/machine/supervisor.ts";
 import { HostileMachine, KINDS } from "./hostile-machine.ts";
 import { hunt } from "./hunt.ts";
 
-const seconds = Number(process.env["TRAPSCOPE_HOSTILE_SECONDS"] ?? 20);
+const seconds = Number(process.env["TRAPSCOPE_HOSTILE_SECONDS"] ?? 6);
 const firstSeed = Number(process.env["TRAPSCOPE_HOSTILE_SEED"] ?? 1);
 const WORLDS = [
   ["emulate", 1, false], ["emulate", 1, true], ...BUILT_TECHNIQUES.filter((id) => id !== "emulate").flatMap((id) => [[id, 1, false], [id, 3, false]] as const),

@@ -27,6 +27,8 @@ export interface TechniqueExpectation {
   readonly why?: readonly string[];
 }
 export interface GuestExpectation {
+  /** "labs": run by `npm run test:labs` alone. */
+  readonly suite?: "labs";
   /** An outcome of the command line, under `emulate`. */
   readonly end: string;
   /** Every byte that COM1 receives under `emulate`; port E9h receives the same without carriage returns. */

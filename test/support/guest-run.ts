@@ -87,6 +87,8 @@ export interface GuestRunOptions {
   /** For a guest that talks: lines as of the command line's --script; the run ends with them, or with `toEnd` when the guest does. */
   readonly script?: readonly string[];
   readonly toEnd?: boolean;
+  /** Of RAM; 16 MB. */
+  readonly memoryBytes?: number;
   readonly image?: Uint8Array;
   /** In place of its image in the floppy drive. */
   readonly drives?: Drives;
@@ -102,7 +104,8 @@ export function guestMachine(id: string, options: GuestRunOptions): Machine {
   const image = options.image ?? guestImage(id);
   const source = { size: image.length, read: (offset: number, into: Uint8Array) => into.set(image.subarray(offset, offset + into.length)) };
   return new Machine({
-    memoryBytes: 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual", drives: options.drives ?? { fda: source },
+memoryBytes: options.memoryBytes ?? 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual",
+    drives: options.drives ?? { fda: source },
     firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
   });
 }

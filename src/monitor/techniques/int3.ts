@@ -9,7 +9,7 @@ import { createDecoded, NEEDS_MORE_BYTES } from "../../isa/decoder.ts";
 import { type Decoded, TOO_LONG } from "../../isa/decoded.ts";
 import { CPL, CS } from "../../isa/state-layout.ts";
 import { type ActionName, FLAG_PATCHED } from "../../protocol/trap-record.ts";
-import { Deprivileged } from "../deprivileged.ts";
+import { Deprivileged, type FillRights } from "../deprivileged.ts";
 import { runsInV86 } from "../limbo.ts";
 import { PAGE_BYTES } from "../pool.ts";
 import { branchTarget, type CodeMode, flowOf, isHole } from "./code-class.ts";
@@ -18,22 +18,48 @@ import type { Monitor, TechniqueDefinition } from "./technique.ts";
 const INT3 = 0xcc;
 const ACCESS_CODE32 = 1 << 14;
 const MAXIMUM_LENGTH = 15;
-/** Instructions that one search follows: what it leaves is found from where it stopped. */
+/** Instructions that one search follows: the next one goes on where it stopped. */
 const SEARCH = 4096;
 
 /** A planted breakpoint, by the physical address of its byte. */
 interface Site {
   readonly original: number;
-  /** Bytes of the instruction that could be read when it was found. */
-  readonly length: number;
+}
+
+/** Where code is known to begin: twice its linear address, plus 1 where it is 32-bit code. */
+type Place = number;
+
+interface SearchedPage {
+  /** Lengths of the instructions that a search has been at, by twice their offset, plus 1 where they are 32-bit code. */
+  readonly lengths: Map<number, number>;
+  /** Where control comes into the page: from another one, or from the monitor. */
+  readonly entries: Set<Place>;
+}
+
+function inPage(length: number | undefined, physical: number): boolean {
+  return length !== undefined && (physical & (PAGE_BYTES - 1)) + length <= PAGE_BYTES;
+}
+
+/** Whether bytes [from, to) belong to an instruction that was found. */
+function isCode({ lengths }: SearchedPage, from: number, to: number): boolean {
+  for (let at = Math.max(0, from - MAXIMUM_LENGTH + 1); at < to; at++) {
+    for (let width = 0; width < 2; width++) if (at + (lengths.get(at * 2 + width) ?? 0) > from) return true;
+  }
+  return false;
 }
 
 class Int3 extends Deprivileged {
   private readonly sites = new Map<number, Site>();
   /** How many sites each physical page holds. */
   private readonly sitesOf = new Map<number, number>();
-  /** Physical addresses of instructions that a search has been at, with the width of the code. */
-  private readonly visited = new Map<number, Set<number>>();
+  /** What searches have been at, by physical page. */
+  private readonly searched = new Map<number, SearchedPage>();
+  /** Where the next search of the kernel's code begins besides EIP. */
+  private readonly again = new Set<Place>();
+  /** Where control may come into a linear page, by that page; and what only a look into that page can tell. */
+  private readonly places = new Map<number, Set<Place>>();
+  /** Physical page that a linear one was last filled with. */
+  private readonly filledWith = new Map<number, number>();
   private readonly decoded: Decoded = createDecoded();
   private readonly bytes = new Uint8Array(16);
   /** The monitor itself writes: nothing of the guest's has changed. */
@@ -45,10 +71,10 @@ class Int3 extends Deprivileged {
 
   override detach(): void {
     for (const [physical, site] of this.sites) this.put(physical, site.original);
-    const pages = [...this.visited.keys()];
+    const pages = [...this.searched.keys()];
     this.sites.clear();
     this.sitesOf.clear();
-    this.visited.clear();
+    this.searched.clear();
     for (const page of pages) this.cpu.unmarkTraced(page);
     super.detach();
   }
@@ -68,27 +94,27 @@ class Int3 extends Deprivileged {
   }
 
   protected override isTraced(physicalPage: number): boolean {
-    return this.visited.has(physicalPage);
+    return this.searched.has(physicalPage);
   }
 
-  /** The guest stored over code: what stands there now is looked at when it is reached again. */
+  /** The guest stored over code: all that was found in the page is looked for again, from where control comes into it. */
   override written(physical: number, length: number): void {
     super.written(physical, length);
     if (this.planting) return;
     for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
-      const visited = this.visited.get(page);
-      if (!visited) continue;
-      const from = Math.max(physical - page * PAGE_BYTES, 0), to = Math.min(physical + length - page * PAGE_BYTES, PAGE_BYTES);
-      // A store over the planted byte has replaced it, and is the guest's.
-      for (let at = from; at < to; at++) this.drop(page * PAGE_BYTES + at);
-      for (let at = Math.max(0, from - MAXIMUM_LENGTH); at < to; at++) {
-        visited.delete(at * 2);
-        visited.delete(at * 2 + 1);
-        const site = this.sites.get(page * PAGE_BYTES + at);
-        if (!site || at + site.length <= from) continue;
-        this.drop(page * PAGE_BYTES + at);
-        this.put(page * PAGE_BYTES + at, site.original);
+      const start = page * PAGE_BYTES;
+      const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
+      const searched = this.searched.get(page);
+      if (!searched || !isCode(searched, from, to)) continue;
+      for (const [at, site] of [...this.sites]) {
+        if (at >>> 12 !== page) continue;
+        this.drop(at);
+        // A store over the planted byte has replaced it, and is the guest's.
+        if (at - start < from || at - start >= to) this.put(at, site.original);
       }
+      searched.lengths.clear();
+      for (const place of searched.entries) this.again.add(place);
+      this.monitor.stale = true;
     }
   }
 
@@ -108,9 +134,26 @@ class Int3 extends Deprivileged {
     const v = cpu.v.context;
     if (!monitor.emulating && v.get(CPL) !== 3) {
       cpu.switchContext("V");
+      const base = v.segmentBase(CS), width = this.width;
+      for (const place of this.again) {
+        if ((place & 1) !== width) continue;
+        this.again.delete(place);
+        this.search((Math.floor(place / 2) - base) | 0);
+      }
       this.search(cpu.state.eip);
     }
     return super.enter(left);
+  }
+
+  /** A page has come, or another one in its place: what leads there may find other code. */
+  protected override fill(linear: number, physicalPage: number, as: FillRights): ActionName {
+    const page = linear >>> 12;
+    if (this.filledWith.get(page) !== physicalPage) {
+      this.filledWith.set(page, physicalPage);
+      for (const place of this.places.get(page) ?? []) this.again.add(place);
+      this.monitor.stale = true;
+    }
+    return super.fill(linear, physicalPage, as);
   }
 
   private get mode(): CodeMode {
@@ -118,48 +161,67 @@ class Int3 extends Deprivileged {
     return this.monitor.set.vme === true ? "v86-vme" : "v86";
   }
 
+  private get width(): number {
+    return (this.cpu.v.context.segmentAccess(CS) & ACCESS_CODE32) !== 0 ? 1 : 0;
+  }
+
   /** Follows direct control flow from `eip` on and plants a breakpoint on every hole. */
   private search(eip: number): void {
-    const work = [eip];
+    const work: { readonly eip: number; readonly from: number }[] = [{ eip, from: -1 }];
     const v = this.cpu.v.context;
-    const base = v.segmentBase(CS), limit = v.segmentLimit(CS), code32 = (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
-    const { mode } = this;
-    const width = code32 ? 1 : 0;
-    for (let budget = SEARCH; work.length > 0 && budget > 0; ) {
-      let at = work.pop()!;
-      for (; budget > 0; budget--) {
-        const physical = at >>> 0 > limit ? -1 : this.cpu.peekPhysical((base + at) | 0);
+    const base = v.segmentBase(CS), limit = v.segmentLimit(CS);
+    const { mode, width } = this;
+    for (let budget = SEARCH; work.length > 0; ) {
+      let { eip: at, from } = work.pop()!;
+      for (let zeros = 0; zeros < 2; budget--) {
+        if (budget <= 0) {
+          this.again.add(((base + at) >>> 0) * 2 + width);
+          break;
+        }
+        const linear = (base + at) >>> 0, place = linear * 2 + width;
+        const physical = at >>> 0 > limit ? -1 : this.cpu.peekPhysical(linear | 0);
+        if (from !== physical >>> 12 && at >>> 0 <= limit) this.note(linear >>> 12, place);
         if (physical < 0 || this.host(physical) === 0 || this.cpu.v.physical.isReadOnly(physical >>> 12)) break;
-        if (!this.visit(physical, width)) break;
-        const length = this.decode((base + at) | 0, physical, code32);
+        const page = this.pageOf(physical);
+        if (from !== physical >>> 12) page.entries.add(place);
+        from = physical >>> 12;
+        const key = (physical & (PAGE_BYTES - 1)) * 2 + width;
+        // An instruction that ends in another page is another one when that page is.
+        if (inPage(page.lengths.get(key), physical)) break;
+        const length = this.decode(linear | 0, physical, width === 1, place);
         if (length === 0) break;
+        page.lengths.set(key, length);
+        // Memory that is still empty: somebody will write code there, or never come.
+        zeros = this.bytes[0] === 0 && this.bytes[1] === 0 ? zeros + 1 : 0;
         const flow = flowOf(this.decoded);
         const target = flow === "jump" || flow === "conditional" || flow === "call" ? branchTarget(this.decoded, at) : null;
-        if (isHole(this.decoded, mode)) this.plant(physical, length);
-        if (target !== null) work.push(target);
+        if (isHole(this.decoded, mode)) this.plant(physical);
+        if (target !== null) work.push({ eip: target, from });
         if (flow === "jump" || flow === "indirect" || flow === "far" || flow === "stop") break;
         at = (at + length) | 0;
       }
     }
   }
 
-  /** False: a search has been there. */
-  private visit(physical: number, width: number): boolean {
-    const page = physical >>> 12;
-    let visited = this.visited.get(page);
-    if (!visited) {
-      this.visited.set(page, (visited = new Set()));
-      this.cpu.markTraced(page);
-      this.paging.protect(page);
+  private pageOf(physical: number): SearchedPage {
+    const number = physical >>> 12;
+    let page = this.searched.get(number);
+    if (!page) {
+      this.searched.set(number, (page = { lengths: new Map(), entries: new Set() }));
+      this.cpu.markTraced(number);
+      this.paging.protect(number);
     }
-    const key = (physical & (PAGE_BYTES - 1)) * 2 + width;
-    if (visited.has(key)) return false;
-    visited.add(key);
-    return true;
+    return page;
   }
 
-  /** Reads across the page's end where the next page is there; 0: no instruction, or its tail is absent. */
-  private decode(linear: number, physical: number, code32: boolean): number {
+  private note(linearPage: number, place: Place): void {
+    const places = this.places.get(linearPage);
+    if (places) places.add(place);
+    else this.places.set(linearPage, new Set([place]));
+  }
+
+  /** Reads across the page's end where the next page is there; 0: no instruction, or not yet. */
+  private decode(linear: number, physical: number, code32: boolean, place: Place): number {
     let available = 0;
     let at = physical;
     for (; available < MAXIMUM_LENGTH; available++, at++) {
@@ -170,14 +232,16 @@ class Int3 extends Deprivileged {
       this.bytes[available] = this.byteAt(at);
     }
     const length = this.monitor.parts.decoder.decodeBytes(this.bytes, 0, available, code32, this.decoded);
+    const next = (linear >>> 12) + 1;
+    if (length === NEEDS_MORE_BYTES || (length !== TOO_LONG && (linear + length - 1) >>> 12 === next)) this.note(next, place);
     return length === NEEDS_MORE_BYTES || length === TOO_LONG || this.decoded.row === null ? 0 : length;
   }
 
-  private plant(physical: number, length: number): void {
+  private plant(physical: number): void {
     if (this.sites.has(physical)) return;
     const original = this.cpu.state.u8[this.host(physical)]!;
     // A byte that an instruction found before goes through would become part of another one.
-    this.sites.set(physical, { original, length });
+    this.sites.set(physical, { original });
     this.sitesOf.set(physical >>> 12, (this.sitesOf.get(physical >>> 12) ?? 0) + 1);
     this.put(physical, INT3);
   }
