@@ -1,5 +1,7 @@
 // The labs, in the order of their numbers.
 
+import { breakpoints } from "./breakpoints.ts";
+import { changingCode } from "./changing-code.ts";
 import { criticalSections } from "./critical-sections.ts";
 import { interruptFlag } from "./interrupt-flag.ts";
 import type { Lab } from "./lab.ts";
@@ -8,7 +10,7 @@ import { twoIrets } from "./two-irets.ts";
 import { virtualFlag } from "./virtual-flag.ts";
 import { whichRing } from "./which-ring.ts";
 
-export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, whichRing, twoIrets, virtualFlag];
+export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, breakpoints, changingCode, whichRing, twoIrets, virtualFlag];
 
 export function labOf(id: string): Lab | undefined {
   return LABS.find((lab) => lab.id.toLowerCase() === id.toLowerCase());
