@@ -23,6 +23,9 @@ import type { Monitor, Technique } from "./techniques/technique.ts";
 const ERROR_WRITE = 2;
 const CR0_PG = 0x8000_0000 | 0;
 
+/** A run on V that no limbo made: the technique began it. */
+const ASKED_FOR = "emulated until control leaves the page";
+
 export interface DeprivilegedOptions {
   /** Without paging, all memory is mapped beforehand. */
   readonly prebuilt?: boolean;
@@ -45,6 +48,8 @@ export class Deprivileged implements Technique {
   private readonly leaked: LeakedSelectors;
   /** The guest's paging has changed: its tables may lie elsewhere. */
   private paged = true;
+  private readonly ranOnV = new Map<string, number>();
+  private whyOnV = ASKED_FOR;
 
   constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false, oneTable = false }: DeprivilegedOptions = {}) {
     const { cpu, set } = monitor;
@@ -137,7 +142,7 @@ export class Deprivileged implements Technique {
 
   enter(left: number): StopReason | null {
     const { monitor } = this;
-    if (monitor.emulating) return monitor.emulate(left, this.held);
+    if (monitor.emulating) return this.runOnV(left);
     this.projection.interruptWaits = monitor.interrupts.parked;
     if (!this.paged && this.projection.renew()) {
       monitor.stale = false;
@@ -149,7 +154,8 @@ export class Deprivileged implements Technique {
       // A table page may have become present without a flush.
       this.paged = true;
       if (!this.refresh()) return "break";
-      if (this.limbo.reason(v) !== null) return this.emulateLimbo(left);
+      const reason = this.limbo.reason(v);
+      if (reason !== null) return this.emulateLimbo(left, reason);
     }
     this.projection.project();
     monitor.stale = false;
@@ -157,8 +163,23 @@ export class Deprivileged implements Technique {
   }
 
   /** H cannot hold V: V runs itself until it can. */
-  protected emulateLimbo(left: number): StopReason {
-    return this.monitor.emulate(left, this.held);
+  protected emulateLimbo(left: number, reason: string): StopReason {
+    this.whyOnV = `limbo: ${reason}`;
+    return this.runOnV(left);
+  }
+
+  private runOnV(left: number): StopReason {
+    const { core } = this.monitor;
+    const before = core.retired();
+    const ended = this.monitor.emulate(left, this.held);
+    this.ranOnV.set(this.whyOnV, (this.ranOnV.get(this.whyOnV) ?? 0) + core.retired() - before);
+    if (!this.monitor.emulating) this.whyOnV = ASKED_FOR;
+    return ended;
+  }
+
+  /** Instructions of runs on V, by what they were for. */
+  get statistics(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.ranOnV);
   }
 
   absorb(): boolean {

@@ -55,8 +55,8 @@ class Hybrid extends Deprivileged {
     return null;
   }
 
-  get statistics(): Readonly<Record<string, number>> {
-    return { switches: this.switches, ...Object.fromEntries([...this.refusals].map(([cause, count]) => [`refused: ${cause}`, count])) };
+  override get statistics(): Readonly<Record<string, number>> {
+    return { ...super.statistics, switches: this.switches, ...Object.fromEntries([...this.refusals].map(([cause, count]) => [`refused: ${cause}`, count])) };
   }
 }
 

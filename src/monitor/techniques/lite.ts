@@ -9,15 +9,14 @@
 import type { StopReason } from "../../cpu/core.ts";
 import type { CpuExit } from "../../cpu/exit.ts";
 import { CR0_PE } from "../../cpu/control-bits.ts";
-import { UD } from "../../cpu/processor.ts";
-import { CPL, CR0, CS, EAX, EBX, ECX, EDX, ESP, SS } from "../../isa/state-layout.ts";
+import { GP, PF, UD } from "../../cpu/processor.ts";
+import { CPL, CR0, CS, EAX, EBX, ECX, EDX, EFLAGS_SYSTEM, EFLAGS_VIF, EFLAGS_VIP, ESP, SS } from "../../isa/state-layout.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import { type Cause, objection, RawSites } from "./lite-check.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
 
 const ACCESS_CODE32 = 1 << 14;
-const PF = 14;
 const HAL_VECTOR = 0xff;
 const SITES_SHOWN = 8;
 const LOCK = 0xf0;
@@ -52,23 +51,29 @@ class Lite extends Deprivileged {
       if (!this.isLoaded()) return monitor.emulate(left, this.loaded, true);
       this.taken = true;
       this.cpu.switchContext("V");
+      monitor.recorder.forget();
       this.lookForRawSites(this.cpu.state.eip);
     }
-    const no = monitor.emulating ? null : objection(this.cpu.v.context);
-    if (no) this.objectTo(no[0], no[1]);
-    return monitor.refusal ? "break" : super.enter(left);
+    const ended = monitor.refusal ? "break" : super.enter(left);
+    if (ended !== null) return ended;
+    const no = objection(this.cpu.v.context);
+    return no && this.objectTo(no[0], no[1]) ? "break" : null;
   }
 
-  /** 32-bit protected mode in ring 0, with segments that its tables describe: a loader with its firmware is behind us. */
+  /** 32-bit protected mode in ring 0, in RAM: firmware and what it loaded in real mode are behind us. */
   private isLoaded(): boolean {
-    const v = this.cpu.v.context;
-    return (v.get(CR0) & CR0_PE) !== 0 && v.get(CPL) === 0 && (v.segmentAccess(CS) & ACCESS_CODE32) !== 0;
+    const { cpu } = this;
+    const v = cpu.v.context;
+    if ((v.get(CR0) & CR0_PE) === 0 || v.get(CPL) !== 0 || (v.segmentAccess(CS) & ACCESS_CODE32) === 0) return false;
+    cpu.switchContext("V");
+    const physical = cpu.peekPhysical((v.segmentBase(CS) + cpu.state.eip) | 0);
+    return physical >= 0 && !cpu.v.physical.isReadOnly(physical >>> 12);
   }
   private readonly loaded = (): boolean => this.isLoaded();
 
-  protected override emulateLimbo(left: number): StopReason {
+  protected override emulateLimbo(left: number, reason: string): StopReason {
     this.count("STATE");
-    return super.emulateLimbo(left);
+    return super.emulateLimbo(left, reason);
   }
 
   private count(cause: Cause): void {
@@ -104,7 +109,7 @@ class Lite extends Deprivileged {
     const { mnemonic } = instruction.row!;
     if (exit.vector === UD && mnemonic === "IRET" && monitor.recorder.bytes[0] === LOCK) return this.returnFromInterrupt();
     if (mnemonic === "INT" && (instruction.immediate & 0xff) === HAL_VECTOR) return this.hal(instruction.length);
-    if (!LISTED.has(mnemonic) && this.objectTo("METHOD", `${mnemonic} is not among what this monitor does for a kernel`)) return "refuse";
+    if (exit.vector === GP && !LISTED.has(mnemonic) && this.objectTo("METHOD", `${mnemonic} is not among what this monitor does for a kernel`)) return "refuse";
     return super.react(exit);
   }
 
@@ -115,10 +120,13 @@ class Lite extends Deprivileged {
     const site = state.eip;
     state.eip = (site + 1) | 0;
     const action = this.monitor.step();
+    // An image that PUSHF made has VIF in it, which is the kernel's alone: outside it is off.
+    const v = cpu.v.context;
+    v.set(EFLAGS_SYSTEM, v.get(EFLAGS_SYSTEM) & ~(EFLAGS_VIF | EFLAGS_VIP));
     // The guest knows its IRET by the address of the prefix: the frame of a fault names that.
     const delivered = cpu.delivered;
     if (delivered?.isException) {
-      const linear = (cpu.v.context.segmentBase(SS) + state.gpr(ESP) + (delivered.errorCode === null ? 0 : 4)) | 0;
+      const linear = (v.segmentBase(SS) + state.gpr(ESP) + (delivered.errorCode === null ? 0 : 4)) | 0;
       const physical = cpu.peekPhysical(linear);
       const host = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
       const at = host + (physical & 0xfff);
@@ -142,8 +150,8 @@ class Lite extends Deprivileged {
     return "emulate";
   }
 
-  get statistics(): Readonly<Record<string, number>> {
-    return { halCalls: this.halCalls, rawSites: this.raw.found.length, ...Object.fromEntries(this.causes) };
+  override get statistics(): Readonly<Record<string, number>> {
+    return { ...super.statistics, halCalls: this.halCalls, rawSites: this.raw.found.length, ...Object.fromEntries(this.causes) };
   }
 }
 

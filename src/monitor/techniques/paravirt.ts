@@ -240,8 +240,8 @@ class Paravirt extends Deprivileged {
     return 0;
   }
 
-  get statistics(): Readonly<Record<string, number>> {
-    return { hypercalls: this.hypercalls };
+  override get statistics(): Readonly<Record<string, number>> {
+    return { ...super.statistics, hypercalls: this.hypercalls };
   }
 }
 

@@ -177,8 +177,8 @@ class Translate extends Deprivileged implements TranslationPass {
     }
   }
 
-  get statistics(): Readonly<Record<string, number>> {
-    return { ...this.counts, inlined: this.cpu.inlined };
+  override get statistics(): Readonly<Record<string, number>> {
+    return { ...super.statistics, ...this.counts, inlined: this.cpu.inlined };
   }
 }
 
