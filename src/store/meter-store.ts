@@ -6,10 +6,17 @@ import { Observable } from "./observable.ts";
 const SAMPLE_MS = 500;
 const HISTORY = 60;
 
+export const COUNTED = ["traps", "leaks", "observed", "callouts"] as const;
+export type Counted = (typeof COUNTED)[number];
+export interface Rate {
+  readonly perSecond: number;
+  readonly history: readonly number[];
+}
+
 export interface MeterState {
   readonly mips: number;
-  readonly trapsPerSecond: number;
-  readonly leaksPerSecond: number;
+  /** Of each family, now and over the last half minute, oldest first. */
+  readonly rates: Readonly<Record<Counted, Rate>>;
   /** Part of the running time spent in the monitor, 0-1; null while nobody measures it. */
   readonly monitorShare: number | null;
   /** The guest waits for an interrupt: few instructions are no failure. */
@@ -17,19 +24,20 @@ export interface MeterState {
   readonly instructions: number;
   readonly emulatedInstructions: number;
   readonly guestNs: number;
-  /** Traps a second of the last half minute, oldest first. */
-  readonly history: readonly number[];
+}
+
+function each<T>(value: (name: Counted) => T): Readonly<Record<Counted, T>> {
+  return { traps: value("traps"), leaks: value("leaks"), observed: value("observed"), callouts: value("callouts") };
 }
 
 const NOTHING: MeterState = {
-  mips: 0, trapsPerSecond: 0, leaksPerSecond: 0, monitorShare: null, waiting: false, instructions: 0, emulatedInstructions: 0, guestNs: 0, history: [],
+  mips: 0, rates: each(() => ({ perSecond: 0, history: [] })), monitorShare: null, waiting: false, instructions: 0, emulatedInstructions: 0, guestNs: 0,
 };
 
 interface Sample {
   readonly atMs: number;
   readonly instructions: number;
-  readonly traps: number;
-  readonly leaks: number;
+  readonly counts: Readonly<Record<Counted, number>>;
   readonly runNs: number;
   readonly monitorNs: number;
 }
@@ -55,29 +63,31 @@ export class MeterStore {
   stopped(): void {
     this.running = false;
     const { stats } = this;
-    this.state.patch({ mips: 0, trapsPerSecond: 0, leaksPerSecond: 0, waiting: false, ...(stats ? counts(stats) : {}) });
+    const { rates } = this.state.get();
+    this.state.patch({ mips: 0, rates: each((name) => ({ perSecond: 0, history: rates[name].history })), waiting: false, ...(stats ? counts(stats) : {}) });
   }
 
   tick(nowMs: number): void {
     const { stats, last } = this;
     if (!stats || !this.running || (last && nowMs - last.atMs < SAMPLE_MS)) return;
     const sample: Sample = {
-      atMs: nowMs, instructions: stats.scalar("instructions"), traps: stats.scalar("traps"), leaks: stats.scalar("leaks"), runNs: stats.scalar("runNs"),
+      atMs: nowMs, instructions: stats.scalar("instructions"), counts: each((name) => stats.scalar(name)), runNs: stats.scalar("runNs"),
       monitorNs: stats.scalar("monitorNs"),
     };
     this.last = sample;
     if (!last) return;
     const seconds = (nowMs - last.atMs) / 1000;
-    const trapsPerSecond = (sample.traps - last.traps) / seconds;
+    const { rates } = this.state.get();
     const runNs = sample.runNs - last.runNs;
     this.state.set({
       mips: (sample.instructions - last.instructions) / seconds / 1e6,
-      trapsPerSecond,
-      leaksPerSecond: (sample.leaks - last.leaks) / seconds,
+      rates: each((name) => {
+        const perSecond = (sample.counts[name] - last.counts[name]) / seconds;
+        return { perSecond, history: [...rates[name].history.slice(1 - HISTORY), perSecond] };
+      }),
       monitorShare: runNs > 0 && sample.monitorNs > 0 ? Math.min(1, (sample.monitorNs - last.monitorNs) / runNs) : null,
       waiting: stats.scalar("waiting") === 1,
       ...counts(stats),
-      history: [...this.state.get().history.slice(1 - HISTORY), trapsPerSecond],
     });
   }
 }

@@ -147,9 +147,9 @@ describe("meter", () => {
     store.tick(1400); // too early for a sample
     expect(store.state.get().mips).toBe(0);
     store.tick(2000);
-    expect(store.state.get()).toMatchObject({ mips: 5, trapsPerSecond: 100, monitorShare: 0.25, waiting: true, instructions: 5e6 });
+    expect(store.state.get()).toMatchObject({ mips: 5, rates: { traps: { perSecond: 100, history: [100] } }, monitorShare: 0.25, waiting: true, instructions: 5e6 });
     store.stopped();
-    expect(store.state.get()).toMatchObject({ mips: 0, waiting: false, instructions: 5e6, history: [100] });
+    expect(store.state.get()).toMatchObject({ mips: 0, waiting: false, instructions: 5e6, rates: { traps: { perSecond: 0, history: [100] } } });
   });
 });
 

@@ -12,7 +12,7 @@ import { findIsolationProblem } from "./isolation.ts";
 import { Observable } from "./observable.ts";
 import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
-import { SettingsStore } from "./settings.ts";
+import { DEFAULT_SETTINGS, SettingsStore } from "./settings.ts";
 import { looksPacked, StorageStore } from "./storage.ts";
 import type { PageParameters } from "./url-parameters.ts";
 import { parsePageParameters } from "./url-parameters.ts";
@@ -22,6 +22,8 @@ export interface PageEnvironment {
   readonly openClient: OpenClient;
   readonly openStorage?: OpenStorage;
   readonly search: string;
+  /** Puts another query into the address bar; the page stays. */
+  readonly replaceSearch?: (search: string) => void;
   /** Address of the page's own files, ending in a slash. */
   readonly base: string;
   readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
@@ -42,7 +44,7 @@ function localStorageOrNull(): Storage | null {
 
 export function browserEnvironment(openClient: OpenClient = openWorkerClient): PageEnvironment {
   return {
-    openClient, openStorage: openStorageWorker, search: window.location.search, base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: localStorageOrNull(),
+    openClient, openStorage: openStorageWorker, search: window.location.search, replaceSearch: (search) => window.history.replaceState(null, "", search === "" ? window.location.pathname : search), base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: localStorageOrNull(),
     isolation: {
       isSecureContext: window.isSecureContext, crossOriginIsolated: window.crossOriginIsolated, hasSharedArrayBuffer: "SharedArrayBuffer" in window,
       headers: () => window.fetch(window.location.href, { method: "HEAD" }).then((response) => response.headers, () => null),
@@ -82,10 +84,30 @@ export class Page {
     this.frames.add((nowMs) => this.session.tick(nowMs));
     for (const text of this.parameters.problems) this.session.notice(text);
     if (this.parameters.filter) this.session.traps.setFilter(this.parameters.filter);
+    this.keepInAddress();
     await this.loadGuests();
     const { guest, image } = this.parameters;
     if (guest) await this.bootGuestById(guest);
     else if (image) this.askForImage(image);
+  }
+
+  /** The filter and the view stand in the address bar, so that a link shows the same. */
+  private keepInAddress(): void {
+    const query = new URLSearchParams(this.environment.search);
+    let shown = query.toString();
+    const show = (): void => {
+      const { filter, filterError } = this.session.traps.state.get(), { view } = this.settings.state.get();
+      if (filter.trim() === "" || filterError) query.delete("filter");
+      else query.set("filter", filter);
+      if (view === DEFAULT_SETTINGS.view) query.delete("view");
+      else query.set("view", view);
+      const next = query.toString();
+      if (next === shown) return;
+      shown = next;
+      this.environment.replaceSearch?.(next === "" ? "" : `?${next}`);
+    };
+    this.session.traps.state.subscribe(show);
+    this.settings.state.subscribe(show);
   }
 
   private async loadGuests(): Promise<void> {

@@ -1,11 +1,17 @@
 // What the page remembers between visits: one versioned key of the browser's local storage.
 
+import { type ColourRule, DEFAULT_RULES } from "./colour-rules.ts";
 import { Observable } from "./observable.ts";
 
 export const THEMES = ["system", "light", "dark", "contrast"] as const;
 export type Theme = (typeof THEMES)[number];
 export const VIEWS = ["learn", "debug", "compare"] as const;
 export type View = (typeof VIEWS)[number];
+
+export interface SavedFilter {
+  readonly name: string;
+  readonly filter: string;
+}
 
 export interface Settings {
   readonly theme: Theme;
@@ -18,10 +24,12 @@ export interface Settings {
   readonly tabs: Readonly<Record<string, string>>;
   /** Latest filters, newest first. */
   readonly filters: readonly string[];
+  readonly savedFilters: readonly SavedFilter[];
+  readonly colourRules: readonly ColourRule[];
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, sizes: {}, tabs: { "learn.machine": "registers" }, filters: [],
+  theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, sizes: {}, tabs: { "learn.machine": "registers" }, filters: [], savedFilters: [], colourRules: DEFAULT_RULES,
 };
 const KEY = "trapscope";
 const VERSION = 1;
@@ -64,6 +72,15 @@ export class SettingsStore {
   rememberFilter(filter: string): void {
     if (filter.trim() === "") return;
     this.patch({ filters: [filter, ...this.state.get().filters.filter((other) => other !== filter)].slice(0, FILTERS_KEPT) });
+  }
+
+  /** Under a name that is there already it takes the old one's place. */
+  saveFilter(name: string, filter: string): void {
+    this.patch({ savedFilters: [...this.state.get().savedFilters.filter((own) => own.name !== name), { name, filter }] });
+  }
+
+  deleteFilter(name: string): void {
+    this.patch({ savedFilters: this.state.get().savedFilters.filter((own) => own.name !== name) });
   }
 
   reset(): void {

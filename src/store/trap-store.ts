@@ -58,6 +58,8 @@ export interface TrapState {
   /** The groups are the machine's own exact counts; else sums over the records that are held. */
   readonly exact: boolean;
   readonly selected: TrapFields | null;
+  /** The guest's registers around the selected record, where they were still kept. */
+  readonly selectedRegisters: TracedRegisters | null;
   readonly totals: TrapTotals;
   /** The rows come from a file: its name. */
   readonly file: string | null;
@@ -94,7 +96,7 @@ class Matches {
 export class TrapStore {
   readonly state = new Observable<TrapState>({
     count: 0, revision: 0, following: true, newer: 0, dropped: 0, filter: "", filterError: null, brush: null, marks: new Set(), scanned: 1, grouping: null, groups: [], exact: true,
-    selected: null, totals: NO_TOTALS, file: null,
+    selected: null, selectedRegisters: null, totals: NO_TOTALS, file: null,
   });
   private source: LogSource | null = null;
   private stats: StatsReader | null = null;
@@ -192,11 +194,6 @@ export class TrapStore {
     return false;
   }
 
-  /** The guest's registers around a record, while they are kept. */
-  registersAt(sequence: number): TracedRegisters | null {
-    return this.registers?.read(sequence) ?? null;
-  }
-
   /** Instructions that have been counted, for a filter that is being typed. */
   get instructions(): readonly string[] {
     const { stats } = this;
@@ -237,7 +234,8 @@ export class TrapStore {
     const row = this.row(position);
     if (!row) return;
     this.hold();
-    this.state.patch({ selected: copyFields(row) });
+    const selected = copyFields(row);
+    this.state.patch({ selected, selectedRegisters: this.registers?.read(selected.seq) ?? null });
   }
 
   /** Selects the newest row. */
@@ -358,7 +356,8 @@ export class TrapStore {
   }
 }
 
-function bracketed(filter: string): string {
+/** So that it can stand beside `and` and behind `not`. */
+export function bracketed(filter: string): string {
   return /\b(and|or|not)\b|&&|\|\||!(?!=)/i.test(filter) ? `(${filter})` : filter;
 }
 

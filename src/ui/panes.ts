@@ -31,5 +31,5 @@ export const PANES: readonly Pane[] = [
   { id: "memory", title: "Memory", areas: { debug: "data" }, component: part("MemoryPane", () => import("./debug/MemoryPane.tsx")) },
   { id: "tables", title: "Tables", areas: { debug: "data" }, component: part("TablesPane", () => import("./debug/TablesPane.tsx")) },
   { id: "devices", title: "Devices", areas: { debug: "data" }, component: part("DevicesPane", () => import("./debug/DevicesPane.tsx")) },
-  { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, component: part("TrapPanel", () => import("./panels/TrapPanel.tsx")) },
+  { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, component: part("TrapPanel", () => import("./traps/TrapPanel.tsx")) },
 ];

@@ -4,6 +4,8 @@ import type { MediaTarget } from "../protocol/image-info.ts";
 import type { Outcome } from "../protocol/events.ts";
 import type { ProcessorSwitch, TechniqueId } from "../protocol/technique.ts";
 import type { ActionName } from "../protocol/trap-record.ts";
+import type { Grouping } from "../trace/group-by.ts";
+import type { Verdict } from "../trace/technique-notes.ts";
 import type { TrapClass } from "../trace/trap-fields.ts";
 
 export const TECHNIQUE_TEXTS: Readonly<Record<TechniqueId, { readonly name: string; readonly line: string }>> = {
@@ -87,6 +89,12 @@ export const CLASS_TEXTS: Readonly<Record<TrapClass, { readonly glyph: string; r
   call: { glyph: "V", title: "call into the monitor" },
   interrupt: { glyph: "Q", title: "hardware interrupt" },
   missed: { glyph: "!", title: "leak: should have trapped and did not" },
+};
+
+export const GROUPING_NAMES: Readonly<Record<Grouping, string>> = { instruction: "instruction", site: "hot spot", page: "page", reason: "cause", technique: "technique" };
+
+export const VERDICT_TEXTS: Readonly<Record<Verdict, string>> = {
+  none: "no exit", trap: "traps", leak: "leaks", sometimes: "sometimes", breakpoint: "#BP", emulated: "emulated", inline: "inline", callout: "callout", asks: "asks", refused: "refused",
 };
 
 export const TARGET_NAMES: Readonly<Record<MediaTarget, string>> = {

@@ -18,9 +18,9 @@ export function Meter(): React.JSX.Element {
       </div>
       <div title="Exits of the processor a second">
         <dt>traps/s</dt>
-        <dd>{running ? short(meter.trapsPerSecond) : "–"}</dd>
+        <dd>{running ? short(meter.rates.traps.perSecond) : "–"}</dd>
       </div>
-      <Sparkline values={meter.history} />
+      <Sparkline values={meter.rates.traps.history} />
       {meter.monitorShare !== null ? (
         <div title="Part of the time spent in the monitor">
           <dt>monitor</dt>

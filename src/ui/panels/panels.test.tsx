@@ -10,7 +10,7 @@ import { RegisterView } from "./RegisterView.tsx";
 import { RunBanner } from "./RunBanner.tsx";
 import { StatusBar } from "./StatusBar.tsx";
 import { TopBar } from "./TopBar.tsx";
-import { TrapPanel } from "./TrapPanel.tsx";
+import { TrapPanel } from "../traps/TrapPanel.tsx";
 
 let open: TestPage | null = null;
 async function render(node: React.ReactNode): Promise<TestPage> {
@@ -71,6 +71,7 @@ describe("trap panel", () => {
     memory.write(3);
     await frame();
     await doing(() => page.session.traps.select(1));
+    await doing(() => import("../traps/TrapDetail.tsx").then(() => {}));
     const detail = find(host, "aside");
     expect(detail.querySelector("h2")?.textContent).toBe("popfd");
     expect(find(detail, "li", "opcode").textContent).toContain("9d");

@@ -1,4 +1,5 @@
-// One record explained: its bytes, why the instruction is sensitive, what the monitor did, and for a leak what the guest was shown.
+// One record explained: its bytes, why the instruction is sensitive, what the monitor did, for a leak what the guest was shown, the
+// guest's registers before and after, and what each technique does with such an instruction.
 
 import type { ByteRange } from "../../isa/disassembler.ts";
 import type { SensitivityNote } from "../../isa/sensitivity.ts";
@@ -6,9 +7,12 @@ import { leakedValue } from "../../trace/effect.ts";
 import { explainInstruction } from "../../trace/instruction.ts";
 import type { TrapFields } from "../../trace/trap-fields.ts";
 import { EFLAGS_BITS } from "../../protocol/register-view.ts";
+import { TRACED_REGISTERS, type TracedRegisters } from "../../protocol/register-trace.ts";
+import type { ProcessorSet, TechniqueId } from "../../protocol/technique.ts";
+import { techniqueNotes } from "../../trace/technique-notes.ts";
 import { count, hex4, hex8, seconds } from "../format.ts";
-import { useSession } from "../hooks.ts";
-import { ACTION_TEXTS } from "../texts.ts";
+import { useObservable, useSession } from "../hooks.ts";
+import { ACTION_TEXTS, VERDICT_TEXTS } from "../texts.ts";
 import styles from "./TrapDetail.module.css";
 
 const ROLE_NAMES: Readonly<Record<ByteRange["role"], string>> = {
@@ -22,6 +26,9 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
   const code32 = trap.mode === "pm32";
   const instruction = trap.bytes ? explainInstruction(trap.bytes, trap.eip, code32) : null;
   const totals = traps.instructionTotals(trap.instruction);
+  const { machine } = useObservable(session.state);
+  const { marks, selectedRegisters } = useObservable(traps.state);
+  const marked = marks.has(trap.seq);
   const narrow = (filter: string): void => {
     traps.deselect();
     traps.setFilter(filter);
@@ -32,6 +39,7 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
         <h2>{trap.text ?? trap.instruction}</h2>
         <span className={styles.kind} data-kind={trap.kind}>{KIND_NAMES[trap.kind]}{trap.reason ? ` · ${trap.reason}` : ""}</span>
         <span className={styles.buttons}>
+          <button type="button" className="plain" aria-pressed={marked} title="Mark this record (M in the table)" onClick={() => traps.toggleMark(trap.seq)}>{marked ? "★ marked" : "☆ mark"}</button>
           <button type="button" className="plain" title="Previous record of this instruction at this place" onClick={() => traps.selectSameSite(-1)}>◀ same place</button>
           <button type="button" className="plain" title="Next record of this instruction at this place" onClick={() => traps.selectSameSite(1)}>same place ▶</button>
           <button type="button" className="plain" aria-label="Close the details" onClick={() => traps.deselect()}>✕</button>
@@ -45,6 +53,7 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
             <Field name="mode">{trap.mode}, CPL {trap.vcpl}{trap.hcpl === trap.vcpl ? "" : `, really ring ${trap.hcpl}`}</Field>
             {trap.error === null ? null : <Field name="error code">{hex4(trap.error)}</Field>}
             {trap.vector === null ? null : <Field name="vector">{trap.vector} ({trap.vector.toString(16)}h)</Field>}
+            {trap.technique ? <Field name="under">{trap.technique}</Field> : null}
             <Field name="after">{count(trap.icount)} instructions, {seconds(trap.timeNs)}</Field>
             <Field name="record">{count(trap.seq)}</Field>
           </dl>
@@ -53,6 +62,7 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
             <button type="button" onClick={() => narrow(`linear == 0x${hex8(trap.linear)}`)}>Only this place</button>
             <button type="button" onClick={() => narrow(`not insn == ${trap.instruction}`)}>Hide {trap.instruction}</button>
           </div>
+          {selectedRegisters ? <Registers {...selectedRegisters} /> : null}
           {totals ? <p className="muted">{trap.instruction} so far: {count(totals.traps)} traps, {count(totals.leaks)} leaks, {count(totals.observed)} observed.</p> : null}
         </div>
         <div className={styles.column}>
@@ -65,6 +75,7 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
             </section>
           ) : null}
           {instruction?.note ? <Why note={instruction.note} /> : null}
+          {instruction?.note ? <Techniques trap={trap} note={instruction.note} set={machine?.set ?? {}} current={trap.technique} /> : null}
         </div>
       </div>
     </aside>
@@ -97,6 +108,52 @@ function Why({ note }: { readonly note: SensitivityNote }): React.JSX.Element {
       {note.deprivileged === "trap" ? null : <p>{note.guestSees}</p>}
       {note.switches ? <ul className={styles.switches}>{Object.entries(note.switches).map(([name, what]) => <li key={name}><b>{name}</b> {what}</li>)}</ul> : null}
       <p className="muted">Intel SDM, {note.manual}</p>
+    </section>
+  );
+}
+
+/** The guest's registers before and after it; those that changed stand out. */
+function Registers({ before, after }: TracedRegisters): React.JSX.Element {
+  const shown = (value: number, name: string): string => (name === "CS:CPL" ? `${hex4(value)}:${value >>> 16}` : hex8(value));
+  return (
+    <section>
+      <h3>The guest's registers</h3>
+      <table className={styles.registers}>
+        <thead><tr><th scope="col"><span className="hidden">register</span></th><th scope="col">before</th><th scope="col">after</th></tr></thead>
+        <tbody>
+          {TRACED_REGISTERS.map((name, index) => (
+            <tr key={name} data-changed={before[index] !== after[index]}>
+              <th scope="row">{name}</th><td>{shown(before[index], name)}</td>
+              <td>{before[index] === after[index] ? <span className="muted">same</span> : <b>{shown(after[index], name)}</b>}{name === "EFLAGS" ? <Flags before={before[index]} after={after[index]} /> : null}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Flags({ before, after }: { readonly before: number; readonly after: number }): React.JSX.Element | null {
+  const pick = (value: number, shift: number, bits: number): number => (value >>> shift) & ((1 << bits) - 1);
+  const changed = EFLAGS_BITS.filter(({ shift, bits }) => pick(before, shift, bits) !== pick(after, shift, bits));
+  return changed.length === 0 ? null : <small>{changed.map(({ name, shift, bits }) => `${name} ${pick(before, shift, bits)}→${pick(after, shift, bits)}`).join(", ")}</small>;
+}
+
+function Techniques({ trap, note, set, current }: {
+  readonly trap: TrapFields; readonly note: SensitivityNote; readonly set: ProcessorSet; readonly current: TechniqueId | null;
+}): React.JSX.Element {
+  return (
+    <section>
+      <h3>What each technique does here</h3>
+      <table className={styles.techniques}>
+        <tbody>
+          {techniqueNotes(trap, note, set).map(({ technique, verdict, text }) => (
+            <tr key={technique} aria-current={technique === current ? "true" : undefined}>
+              <th scope="row">{technique}</th><td><span className={styles.verdict} data-verdict={verdict}>{VERDICT_TEXTS[verdict]}</span></td><td>{text}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </section>
   );
 }

@@ -1,0 +1,57 @@
+// The columns of the trap table: what each shows, and the filter that its cell stands for.
+
+import type { TrapFields } from "../../trace/trap-fields.ts";
+import { hexBytes, modelledCycles, trapClass } from "../../trace/trap-fields.ts";
+import { count, hex4, hex8 } from "../format.ts";
+import { CLASS_TEXTS } from "../texts.ts";
+
+export interface Column {
+  readonly id: string;
+  readonly name: string;
+  readonly title: string;
+  /** Of the grid's template. */
+  readonly width: string;
+  readonly style?: "number" | "dim" | "text" | "cause" | "effect";
+  /** Stays where the table is narrow. */
+  readonly narrow?: true;
+  readonly cell: (trap: TrapFields) => React.ReactNode;
+  /** A whole value that does not fit. */
+  readonly whole?: (trap: TrapFields) => string | undefined;
+  /** What lets only records pass that have the same in this cell; null: nothing does. */
+  readonly filter: (trap: TrapFields) => string | null;
+}
+
+const quoted = (text: string): string => (/^[A-Za-z0-9_#:.+-]+$/.test(text) ? text : `"${text.replaceAll('"', "")}"`);
+
+function Glyph({ trap }: { readonly trap: TrapFields }): React.JSX.Element {
+  const own = trapClass(trap);
+  return <>{CLASS_TEXTS[own].glyph}<span className="hidden"> {own}</span></>;
+}
+
+export const COLUMNS: readonly Column[] = [
+  {
+    id: "class", name: "class", title: "how it is related to privilege", width: "22px", narrow: true,
+    cell: (trap) => <Glyph trap={trap} />, whole: (trap) => CLASS_TEXTS[trapClass(trap)].title, filter: (trap) => `class == ${trapClass(trap)}`,
+  },
+  { id: "seq", name: "#", title: "number of the record", width: "72px", style: "number", cell: (trap) => count(trap.seq), filter: (trap) => `seq >= ${trap.seq}` },
+  { id: "icount", name: "instructions", title: "retired before it", width: "104px", style: "number", cell: (trap) => count(trap.icount), filter: (trap) => `icount >= ${trap.icount}` },
+  {
+    id: "insn", name: "instruction", title: "", width: "minmax(120px, 2fr)", style: "text", narrow: true, cell: (trap) => trap.text ?? trap.instruction,
+    whole: (trap) => trap.text ?? undefined, filter: (trap) => `insn == ${quoted(trap.instruction)}`,
+  },
+  {
+    id: "cause", name: "cause", title: "what the processor raised", width: "minmax(58px, auto)", style: "cause", narrow: true, cell: (trap) => (trap.kind === "exit" ? trap.reason?.replace("VMX:", "") : trap.kind),
+    whole: (trap) => trap.reason ?? undefined, filter: (trap) => (trap.kind === "exit" && trap.reason ? `reason == ${quoted(trap.reason)}` : `kind == ${trap.kind}`),
+  },
+  {
+    id: "effect", name: "effect", title: "what changed, or what the guest saw", width: "minmax(150px, 4fr)", style: "effect", narrow: true, cell: (trap) => trap.effect ?? "",
+    whole: (trap) => trap.effect ?? undefined, filter: (trap) => (trap.effect ? `effect contains ${quoted(trap.effect)}` : null),
+  },
+  { id: "place", name: "CS:EIP", title: "", width: "106px", cell: (trap) => `${hex4(trap.cs)}:${hex8(trap.eip)}`, whole: (trap) => `linear ${hex8(trap.linear)}, ${trap.mode}`, filter: (trap) => `linear == 0x${hex8(trap.linear)}` },
+  { id: "cpl", name: "CPL", title: "the guest's own, and the ring it really ran in", width: "30px", cell: (trap) => (trap.vcpl === trap.hcpl ? trap.vcpl : `${trap.vcpl}/${trap.hcpl}`), filter: (trap) => `vcpl == ${trap.vcpl}` },
+  { id: "bytes", name: "bytes", title: "the whole instruction", width: "112px", style: "dim", cell: (trap) => (trap.bytes ? hexBytes(trap.bytes, " ") : ""), filter: (trap) => (trap.bytes ? `bytes == ${hexBytes(trap.bytes, " ")}` : null) },
+  { id: "action", name: "action", title: "what the monitor did", width: "92px", style: "dim", cell: (trap) => trap.action ?? "", filter: (trap) => (trap.action ? `action == ${trap.action}` : null) },
+  { id: "cost", name: "cost*", title: "modelled cycles on a Core 2", width: "46px", style: "number", cell: (trap) => (trap.kind === "exit" ? count(modelledCycles(trap)) : ""), filter: (trap) => `cost >= ${modelledCycles(trap)}` },
+];
+
+export const NARROW_COLUMNS: readonly Column[] = COLUMNS.filter((column) => column.narrow);
