@@ -1,0 +1,53 @@
+// L10: what a guest's page tables cost, with shadow page tables and without.
+
+import type { Lab } from "./lab.ts";
+
+const DEBIAN = { image: "debian" } as const;
+const FORKS = ['expect "GUEST READY"', 'send "n=0; while [ $n -lt 40 ]; do (true); n=$((n+1)); done; echo FORKS $n\\n"', 'expect "FORKS 40"'] as const;
+
+export const pageTables: Lab = {
+  id: "L10",
+  title: "A storm over page tables",
+  question: "The processor walks tables of the monitor's, not the guest's. What does the guest's own memory management cost?",
+  background: [
+    "The monitor fills shadow tables from the guest's when an access misses, and drops entries when the guest flushes: to the guest they are one large TLB (SDM 3A, Invalidation of TLBs).",
+    "An entry that becomes present needs no flush, and so costs one miss. INVLPG costs an exit and a miss. MOV CR3 costs an exit and a miss for every page that is used again.",
+    "Extended page tables (EPT, 2008) let the processor walk both tables itself.",
+  ],
+  steps: [
+    { id: "emulate", guest: "pt", technique: "emulate", watch: "Nothing leaves." },
+    { id: "trap", guest: "pt", technique: "trap", watch: "Phase 3: seven exits for each MOV CR3, six of them misses." },
+    { id: "int3", guest: "pt", technique: "int3", watch: "The same, but for IRET." },
+    { id: "scan", guest: "pt", technique: "scan", watch: "An exit more for each flush: the instruction TLB must be primed again." },
+    { id: "translate", guest: "pt", technique: "translate", watch: "MOV CR3 and INVLPG are calls; the misses are the same." },
+    { id: "hybrid", guest: "pt", technique: "hybrid", watch: "The kernel is emulated, on its own tables." },
+    { id: "vtx", guest: "pt", technique: "vtx", watch: "With EPT nothing leaves, not even MOV CR3 and page faults." },
+    { id: "Debian translate", guest: DEBIAN, technique: "translate", script: FORKS, instructionLimit: 6e9, watch: "A real kernel that forks: each child is an address space of its own." },
+    { id: "Debian vtx", guest: DEBIAN, technique: "vtx", script: FORKS, instructionLimit: 6e9, watch: "The same with EPT." },
+  ],
+  predict: [
+    { ask: "16 pages become present and are read: how many exits under trap?", choices: ["16", "32"], answer: 0, because: "The store to the page table is not seen; the read misses.", shownBy: "map" },
+    { ask: "16 pages are remapped with INVLPG and read?", choices: ["16", "32"], answer: 1, because: "INVLPG is privileged, and the read misses again.", shownBy: "remap" },
+    { ask: "How many exits does MOV CR3 make under vtx with EPT?", choices: ["0", "1"], answer: 0, because: "The guest's CR3 is the guest's own there.", shownBy: "ept" },
+  ],
+  checks: [
+    { kind: "end", step: "emulate", outcome: "exit-success", says: "The guest reads what it mapped." },
+    { id: "map", kind: "exactly", step: "trap", phase: 1, traps: { MOV: 16, OUT: 1 }, reasons: { "#PF": 16, "#GP": 1 }, leaks: {}, says: "A new page: one miss." },
+    { id: "remap", kind: "exactly", step: "trap", phase: 2, traps: { MOV: 16, INVLPG: 16, OUT: 1 }, reasons: { "#PF": 16, "#GP": 17 }, leaks: {}, says: "A remapped page: INVLPG and one miss." },
+    { kind: "exactly", step: "trap", phase: 3, traps: { MOV: 80, XOR: 16, ADD: 16, OUT: 1 }, reasons: { "#PF": 96, "#GP": 17 }, leaks: {}, says: "A switch: MOV CR3, and misses for the code, four pages and the variables." },
+    { kind: "exactly", step: "trap", phase: 4, traps: { MOV: 18, INC: 33, NOP: 1, CMP: 1, PUSH: 1, OR: 1, INVLPG: 16, IRET: 16, OUT: 1 }, reasons: { "#PF": 38, "#GP": 50 }, leaks: {}, says: "Copy on write: the guest's own fault and the miss after it, for each page." },
+    { kind: "exactly", step: "int3", phase: 4, traps: { MOV: 18, INC: 33, NOP: 1, CMP: 1, PUSH: 1, OR: 1, INVLPG: 16, IRET: 16, OUT: 1 }, reasons: { "#PF": 38, "#BP": 16, "#GP": 34 }, leaks: {}, says: "int3: as trap, with IRET by its breakpoint." },
+    { kind: "exactly", step: "scan", phase: 3, traps: { MOV: 80, XOR: 16, ADD: 16, INT3: 16, OUT: 1 }, reasons: { "#PF": 96, "#BP": 16, "#GP": 17 }, leaks: {}, says: "scan: one primed instruction page more for each switch." },
+    { kind: "exactly", step: "translate", phase: 3, traps: { MOV: 64, XOR: 16, ADD: 16 }, reasons: { "#PF": 96 }, leaks: {}, callouts: 17, says: "translate: MOV CR3 is a call, the misses stay." },
+    { kind: "exactly", step: "hybrid", phase: 3, traps: {}, leaks: {}, says: "hybrid: no exit." },
+    { id: "ept", kind: "exactly", step: "vtx", phase: 3, traps: { OUT: 1 }, reasons: { "VMX:I/O instruction": 1 }, leaks: {}, says: "vtx with EPT: nothing." },
+    { kind: "exactly", step: "vtx", phase: 4, traps: { OUT: 1 }, reasons: { "VMX:I/O instruction": 1 }, leaks: {}, says: "Nor for page faults." },
+    { kind: "end", step: "Debian translate", outcome: "expected", says: "A real kernel forks under translate." },
+    { kind: "end", step: "Debian vtx", outcome: "expected", says: "And under vtx." },
+    { kind: "compare", left: { step: "Debian translate", count: "traps", of: "#PF" }, is: ">", times: 10, right: { step: "Debian vtx", count: "traps", of: "VMX:EPT violation" }, says: "Shadow tables miss more than ten times as often as extended ones." },
+  ],
+  conclude: [
+    "With shadow tables a change of address space costs in proportion to what is used after it; that is why a fork is the monitor's nightmare.",
+    "EPT takes all of it away, and makes the walk after a TLB miss longer instead.",
+  ],
+};
