@@ -68,7 +68,6 @@ describe("a dropped image", () => {
     await open();
     await dropFiles(page, [TOUR]);
     await waitForSerial(page, "t86>");
-    await page.waitForTimeout(1500); // as long as a person takes to begin typing
     await type("echo one two");
     await waitForSerial(page, "\none two");
 
