@@ -90,6 +90,8 @@ export interface GuestRunOptions {
   /** Of RAM; 16 MB. */
   readonly memoryBytes?: number;
   readonly image?: Uint8Array;
+  /** Of the machine, before it runs. */
+  readonly prepare?: (machine: Machine) => void;
   /** In place of its image in the floppy drive. */
   readonly drives?: Drives;
 }
@@ -112,6 +114,7 @@ export function guestMachine(id: string, options: GuestRunOptions): Machine {
 
 export function runGuest(id: string, options: GuestRunOptions): GuestRun {
   const machine = guestMachine(id, options);
+  options.prepare?.(machine);
   const phases: Record<string, Counted> = {};
   let open: { readonly name: string; readonly counts: Counted } | null = null;
   machine.pc.io.attach(PHASE_PORT, PHASE_PORT, {
