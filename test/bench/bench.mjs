@@ -3,7 +3,8 @@
 //   --quick          one round, fewer iterations
 //   --rounds N       rounds (3); the medians are printed
 //   --disk PATH      disk image that prints GUEST READY (default .cache/debian/disk.img, made by scripts/build-debian-disk.sh .cache/debian)
-//   --only LIST      of kernels,boot,traps,start (all)
+//   --only LIST      of kernels,boot,programs,traps,start (all)
+//   --programs LIST  of the guest's benchmark program (all); --percent N of their work (100; with --quick 25)
 //   --json FILE      writes the numbers too; - for stdout
 //   --seabios DIR    bios.bin and vgabios-stdvga.bin for v86 (default /usr/share/seabios, Debian's package seabios)
 //
@@ -16,6 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { build } from "esbuild";
+import { compare, programsTask, tableOf } from "./linux-programs.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const { values: options } = parseArgs({
@@ -23,7 +25,9 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     disk: { type: "string", default: join(root, ".cache/debian/disk.img") },
-    only: { type: "string", default: "kernels,boot,traps,start" },
+    only: { type: "string", default: "kernels,boot,programs,traps,start" },
+    programs: { type: "string", default: "all" },
+    percent: { type: "string" },
     json: { type: "string" },
     seabios: { type: "string", default: "/usr/share/seabios" },
   },
@@ -166,6 +170,31 @@ async function boot() {
   return report;
 }
 
+// --- the benchmark program of the guest
+
+async function programs() {
+  if (!existsSync(options.disk)) {
+    print(`Programs: skipped, no ${options.disk}.\n`);
+    return null;
+  }
+  const task = programsTask(options.disk, options.programs.split(","), options.percent ?? (options.quick ? 25 : 100));
+  const engines = { trapscope: () => onMachine(task) };
+  if (v86Missing === null) engines["v86"] = () => onV86(task);
+  if (await run("qemu-system-i386", ["--version"]).then(() => true, () => false)) engines["QEMU"] = () => childJson(join(root, "test/bench/qemu-guest.mjs"), JSON.stringify(task));
+  const report = compare(await inTurn(engines), median);
+  if (report.programs.length === 0) {
+    print(`Programs: skipped, the guest on ${options.disk} has no program called bench.\n`);
+    return null;
+  }
+  print(`The guest's bench program, ${task.typed.text.trim()}: seconds of processor time of all threads; ratios above 1: trapscope is faster`);
+  const { head, rows } = tableOf(report);
+  table(head, rows);
+  print(`Peak memory of the processes, MB: ${Object.entries(report.boot).map(([name, { peakRss }]) => `${name} ${Math.round(peakRss / MB)}`).join(", ")}\n`);
+  const wrong = report.programs.filter(({ same }) => !same);
+  if (wrong.length > 0) throw new Error(`the check values differ: ${wrong.map(({ name }) => name).join(", ")}`);
+  return report;
+}
+
 // --- the monitor
 
 async function traps() {
@@ -223,7 +252,7 @@ async function start() {
   return report;
 }
 
-const measures = { kernels, boot, traps, start };
+const measures = { kernels, boot, programs, traps, start };
 const unknown = parts.filter((name) => !(name in measures));
 if (unknown.length > 0) {
   process.stderr.write(`bench: no part ${unknown.join(", ")}; there are ${Object.keys(measures).join(", ")}\n`);

@@ -1,7 +1,7 @@
 // One measurement on trapscope's machine in a process of its own. Started by bench.mjs, which bundles it; prints one line of JSON.
-//   node machine-guest.js '{"task":"lines","image":PATH,"memoryBytes":N,"until":TEXT}'
-//     { lines: [{ text, seconds, cpuSeconds, instructions }], seconds }: every whole line of COM1 with the moment of its first byte,
-//     by wall clock and by processor time of all threads
+//   node machine-guest.js '{"task":"lines","image":PATH,"memoryBytes":N,"until":TEXT,"typed":{"after":TEXT,"text":TEXT}}'
+//     { lines: [{ text, seconds, cpuSeconds, instructions }], seconds, peakRss, translations }: every whole line of COM1 with the moment
+//     of its first byte, by wall clock and by processor time of all threads. `typed`: goes to COM1 when all that came from there ends with `after`
 //   node machine-guest.js '{"task":"traps","image":PATH,"memoryBytes":N,"ring":1|3,"seconds":S}'
 //     { traps, seconds, cpuSeconds, runs }: the guest under `trap` from reset to its end, again and again
 //   node machine-guest.js '{"task":"exits","ring":1|3,"code":HEX,"seconds":S}'
@@ -21,6 +21,8 @@ interface LinesTask {
   readonly image: string;
   readonly memoryBytes: number;
   readonly until: string;
+  readonly typed?: { readonly after: string; readonly text: string };
+  readonly technique?: TechniqueId;
 }
 interface TrapsTask {
   readonly task: "traps";
@@ -37,6 +39,7 @@ interface ExitsTask {
 }
 
 const SLICE = 2_000_000, STORM = 200_000;
+const LONGEST_SLEEP_MS = 20;
 const seconds = (): number => performance.now() / 1000;
 const cpuSeconds = (): number => (({ user, system }) => (user + system) / 1e6)(process.cpuUsage());
 
@@ -47,24 +50,35 @@ function createMachine(image: string, memoryBytes: number, technique: TechniqueI
   return new Machine({ memoryBytes, technique, ring, set: {}, clock, wallNs: () => performance.now() * 1e6, ...boot.machine });
 }
 
-function runLines({ image, memoryBytes, until }: LinesTask): object {
-  const machine = createMachine(image, memoryBytes, "emulate", 1, "real");
+/** Asleep as long as the guest is: a processor that is idle takes no time. */
+function waitForEvent(machine: Machine): void {
+  const ms = Math.min((machine.nextEventNs - machine.clock.nowNs()) / 1e6, LONGEST_SLEEP_MS);
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function runLines({ image, memoryBytes, until, typed, technique = "emulate" }: LinesTask): object {
+  const machine = createMachine(image, memoryBytes, technique, 1, "real");
   const lines: { text: string; readonly seconds: number; readonly cpuSeconds: number; readonly instructions: number }[] = [];
-  let open = false, done = false;
+  let open = false, done = false, hasTyped = false;
   machine.events.serial = (port, byte) => {
     if (port !== 0 || done) return;
     if (!open) lines.push({ text: "", seconds: seconds(), cpuSeconds: cpuSeconds(), instructions: machine.core.retired() });
     const line = lines.at(-1)!;
     open = byte !== 10;
     if (open && byte !== 13) line.text += String.fromCharCode(byte);
+    if (typed && !hasTyped && line.text.endsWith(typed.after)) {
+      hasTyped = true;
+      for (const character of typed.text) machine.pc.serial[0].receive(character.charCodeAt(0));
+    }
     if (open || !line.text.includes(until)) return;
     done = true;
     machine.stop();
   };
   for (;;) {
     const reason = machine.run(SLICE);
-    if (done) return { lines, seconds: seconds() };
-    if (reason !== "budget" && reason !== "idle") throw new Error(`${image} ended with ${reason} before ${JSON.stringify(until)}`);
+    if (done) return { lines, seconds: seconds(), peakRss: process.resourceUsage().maxRSS * 1024, translations: machine.translations?.counters };
+    if (reason === "idle") waitForEvent(machine);
+    if (reason !== "budget" && reason !== "idle" && reason !== "break") throw new Error(`${image} ended with ${reason} before ${JSON.stringify(until)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // One guest on v86, from process start to a text on COM1. Started by bench.mjs; prints one line of JSON:
 //   { lines: [{ text, seconds, cpuSeconds }], seconds, instructions }: every whole line of COM1 with the moment of its first byte,
-//   by wall clock and by processor time of all threads; `seconds` is when the line with `until` was whole.
+//   by wall clock and by processor time of all threads; `seconds` is when the line with `until` was whole. "typed":{"after":TEXT,"text":TEXT}
+//   goes to COM1 when the present line ends with `after`.
 // Usage: node v86-guest.mjs '{"drive":"fda"|"hda","image":PATH,"memoryBytes":N,"until":TEXT,"jit":BOOL,"bios":PATH,"vgaBios":PATH}'
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -45,11 +46,15 @@ function count() {
 const counting = setInterval(count, COUNTER_MS);
 
 const lines = [];
-let line = null;
+let line = null, hasTyped = false;
 emulator.add_listener("serial0-output-byte", (byte) => {
   line ??= { text: "", seconds: seconds(), cpuSeconds: cpuSeconds() };
   if (byte !== 10) {
     if (byte !== 13) line.text += String.fromCharCode(byte);
+    if (task.typed && !hasTyped && line.text.endsWith(task.typed.after)) {
+      hasTyped = true;
+      emulator.serial0_send(task.typed.text);
+    }
     return;
   }
   lines.push(line);
@@ -58,5 +63,5 @@ emulator.add_listener("serial0-output-byte", (byte) => {
   if (!met) return;
   clearInterval(counting);
   count();
-  process.stdout.write(`${JSON.stringify({ lines, seconds: seconds(), instructions })}\n`, () => process.exit(0));
+  process.stdout.write(`${JSON.stringify({ lines, seconds: seconds(), instructions, peakRss: process.resourceUsage().maxRSS * 1024 })}\n`, () => process.exit(0));
 });
