@@ -84,7 +84,7 @@ export class BlockCache {
   /** Room for the one instruction that is not kept. */
   private readonly alone: number;
   private readonly begin: number;
-  private readonly end: number;
+  private end: number;
   private readonly onFlush: () => void;
   private next: number;
   /** Counts the flushes: a record of an earlier generation is void. */
@@ -109,6 +109,12 @@ export class BlockCache {
     this.next = this.begin;
     this.onFlush = onFlush;
     this.view = cpu.state.view;
+  }
+
+  /** Takes room for other purposes; before anything runs. Its address, a multiple of 4. */
+  reserve(bytes: number): number {
+    this.end = (this.end - bytes) & ~3;
+    return this.end;
   }
 
   /** Forgets all code. */

@@ -9,7 +9,7 @@ import { createDecoder, type Decoder } from "../isa/decoder.ts";
 import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
-import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, RECORD, SHADOW, SUSPENDED } from "../isa/state-layout.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, PROBED, RECORD, SHADOW, SUSPENDED, WINDOW } from "../isa/state-layout.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -94,7 +94,7 @@ export class Core {
   readonly blocks: BlockCache;
   readonly decoder: Decoder;
   private readonly undefinedNotice: UndefinedNotice;
-  probe: SensitiveProbe | null = null;
+  private sensitiveProbe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
   private readonly jumpCacheWord: number;
   /** As the jump cache, for what is entered from here, in all modes side by side: physical address, mode, record. */
@@ -150,8 +150,8 @@ export class Core {
       slowLoad128: (linear) => load128(cpu, linear, cpu.user),
       slowStore128: (linear) => store128(cpu, linear, cpu.user),
       segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xffff, (bytesAndWrite & 0x1_0000) !== 0),
-      probeBefore: (row) => this.probe?.before(row),
-      probeAfter: (row) => this.probe?.after(row),
+      probeBefore: (row) => this.sensitiveProbe?.before(row),
+      probeAfter: (row) => this.sensitiveProbe?.after(row),
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,
     });
     this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.forgetJumps());
@@ -166,6 +166,16 @@ export class Core {
   stopAtException = false;
   private atException = false;
 
+  get probe(): SensitiveProbe | null {
+    return this.sensitiveProbe;
+  }
+
+  /** The probe is told of every execution, unless it clears PROBED. */
+  set probe(probe: SensitiveProbe | null) {
+    this.sensitiveProbe = probe;
+    this.cpu.state.write(PROBED, probe === null ? 0 : 1);
+  }
+
   get interruptRequested(): boolean {
     return this.intr;
   }
@@ -173,12 +183,20 @@ export class Core {
   /** Level of the INTR pin. */
   setIntr(level: boolean): void {
     this.intr = level;
+    this.noteWindow();
     if (level) this.requestBreak();
+  }
+
+  /** For those who may let an interrupt in. */
+  private noteWindow(): void {
+    const { cpu } = this;
+    cpu.state.write(WINDOW, this.intr || this.nmiPending || this.leaveWhen !== null || cpu.nonRoot !== null ? 1 : 0);
   }
 
   /** An edge on the NMI pin. */
   raiseNmi(): void {
     this.nmiPending = true;
+    this.noteWindow();
     this.requestBreak();
   }
 
@@ -292,6 +310,7 @@ export class Core {
         return "breakpoint";
       }
       if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) continue;
+      this.noteWindow();
       const activity = cpu.context.get(ACTIVITY);
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
@@ -403,6 +422,7 @@ export class Core {
   /** Blocks until something needs a look, or the budget is shorter than the next block. False: the rest of the budget may be left unused. */
   private runBlocks(): boolean {
     const { state } = this.cpu;
+    this.translator?.work();
     const record = this.recordAt(0);
     if (record === FETCH_FAULT) {
       this.deliver();
@@ -433,11 +453,17 @@ export class Core {
       if (this.blocks.isKept(record) && (linear & 0xfff) + state.view.getUint16(record + H_CODE_BYTES, true) <= 0x1000) {
         const physical = (cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff);
         this.keep(this.known, knownSlot(physical, mode), physical, mode, record);
-        if (single === 0) this.keep(state.i32, this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2), physical, mode, record);
+        if (single === 0) this.keepJump(physical, mode, record);
       }
+    } else if (single === 0) {
+      this.keepJump((cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff), mode, record);
     }
     state.write(EIP_BASE, (eip - (linear & 0xfff)) | 0);
     return record;
+  }
+
+  private keepJump(physical: number, mode: number, record: number): void {
+    this.keep(this.cpu.state.i32, this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2), physical, mode, record);
   }
 
   private keep(cache: Int32Array, slot: number, physical: number, mode: number, record: number): void {
@@ -489,8 +515,10 @@ export class Core {
           return true;
         case LEAVE_LINK: case LEAVE_LOOKUP: case LEAVE_SIDE_EXIT: case LEAVE_HOT: case LEAVE_EXITS_OFTEN: {
           state.write(RECORD, 0);
-          const single = cpu.context.get(SHADOW) !== 0 || cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
+          const shadowed = cpu.context.get(SHADOW) !== 0;
+          const single = cpu.context.get(ACTIVITY) !== 0 || this.biased || this.needsSingle() || this.isWatched();
           if (single || state.read(BUDGET) <= 0) return true;
+          this.translator?.work();
           const { generation } = this.blocks;
           const found = this.recordAt(0);
           if (found === FETCH_FAULT) {
@@ -502,8 +530,9 @@ export class Core {
           if (leave === LEAVE_LINK && generation === this.blocks.generation && cpu.context.mode & MODE_FLAT && this.blocks.isKept(found)) this.blocks.link(at, found);
           if (leave === LEAVE_HOT) this.translator?.hot(found, (cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
           if (leave === LEAVE_EXITS_OFTEN) this.translator?.exitsOften((cpu.context.segmentBase(CS) + state.eip) | 0, cpu.context.mode);
-          this.translator?.work();
-          record = this.begin(found, leave === LEAVE_SIDE_EXIT || leave === LEAVE_EXITS_OFTEN);
+          // The shadow covers the first instruction of the block, if it is interpreted.
+          if (shadowed) cpu.context.set(SHADOW, 0);
+          record = this.begin(found, shadowed || leave === LEAVE_SIDE_EXIT || leave === LEAVE_EXITS_OFTEN);
           break;
         }
         default:

@@ -236,6 +236,7 @@ export class Interpreter {
     const refund = fn.newLocal(I32);
     const code = fn.newLocal(I32);
     const isPlain = fn.newLocal(I32);
+    const shadow = fn.newLocal(I32);
     fn.keepLocals();
     const reloadTables = () => {
       fn.assign(tlbRead, fn.load(OP.load32, context, TLB_READ.offset));
@@ -385,7 +386,10 @@ export class Interpreter {
 
     fn.close(); // lookup: EIP is set
     {
-      fn.openIf(b.or(fn.load(OP.load32, context, SHADOW.offset), fn.load(OP.load32, context, ACTIVITY.offset)));
+      // The shadow of STI or MOV SS covers the first instruction of a block that is interpreted.
+      fn.assign(shadow, fn.load(OP.load32, context, SHADOW.offset));
+      const over = b.and(b.ne(shadow, constant(0)), b.leS(b.get(BUDGET), constant(0)));
+      fn.openIf(b.or(over, fn.load(OP.load32, context, ACTIVITY.offset)));
       fn.return(constant(LEAVE_ATTENTION));
       fn.close();
       reloadTables();
@@ -411,15 +415,16 @@ export class Interpreter {
       b.set(EIP_BASE, b.sub(eip, b.and(linear, constant(4095))));
       if (this.areas.translate) {
         const heat = fn.load(OP.load32, add(target, constant(H_HEAT)), 0);
-        fn.openIf(isPlain);
+        fn.openIf(b.or(isPlain, shadow));
+        fn.openIf(b.and(isPlain, b.gtS(heat, constant(0))));
         fn.assign(isPlain, constant(0));
-        fn.openIf(b.gtS(heat, constant(0)));
         const left = fn.bind(b.sub(heat, constant(1)));
         fn.store(OP.store32, add(target, constant(H_HEAT)), 0, left);
         fn.openIf(b.eqz(left));
         fn.return(constant(LEAVE_EXITS_OFTEN));
         fn.close();
         fn.close();
+        fn.assign(isPlain, constant(0));
         fn.otherwise();
         fn.openIf(heat);
         enterRegion(heat, () => {
@@ -434,6 +439,9 @@ export class Interpreter {
       fn.return(constant(LEAVE_BUDGET));
       fn.close();
       b.set(BUDGET, budget);
+      fn.openIf(shadow);
+      b.set(SHADOW, constant(0));
+      fn.close();
       fn.assign(record, target);
       fn.branch(dispatch);
     }

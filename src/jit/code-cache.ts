@@ -20,9 +20,12 @@ import { type ByteWriter, I32, ModuleWriter, valueType } from "../wasm/encoder.t
 import type { ImportedFunctions } from "../wasm/backend.ts";
 import { type Effect, effectOf } from "./effect.ts";
 import { type CodeSource, findRegion, isLeftToInterpreter, isTranslated, type Region } from "./region.ts";
+import { type Site, TARGET_CELLS_BYTES, TargetCells } from "./target-cells.ts";
 import { type RegionCode, translate } from "./translator.ts";
 
 const PAGE = 4096;
+/** Entries before a region that is known to be hot is made again. */
+const MADE_AGAIN = 8;
 
 export interface TranslationOptions {
   /** Entries of a block before it is translated. */
@@ -54,6 +57,13 @@ interface LiveRegion {
   /** Byte ranges by physical page: from, to, from, to ... */
   readonly bytes: Map<number, number[]>;
   readonly instructions: number;
+  /** Transfers whose targets it notes, with their places in it. */
+  readonly sites: readonly NotedSite[];
+}
+
+interface NotedSite {
+  readonly site: Site;
+  readonly at: number;
 }
 
 export interface TranslationCounters {
@@ -63,6 +73,8 @@ export interface TranslationCounters {
   bytes: number;
   refused: number;
   invalidated: number;
+  /** Made again because more was known of where their computed transfers go. */
+  learned: number;
   live: number;
 }
 
@@ -72,7 +84,7 @@ function placeKey(physicalPage: number, key: number): number {
 }
 
 export class CodeCache implements Translator {
-  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, live: 0 };
+  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, learned: 0, live: 0 };
   private readonly core: Core;
   private readonly cpu: Cpu;
   private readonly decoder: Decoder;
@@ -89,6 +101,10 @@ export class CodeCache implements Translator {
   private waiting: Request[] = [];
   private waitingSince = 0;
   private resting = false;
+  private readonly cells: TargetCells;
+  private lookedAtCells = 0;
+  /** Live regions that note targets. */
+  private readonly noting = new Set<LiveRegion>();
 
   constructor(core: Core, memory: WebAssembly.Memory, memoryPages: number, options: TranslationOptions = DEFAULT_TRANSLATION) {
     this.core = core;
@@ -98,6 +114,7 @@ export class CodeCache implements Translator {
     this.memoryPages = memoryPages;
     this.options = options;
     this.nextSlot = core.interpreter.regionSlots.begin;
+    this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options.threshold);
     core.attachTranslator(this);
   }
 
@@ -126,7 +143,7 @@ export class CodeCache implements Translator {
     if (code === 0) return;
     const physicalPage = code >>> 12, offset = linear & (PAGE - 1);
     const place = placeKey(physicalPage, offset | (mode << 12));
-    const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, { record: 0, linear, physicalPage, mode }).decode(offset);
+    const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, { record: 0, linear, physicalPage, mode }).decode(offset);
     if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect)) return;
     this.exiting.add(place);
     this.invalidate(physicalPage, offset, offset + 1);
@@ -134,10 +151,24 @@ export class CodeCache implements Translator {
 
   work(): void {
     const { waiting, options } = this;
+    if (this.noting.size !== 0 && this.core.retired() - this.lookedAtCells >= 4 * options.patience) this.learn();
     if (waiting.length === 0) return;
     if (waiting.length < options.batch && this.core.retired() - this.waitingSince < options.patience) return;
     this.waiting = [];
     this.translateAll(waiting);
+  }
+
+  /** Regions that have noted enough are forgotten, to be made again soon. */
+  private learn(): void {
+    this.lookedAtCells = this.core.retired();
+    for (const region of this.noting) {
+      if (!region.sites.some(({ site }) => this.cells.isFull(site))) continue;
+      let hasNews = false;
+      for (const { site, at } of region.sites) if (this.cells.isFull(site) && this.cells.learn(site, at)) hasNews = true;
+      if (!hasNews) continue;
+      this.counters.learned++;
+      this.forget(region, MADE_AGAIN);
+    }
   }
 
   rest(resting: boolean): void {
@@ -163,6 +194,8 @@ export class CodeCache implements Translator {
   flush(): void {
     this.entries.clear();
     this.exiting.clear();
+    this.noting.clear();
+    this.cells.forget();
     this.byPage.clear();
     this.freeSlots.length = 0;
     this.nextSlot = this.core.interpreter.regionSlots.begin;
@@ -187,7 +220,7 @@ export class CodeCache implements Translator {
     } as ImportedFunctions;
     /** Blocks of the regions that are being made: they need none of their own yet. */
     const held = new Set<number>();
-    const made: { region: Region; code: ByteWriter; request: Request }[] = [];
+    const made: { region: Region; code: ByteWriter; request: Request; sites: NotedSite[] }[] = [];
     for (const request of requests) {
       const key = (request.linear & (PAGE - 1)) | (request.mode << 12);
       // The code may have changed, or become part of another region, while it waited.
@@ -196,14 +229,15 @@ export class CodeCache implements Translator {
         this.setHeat(request.physicalPage, key, this.options.threshold);
         continue;
       }
-      const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, request);
+      const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, request);
       const region = findRegion(source, request.linear & (PAGE - 1));
       if (region === null || region.instructions < 2) {
         this.counters.refused++;
         continue;
       }
       for (const at of region.own) if (at >> 12 === 0) held.add(placeKey(request.physicalPage, at | (request.mode << 12)));
-      made.push({ region, code: translate(region, this.codeOf(request, region), imports), request });
+      const sites: NotedSite[] = [];
+      made.push({ region, code: translate(region, this.codeOf(request, region, source, sites), imports), request, sites });
     }
     if (made.length === 0) return;
     const type = module.type([I32], [I32]);
@@ -216,14 +250,14 @@ export class CodeCache implements Translator {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.counters.modules++;
     this.counters.bytes += bytes.length;
-    made.forEach(({ region, request }, n) => this.install(region, request, instance.exports[names[n]]));
+    made.forEach(({ region, request, sites }, n) => this.install(region, request, sites, instance.exports[names[n]]));
   }
 
   private unit(mode: number): ContextUnit {
     return mode & MODE_HARDWARE ? this.cpu.h : this.cpu.v;
   }
 
-  private codeOf(request: Request, region: Region): RegionCode {
+  private codeOf(request: Request, region: Region, source: GuestCode, sites: NotedSite[]): RegionCode {
     const { mode, linear } = request;
     const unit = this.unit(mode);
     const { tables } = unit.tlb;
@@ -239,10 +273,16 @@ export class CodeCache implements Translator {
       mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
       tlbCode: tables.code, tlbMask, pageEntries,
       fixed: mode & MODE_FLAT ? null : { base: base | 0, limit: (base + last) | 0 },
+      cellOf: (at, callers, isReturn) => {
+        const site = this.cells.site(source.siteKey(at, callers), isReturn);
+        if (site === null) return 0;
+        if (!sites.some((noted) => noted.site === site)) sites.push({ site, at });
+        return site.cell;
+      },
     };
   }
 
-  private install(region: Region, request: Request, code: WebAssembly.ExportValue): void {
+  private install(region: Region, request: Request, sites: readonly NotedSite[], code: WebAssembly.ExportValue): void {
     const { blocks, interpreter } = this.core;
     const slot = this.freeSlots.pop() ?? this.nextSlot++;
     if (slot >= interpreter.regionSlots.end) {
@@ -252,7 +292,8 @@ export class CodeCache implements Translator {
     interpreter.setRegion(slot, code);
     const unit = this.unit(request.mode);
     const physicalOf = (page: number) => (page === 0 ? request.physicalPage : unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff) >>> 12);
-    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions };
+    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions, sites };
+    if (sites.length !== 0) this.noting.add(live);
     for (const { from, to } of region.bytes) {
       for (let page = from >> 12; page <= (to - 1) >> 12; page++) {
         const physicalPage = physicalOf(page);
@@ -294,10 +335,11 @@ export class CodeCache implements Translator {
     if (record !== 0) this.cpu.state.view.setInt32(record + H_HEAT, heat, true);
   }
 
-  private forget(region: LiveRegion): void {
+  private forget(region: LiveRegion, heat = this.options.threshold): void {
+    this.noting.delete(region);
     for (const place of region.keys) {
       this.entries.delete(place);
-      this.setHeat(Math.floor(place / 0x100_0000), place % 0x100_0000, this.options.threshold);
+      this.setHeat(Math.floor(place / 0x100_0000), place % 0x100_0000, Math.min(heat, this.options.threshold));
     }
     for (const page of region.bytes.keys()) {
       const regions = this.byPage.get(page)!;
@@ -320,11 +362,13 @@ class GuestCode implements CodeSource {
   private readonly decoder: Decoder;
   private readonly effects: Map<number, Effect>;
   private readonly exiting: ReadonlySet<number>;
+  private readonly cells: TargetCells;
   private readonly request: Request;
   private readonly unit: ContextUnit;
   private readonly bytes = new Uint8Array(16);
 
-  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, request: Request) {
+  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, cells: TargetCells, request: Request) {
+    this.cells = cells;
     this.core = core;
     this.decoder = decoder;
     this.effects = effects;
@@ -381,6 +425,15 @@ class GuestCode implements CodeSource {
   exitsOften(at: number): boolean {
     const physicalPage = this.physicalPage(at >> 12);
     return physicalPage >= 0 && this.exiting.has(placeKey(physicalPage, (at & (PAGE - 1)) | (this.request.mode << 12)));
+  }
+
+  targets(at: number, callers: readonly number[]): readonly number[] {
+    return this.cells.targets(this.siteKey(at, callers)).map((distance) => (at + distance) | 0);
+  }
+
+  /** The same for every region that holds the transfer. */
+  siteKey(at: number, callers: readonly number[]): string {
+    return [at, ...callers].map((place) => `${this.physicalPage(place >> 12)}.${place & (PAGE - 1)}`).join("<") + `:${this.request.mode}`;
   }
 
   isKnown(at: number): boolean {

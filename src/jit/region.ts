@@ -6,7 +6,8 @@
 // entered again.
 
 import type { Decoded } from "../isa/decoded.ts";
-import type { Row } from "../isa/row.ts";
+import type { Row, Semantics } from "../isa/row.ts";
+import { cli, popf, pushf, sti } from "../isa/semantics/flag-control.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
 
@@ -46,6 +47,10 @@ export interface BasicBlock {
   next: Edge | null;
   /** Target of a branch, jump or followed call, or of a guarded return. */
   taken: Edge | null;
+  /** Places where a return, or an indirect jump or call, has been seen to go. */
+  readonly targets: Edge[];
+  /** Places of the calls that lead here inside the region, the last one first. */
+  readonly callers: readonly number[];
   predecessors: number;
   /** Numbers of the pages that its bytes lie in, relative to the region's first. */
   readonly pages: readonly number[];
@@ -70,6 +75,8 @@ export interface CodeSource {
   exitsOften(at: number): boolean;
   /** The place has been executed as the start of a block. */
   isKnown(at: number): boolean;
+  /** Where the return or indirect transfer there has gone to, when it was reached by these calls. */
+  targets(at: number, callers: readonly number[]): readonly number[];
 }
 
 /** The region's copy of one function. */
@@ -82,6 +89,9 @@ interface Frame {
   readonly leaders: Set<number>;
   /** By the place of the call. */
   readonly callees: Map<number, Frame>;
+  readonly callers: readonly number[];
+  /** By the place of a return or indirect transfer: where it goes. */
+  readonly learned: Map<number, { readonly frame: Frame; readonly at: number }[]>;
   readonly blocks: Map<number, BasicBlock>;
 }
 
@@ -95,13 +105,16 @@ class RegionFinder {
   private total = 0;
   private readonly blocks: BasicBlock[] = [];
   private readonly reentries = new Set<number>();
+  private root!: Frame;
+  /** Returns to these end calls of the root function by itself. */
+  private readonly recursions: { readonly frame: Frame; readonly at: number }[] = [];
 
   constructor(source: CodeSource) {
     this.source = source;
   }
 
   find(start: number): Region | null {
-    const root = frame(null, 0, start);
+    const root = this.root = frame(null, 0, start, []);
     this.explore(root, MAX_INSTRUCTIONS);
     const first = root.instructions.get(start);
     if (!first || first.kind === "leave" || first.crosses) return null;
@@ -128,6 +141,11 @@ class RegionFinder {
     const before = this.total;
     const waiting = [f.start];
     const calls: Instruction[] = [];
+    const jumpTo = (instruction: Instruction) => {
+      const places = this.source.targets(instruction.at, f.callers).filter((at) => f.instructions.has(at) || this.source.isKnown(at));
+      waiting.push(...places);
+      f.learned.set(instruction.at, places.map((at) => ({ frame: f, at })));
+    };
     for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
       f.leaders.add(place);
       let at = place;
@@ -161,7 +179,7 @@ class RegionFinder {
             if (f.instructions.has(target) || this.source.isKnown(target)) waiting.push(target);
             break;
           case "call": case "indirectCall":
-            if (instruction.kind === "call") calls.push(instruction);
+            calls.push(instruction);
             waiting.push(behind);
             if (!f.caller) this.reentries.add(behind);
             break;
@@ -173,7 +191,12 @@ class RegionFinder {
               this.reentries.add(behind);
             }
             break;
-          case "return": case "indirect":
+          case "return":
+            if (f.caller) calls.push(instruction);
+            else jumpTo(instruction);
+            break;
+          case "indirect":
+            jumpTo(instruction);
             break;
         }
         break;
@@ -185,16 +208,42 @@ class RegionFinder {
 
   private follow(f: Frame, call: Instruction, room: number): void {
     const behind = call.at + call.decoded.length;
-    const target = behind + call.decoded.immediate;
-    if (f.depth === MAX_DEPTH || !this.source.isKnown(target)) return;
-    for (let outer: Frame | null = f; outer; outer = outer.caller) if (outer.start === target) return;
-    const callee = frame(f, behind, target);
-    const before = this.total;
-    if (this.explore(callee, Math.min(MAX_CALLEE, room)) && callee.instructions.has(target)) {
-      f.callees.set(call.at, callee);
+    if (call.kind === "call") {
+      const target = behind + call.decoded.immediate;
+      if (target === this.root.start && this.root.instructions.has(target)) this.recursions.push({ frame: f, at: behind });
+      else {
+        const callee = this.enter(f, behind, target, call.at, room);
+        if (callee) f.callees.set(call.at, callee);
+      }
       return;
     }
+    // A return to another place than behind the call is a jump to a function that returns in its stead (a retpoline).
+    const caller = call.kind === "return" ? f.caller!.caller : f;
+    const returnAt = call.kind === "return" ? f.caller!.returnAt : behind;
+    if (caller === null) return;
+    const learned: { frame: Frame; at: number }[] = [];
+    for (const target of this.source.targets(call.at, f.callers)) {
+      if (call.kind === "return" && target === f.returnAt) continue;
+      if (call.kind === "indirectCall" && target === this.root.start) {
+        this.recursions.push({ frame: f, at: behind });
+        learned.push({ frame: this.root, at: target });
+        continue;
+      }
+      const callee = this.enter(caller, returnAt, target, call.at, room);
+      if (callee) learned.push({ frame: callee, at: target });
+    }
+    f.learned.set(call.at, learned);
+  }
+
+  /** A copy of the function at `start`, called by `caller`; null where it is too large or not known. */
+  private enter(caller: Frame, returnAt: number, start: number, callAt: number, room: number): Frame | null {
+    if (caller.depth === MAX_DEPTH || !this.source.isKnown(start)) return null;
+    for (let outer: Frame | null = caller; outer; outer = outer.caller) if (outer.start === start) return null;
+    const callee = frame(caller, returnAt, start, [callAt, ...caller.callers].slice(0, MAX_DEPTH));
+    const before = this.total;
+    if (this.explore(callee, Math.min(MAX_CALLEE, room)) && callee.instructions.has(start)) return callee;
     this.total = before;
+    return null;
   }
 
   private read(at: number): Instruction | null {
@@ -219,11 +268,11 @@ class RegionFinder {
       }
       const firstPage = leader >> 12;
       const pages = instructions[0].crosses ? [firstPage, firstPage + 1] : [firstPage];
-      const block: BasicBlock = { number: this.blocks.length, at: leader, instructions, next: null, taken: null, predecessors: 0, pages };
+      const block: BasicBlock = { number: this.blocks.length, at: leader, instructions, next: null, taken: null, targets: [], callers: f.callers, predecessors: 0, pages };
       f.blocks.set(leader, block);
       this.blocks.push(block);
     }
-    for (const callee of f.callees.values()) this.cut(callee);
+    for (const callee of calledBy(f)) this.cut(callee);
   }
 
   private connect(f: Frame): void {
@@ -244,17 +293,24 @@ class RegionFinder {
           break;
         case "jump": block.taken = edge(f, target); break;
         case "call": {
-          const callee = f.callees.get(last.at);
+          const recursion = this.recursions.some(({ frame, at }) => frame === f && at === behind);
+          const callee = recursion ? this.root : f.callees.get(last.at);
           block.taken = callee ? edge(callee, target) : { at: target, block: null };
           break;
         }
         case "return":
           if (f.caller) block.taken = edge(f.caller, f.returnAt);
+          else for (const { frame: from, at } of this.recursions) this.addTarget(block, edge, from, at);
           break;
         case "indirect": case "indirectCall": case "leave": break;
       }
+      for (const { frame: to, at } of f.learned.get(last.at) ?? []) this.addTarget(block, edge, to, at);
     }
-    for (const callee of f.callees.values()) this.connect(callee);
+    for (const callee of calledBy(f)) this.connect(callee);
+  }
+
+  private addTarget(from: BasicBlock, edge: (to: Frame, at: number) => Edge, to: Frame, at: number): void {
+    if (to.blocks.has(at) && !from.targets.some((target) => target.at === at)) from.targets.push(edge(to, at));
   }
 }
 
@@ -263,10 +319,17 @@ function canEnter(block: BasicBlock): boolean {
   return block.pages.length === 1 && block.instructions[0].kind !== "leave";
 }
 
-function frame(caller: Frame | null, returnAt: number, start: number): Frame {
+function frame(caller: Frame | null, returnAt: number, start: number, callers: readonly number[]): Frame {
   return {
-    caller, returnAt, depth: caller ? caller.depth + 1 : 0, start, instructions: new Map(), leaders: new Set(), callees: new Map(), blocks: new Map(),
+    caller, returnAt, depth: caller ? caller.depth + 1 : 0, start, callers,
+    instructions: new Map(), leaders: new Set(), callees: new Map(), learned: new Map(), blocks: new Map(),
   };
+}
+
+/** The frames that `f` made. */
+function calledBy(f: Frame): Frame[] {
+  const learned = [...f.learned.values()].flat().flatMap(({ frame: callee }) => (callee === f || callee.caller === null ? [] : [callee]));
+  return [...f.callees.values(), ...learned];
 }
 
 function kindOf(decoded: Decoded, effect: Effect | null): Kind {
@@ -278,7 +341,7 @@ function kindOf(decoded: Decoded, effect: Effect | null): Kind {
   if (row.mnemonic === "JMP") return relative ? "jump" : "indirect";
   if (row.mnemonic === "CALL") return relative ? "call" : "indirectCall";
   if (row.mnemonic === "RET") return "return";
-  return row.ends || effect.leaves ? "leave" : "plain";
+  return (row.ends && !FLAG_INSTRUCTIONS.has(row.semantics)) || effect.leaves ? "leave" : "plain";
 }
 
 /** Whether regions hold the instruction. */
@@ -286,7 +349,10 @@ export function isTranslated(decoded: Decoded, effect: Effect | null): boolean {
   return kindOf(decoded, effect) !== "leave";
 }
 
+/** Sensitive instructions that regions hold: PUSHF, POPF, CLI, STI. */
+const FLAG_INSTRUCTIONS: ReadonlySet<Semantics> = new Set([cli, popf, pushf, sti]);
+
 /** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions. */
 export function isLeftToInterpreter(row: Row, decoded: Decoded): boolean {
-  return row.sensitivity !== undefined || row.privileged === true || row.protectedOnly === true || (row.string !== undefined && decoded.rep !== 0);
+  return (row.sensitivity !== undefined && !FLAG_INSTRUCTIONS.has(row.semantics)) || row.privileged === true || row.protectedOnly === true || (row.string !== undefined && decoded.rep !== 0);
 }

@@ -5,6 +5,7 @@ import type { ImportedFunctions } from "../wasm/backend.ts";
 import { type ByteWriter, I32 } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import type { FlagState } from "../wasm/pending-flags.ts";
+import { sti } from "../isa/semantics/flag-control.ts";
 import { REGION_DECLINED, REGION_LOOKUP, TranslatorBuilder } from "../wasm/translator-builder.ts";
 import type { TranslatedCode } from "../wasm/translated-memory.ts";
 import { arrange, entriesOf, type FlowNode, type LoopNode } from "./control-flow.ts";
@@ -17,7 +18,14 @@ export interface RegionCode extends TranslatedCode {
   readonly pageEntries: ReadonlyMap<number, number>;
   /** Segmented code is made for one value of EIP_BASE, and needs a CS limit that covers it. */
   readonly fixed: { readonly base: number; readonly limit: number } | null;
+  /** Address of the cell (jit/target-cells.ts) that notes where a computed transfer goes; 0: nobody wants to know. */
+  readonly cellOf: (at: number, callers: readonly number[], isReturn: boolean) => number;
 }
+
+/** So many places are compared one after the other; of more, the half that it can be. */
+const LINEAR = 3;
+/** These may leave, whatever has been seen. */
+const COMPUTED: ReadonlySet<string> = new Set(["return", "indirect", "indirectCall"]);
 
 /** Where a branch to a block goes. */
 interface Target {
@@ -53,7 +61,7 @@ class Translator {
 
   translate(): ByteWriter {
     const { region, b, fn } = this;
-    const successors = region.blocks.map((block) => [block.taken, block.next].flatMap((edge) => (edge?.block ? [edge.block.number] : [])));
+    const successors = region.blocks.map((block) => [block.taken, block.next, ...block.targets].flatMap((edge) => (edge?.block ? [edge.block.number] : [])));
     const nodes = arrange(successors, region.entries.map((block) => block.number));
     this.findLoopEntries(nodes);
     this.needs = flagNeeds(region.blocks, this.loopEntries);
@@ -176,10 +184,16 @@ class Translator {
     const last = instructions[instructions.length - 1];
     const run = last.kind === "leave" ? instructions.length - 1 : instructions.length;
     if (run > 0) fn.assign(b.budget, b.sub(b.budget, constant(run)));
+    let inShadow = false;
     instructions.forEach((instruction, n) => {
       if (instruction.kind === "leave") return;
-      const instance = b.begin(instruction.row!, instruction.decoded, instruction.at, run - n, instruction.exitsOften);
-      instruction.row!.semantics(b, instance);
+      const row = instruction.row!;
+      const instance = b.begin(row, instruction.decoded, instruction.at, run - n, instruction.exitsOften);
+      if (row.sensitivity) b.probe("before", row.index);
+      row.semantics(b, instance);
+      if (row.sensitivity) b.probe("after", row.index);
+      if (inShadow) b.endShadow();
+      inShadow = row.semantics === sti;
       if (instruction !== last) b.end();
     });
     this.emitTerminator(block, following);
@@ -196,7 +210,9 @@ class Translator {
         b.leave(last.at);
         return;
       case "plain":
-        this.emitEdge(block, block.next!, flags, following);
+        // The interpreter minds the shadow.
+        if (last.row!.semantics === sti) b.exit(block.next!.at, 0, REGION_LOOKUP);
+        else this.emitEdge(block, block.next!, flags, following);
         return;
       case "jump": case "call":
         this.emitEdge(block, block.taken!, flags, following);
@@ -224,12 +240,40 @@ class Translator {
           fn.close();
           b.resume(flags);
         }
-        b.exitTo(target!);
+        this.emitComputed(block, target!, flags);
         return;
       case "indirect": case "indirectCall":
-        b.exitTo(target!);
+        this.emitComputed(block, target!, flags);
         return;
     }
+  }
+
+  /** To one of the places where control has been seen to go, or out; then the place is noted. */
+  private emitComputed(block: BasicBlock, target: Expression, flags: FlagState): void {
+    const { b, fn } = this;
+    const distance = b.let(b.sub(target, b.base));
+    const choose = (targets: readonly Edge[]) => {
+      if (targets.length > LINEAR) {
+        const middle = targets.length >> 1;
+        fn.openIf(b.ltS(distance, constant(targets[middle].at)));
+        choose(targets.slice(0, middle));
+        fn.otherwise();
+        choose(targets.slice(middle));
+        fn.close();
+        return;
+      }
+      for (const edge of targets) {
+        fn.openIf(b.eq(distance, constant(edge.at)));
+        this.emitEdge(block, edge, flags, -1);
+        fn.close();
+        b.resume(flags);
+      }
+    };
+    choose(block.targets.length > LINEAR ? [...block.targets].sort((x, y) => x.at - y.at) : block.targets);
+    const last = block.instructions.at(-1)!;
+    const cell = this.code.cellOf(last.at, block.callers, last.kind === "return");
+    if (cell !== 0) b.noteTarget(cell, distance);
+    b.exitTo(target);
   }
 
   private emitEdge(from: BasicBlock, edge: Edge, flags: FlagState, following: number): void {
@@ -266,7 +310,8 @@ function flagNeeds(blocks: readonly BasicBlock[], loopEntries: ReadonlySet<numbe
     return null;
   });
   const needs = own.map((need) => need === true);
-  const behind = ({ taken, next, pages }: BasicBlock): boolean => {
+  const behind = ({ taken, next, pages, instructions }: BasicBlock): boolean => {
+    if (COMPUTED.has(instructions.at(-1)!.kind)) return true;
     const edges = [taken, next].filter((edge) => edge !== null);
     // The questions for budget and page on the way may leave, too.
     const leaves = (to: BasicBlock) => loopEntries.has(to.number) || to.pages.some((page) => !pages.includes(page));

@@ -85,6 +85,7 @@ export class Supervisor {
       monitorTicks: () => this.monitorTicks,
     });
     core.probe = this.probes;
+    this.probes.detach();
   }
 
   /** The processor that the guest believes in. */

@@ -4,7 +4,7 @@
 import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, SharedFunction, Variable, Width } from "../isa/builder.ts";
 import * as flags from "../isa/flags.ts";
 import {
-  CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
+  CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, OBSERVED_BASE, PROBED, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
   SEG_SELECTOR, SEGMENT_STRIDE, SLOW_RESULT,
 } from "../isa/state-layout.ts";
 import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "../isa/vector-operation.ts";
@@ -424,8 +424,18 @@ export abstract class WasmBuilder implements Builder<Expression> {
   }
   /** Tells the leak oracle that the instruction is about to run, or has run. */
   probe(when: "before" | "after", row: number): void {
+    this.fn.openIf(this.get(PROBED));
     this.announce();
     this.fn.call(this.imports.slow(when === "before" ? "probeBefore" : "probeAfter"), [constant(row)]);
+    if (when === "after") {
+      this.fn.otherwise();
+      this.countObserved(row);
+    }
+    this.fn.close();
+  }
+  protected countObserved(row: number): void {
+    const place = constant(OBSERVED_BASE + row * 4);
+    this.fn.store(OP.store32, place, 0, this.add(this.fn.load(OP.load32, place, 0), constant(1)));
   }
   helper(name: HelperName, ...args: Expression[]): Expression {
     this.announce();

@@ -1,12 +1,13 @@
 // Builder whose operands come from a decoded record at run time: one handler serves every instruction of its form.
 
-import type { Instance, Place, Width } from "../isa/builder.ts";
+import type { HelperName, Instance, Place, Width } from "../isa/builder.ts";
 import {
   R_BASE, R_DISPLACEMENT, R_IMMEDIATE, R_INDEX, R_LENGTH, R_LINK, R_OFFSET, R_REG0, R_REG1, R_REG2, R_REMAINING, R_SCALE, R_SEGMENT, LINK_NEVER,
 } from "../isa/record-layout.ts";
 import { BUDGET, CS, EIP, EIP_BASE, RECORD, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE } from "../isa/state-layout.ts";
 import { loadOp, storeOp, WasmBuilder, type ImportedFunctions } from "./backend.ts";
 import { I32 } from "./encoder.ts";
+import { flagInstruction } from "./flag-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, OP } from "./function-emitter.ts";
 
 /** What one operand of a form is. `slot`: which register field of the record. */
@@ -107,6 +108,13 @@ export class InterpreterBuilder extends WasmBuilder {
   suspend(): void {
     this.announce();
     this.out.suspended();
+  }
+
+  override helper(name: HelperName, ...args: Expression[]): Expression {
+    const fast = flagInstruction(this, name, args[0], this.form.stackSize);
+    if (fast === null) return super.helper(name, ...args);
+    this.when(fast.slow, () => void super.helper(name, ...args), fast.act);
+    return constant(0);
   }
 
   jump(target: Expression): void {

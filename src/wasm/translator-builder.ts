@@ -15,11 +15,12 @@ import type { OperandCode } from "../isa/operand.ts";
 import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
-  BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, SEG_BASE, SEG_FAST,
-  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, X87_BASE, XMM_BASE,
+  BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
+  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, X87_BASE, XMM_BASE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
+import { flagInstruction } from "./flag-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
 import { type TranslatedCode, TranslatedMemory } from "./translated-memory.ts";
@@ -29,6 +30,9 @@ import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace
 export const REGION_LOOKUP = 0, REGION_SIDE_EXIT = 1;
 /** Nothing was done: the budget is too small, or the region was made for another place. */
 export const REGION_DECLINED = 2;
+
+/** Values that a cell of `noteTarget` holds, behind its count. A power of two. */
+export const CELL_TARGETS = 32;
 
 const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, FSW_ES = 0x80;
 
@@ -171,6 +175,17 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     this.branchToExit();
   }
 
+  /** Notes `distance` in the cell: a count that goes down to 0, and the last CELL_TARGETS values before it does. */
+  noteTarget(cell: number, distance: Expression): void {
+    const { fn } = this;
+    const left = fn.load(OP.load32, constant(cell), 0);
+    fn.openIf(left);
+    const place = this.add(this.shl(this.and(left, constant(CELL_TARGETS - 1)), constant(2)), constant(cell + 4));
+    fn.store(OP.store32, place, 0, distance);
+    fn.store(OP.store32, constant(cell), 0, this.sub(left, constant(1)));
+    fn.close();
+  }
+
   private pushExit(at: number, notRun: number, result: number): void {
     this.fn.code.byte(OP.const64);
     this.fn.code.signedNumber(at * 0x1_0000 + notRun * 2 + result);
@@ -199,9 +214,25 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   override helper(name: HelperName, ...args: Expression[]): Expression {
     if (name === "fpuCheck") this.checkFpu(args[0].value as number);
     else if (name === "sseCheck") this.checkSse(args[0].value as number);
-    else this.sideExit();
+    else {
+      const fast = flagInstruction(this, name, args[0], this.code.mode & MODE_STACK32 ? 4 : 2);
+      if (fast === null) this.sideExit();
+      else {
+        this.sideExitIf(fast.slow);
+        fast.act();
+      }
+    }
     return constant(0);
   }
+
+  /** Sensitive instructions are the interpreter's while the oracle looks on. */
+  override probe(when: "before" | "after", row: number): void {
+    if (when === "before") this.sideExitIf(this.get(PROBED));
+    else this.countObserved(row);
+  }
+
+  /** The shadow of STI covers one instruction, which has run. */
+  endShadow(): void { this.set(SHADOW, constant(0)); }
 
   /** #NM and #MF are the interpreter's. */
   private checkFpu(kind: number): void {

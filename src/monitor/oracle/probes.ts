@@ -6,6 +6,7 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import type { Row } from "../../isa/row.ts";
 import { sensitivityNote } from "../../isa/sensitivity.ts";
+import { OBSERVED_BASE, PROBED } from "../../isa/state-layout.ts";
 import type { Ring } from "../../protocol/technique.ts";
 import { ACTIONS } from "../../protocol/trap-record.ts";
 import type { TrapLog } from "../trap-log.ts";
@@ -42,8 +43,7 @@ export class Probes implements SensitiveProbe {
   private readonly bulk: Float64Array;
   /** By EIP of a leak: how often it was foretold what comes of it. */
   private readonly foretold = new Map<number, number>();
-  /** Write every observation into the ring; off: only count. */
-  recordObserved = false;
+  private records = false;
   /** The last write of IF that got lost: the instruction and where it is. */
   lostInterruptFlag: string | null = null;
 
@@ -61,6 +61,21 @@ export class Probes implements SensitiveProbe {
 
   private monitored = false;
 
+  /** Write every observation into the ring; off: only count. */
+  get recordObserved(): boolean {
+    return this.records;
+  }
+
+  set recordObserved(records: boolean) {
+    this.records = records;
+    this.chooseCounter();
+  }
+
+  /** What is only to be counted, generated code counts by itself. */
+  private chooseCounter(): void {
+    this.parts.cpu.state.write(PROBED, this.monitored || this.records ? 1 : 0);
+  }
+
   /** Without a monitor, or in the guest's own rings in non-root operation: what an instruction does is what bare metal does. */
   private get runsBare(): boolean {
     return !this.monitored || this.parts.cpu.nonRoot !== null;
@@ -72,18 +87,23 @@ export class Probes implements SensitiveProbe {
     this.lostInterruptFlag = null;
     this.foretold.clear();
     this.monitored = true;
+    this.chooseCounter();
     this.truth.adopt();
   }
 
   detach(): void {
     this.monitored = false;
+    this.chooseCounter();
   }
 
   /** Moves what was only counted into the shared statistics. Call before they are read. */
   flush(): void {
+    const counted = this.parts.cpu.state.i32;
     for (let row = 0; row < this.bulk.length; row++) {
-      const count = this.bulk[row]!;
+      const word = (OBSERVED_BASE >> 2) + row;
+      const count = this.bulk[row]! + (counted[word]! >>> 0);
       if (count === 0) continue;
+      counted[word] = 0;
       this.bulk[row] = 0;
       this.parts.log.counters.countObserved(this.mnemonicIds[row]!, count);
     }

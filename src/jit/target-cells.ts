@@ -1,0 +1,87 @@
+// Where returns and indirect jumps and calls go, as translated code notes it on its way out: first nothing is known and each of them
+// leaves; when enough have, the region is made again, with the places that were seen inside. What was seen is a guess that the code
+// compares with the truth.
+
+import { CELL_TARGETS } from "../wasm/translator-builder.ts";
+
+const CELL_BYTES = 4 + CELL_TARGETS * 4;
+const CELLS = 4096;
+export const TARGET_CELLS_BYTES = CELLS * CELL_BYTES;
+/**
+ * Exits that are noted before the region is made again for the first time, for the second ..., in entries that make code hot.
+ * Of returns more: the calls that lead to them, if they can be followed, make them inner ones first.
+ */
+const ROUNDS: readonly number[] = [1 / 4, 10, 250], RETURN_ROUNDS: readonly number[] = [10, 100, 1000];
+const MOST_TARGETS = 16;
+
+export interface Site {
+  readonly cell: number;
+  /** How many exits it takes, round by round. */
+  readonly rounds: readonly number[];
+  round: number;
+  /** Distances from the transfer, in the order in which they were learned. */
+  readonly targets: number[];
+}
+
+export class TargetCells {
+  private readonly i32: Int32Array;
+  private readonly begin: number;
+  private readonly sites = new Map<string, Site>();
+  private readonly threshold: number;
+  private used = 0;
+
+  /** `begin`: TARGET_CELLS_BYTES of the shared memory; `threshold`: entries that make code hot. */
+  constructor(i32: Int32Array, begin: number, threshold: number) {
+    this.i32 = i32;
+    this.begin = begin;
+    this.threshold = threshold;
+  }
+
+  private exits(site: Site): number {
+    return Math.ceil((site.rounds[site.round] ?? 0) * this.threshold);
+  }
+
+  forget(): void {
+    this.sites.clear();
+    this.used = 0;
+  }
+
+  /** `key` names the transfer and the calls that led to it. */
+  targets(key: string): readonly number[] {
+    return this.sites.get(key)?.targets ?? [];
+  }
+
+  /** The site, where there is something to learn yet. */
+  site(key: string, isReturn: boolean): Site | null {
+    let site = this.sites.get(key);
+    if (!site) {
+      if (this.used === CELLS) return null;
+      site = { cell: this.begin + this.used++ * CELL_BYTES, rounds: isReturn ? RETURN_ROUNDS : ROUNDS, round: 0, targets: [] };
+      this.sites.set(key, site);
+      this.i32[site.cell >> 2] = this.exits(site);
+    }
+    return site.round < site.rounds.length && site.targets.length < MOST_TARGETS ? site : null;
+  }
+
+  isFull(site: Site): boolean {
+    return this.i32[site.cell >> 2] === 0;
+  }
+
+  /** Takes what the cell has noted; `at`: the transfer's own place, to which the cell's distances are not relative. True: there is news. */
+  learn(site: Site, at: number): boolean {
+    const { i32 } = this;
+    const before = site.targets.length;
+    const word = site.cell >> 2;
+    const count = new Map<number, number>();
+    for (let n = 0; n < CELL_TARGETS; n++) {
+      const distance = (i32[word + 1 + n]! - at) | 0;
+      count.set(distance, (count.get(distance) ?? 0) + 1);
+    }
+    for (const [distance] of [...count].sort(([, x], [, y]) => y - x)) {
+      if (!site.targets.includes(distance) && site.targets.length < MOST_TARGETS) site.targets.push(distance);
+    }
+    site.round++;
+    i32[word] = this.exits(site);
+    return site.targets.length > before;
+  }
+}
