@@ -22,6 +22,8 @@ export interface GroupRow {
   readonly last: number | null;
   /** Part of all events, 0-1. */
   readonly share: number;
+  /** Linear address of a site; null for other groups. */
+  readonly linear: number | null;
   /** Filter that shows the group's records. */
   readonly filter: string;
 }
@@ -31,7 +33,7 @@ const MOST = 1000;
 /** Groupings that the counters of the machine answer. */
 const COUNTED: readonly Grouping[] = ["instruction", "reason", "site"];
 /** What the counters do not say. */
-const UNKNOWN = { cost: null, first: null, last: null } as const;
+const UNKNOWN = { linear: null, cost: null, first: null, last: null } as const;
 
 export function isCounted(by: Grouping): boolean {
   return COUNTED.includes(by);
@@ -93,7 +95,7 @@ function hotSpots(stats: StatsReader): Counted[] {
     const label = bytes.length > 0 ? disassembleBytes(bytes, spot.eip, (spot.mode & SITE_MODE_D) !== 0) : stats.mnemonic(spot.mnemonicId);
     rows.push({
       key: `${spot.linear} ${spot.cs} ${spot.mode} ${hexBytes(bytes)}`, label, place: `${hex(spot.cs, 4)}:${hex(spot.eip, 8)} ${modeName(spot.mode)}`,
-      exits: spot.exits, leaks: spot.leaks, observed: spot.observed, cost: null, first: null, last: spot.lastIcount, filter: `linear == 0x${hex(spot.linear, 8)}`,
+      exits: spot.exits, leaks: spot.leaks, observed: spot.observed, linear: spot.linear, cost: null, first: null, last: spot.lastIcount, filter: `linear == 0x${hex(spot.linear, 8)}`,
     });
   }
   return rows;
@@ -103,7 +105,7 @@ function hotSpots(stats: StatsReader): Counted[] {
 export function recordedGroups(groups: TrapGroups): GroupRow[] {
   return ranked(groups.sorted().map(({ key, sample, exits, leaks, observed, cost, firstIcount, lastIcount }) => ({
     key, label: groups.by === "site" ? (sample.text ?? sample.instruction) : key, place: groups.by === "site" ? `${hex(sample.cs, 4)}:${hex(sample.eip, 8)} ${sample.mode}` : null,
-    exits, leaks, observed, cost, first: firstIcount, last: lastIcount, filter: groupFilter(groups.by, sample),
+    linear: groups.by === "site" ? sample.linear : null, exits, leaks, observed, cost, first: firstIcount, last: lastIcount, filter: groupFilter(groups.by, sample),
   })));
 }
 

@@ -14,6 +14,7 @@ import type { GroupRow } from "./group-rows.ts";
 import { countedGroups, isCounted, recordedGroups } from "./group-rows.ts";
 import type { LogSource } from "./log-source.ts";
 import { Observable } from "./observable.ts";
+import { logSeries, type Series, statsSeries, type TimeRange } from "./timeline.ts";
 
 /** A frame may spend this long on filtering. */
 const SCAN_MS = 6;
@@ -21,12 +22,6 @@ const SCAN_STEP = 256;
 /** Snapshots while the machine runs: ten a second can be read, sixty cannot. */
 const PUBLISH_MS = 100;
 const GROUP_MS = 500;
-
-/** A stretch of guest time. */
-export interface TimeRange {
-  readonly fromNs: number;
-  readonly toNs: number;
-}
 
 export interface TrapTotals {
   readonly traps: number;
@@ -116,6 +111,7 @@ export class TrapStore {
   private groupedMs = -Infinity;
   private seenTotal = -1;
   private fileTotals = NO_TOTALS;
+  private fileSeries: Series | null = null;
 
   /** Shows a machine's log. */
   bind(source: LogSource, stats: StatsReader, registers: RegisterTraceReader | null = null): void {
@@ -138,6 +134,7 @@ export class TrapStore {
   private show(source: LogSource, stats: StatsReader | null, file: string | null, marks: ReadonlySet<number>): void {
     this.source = source;
     this.stats = stats;
+    this.fileSeries = null;
     this.fileTotals = file === null ? NO_TOTALS : sumTotals(source);
     this.state.patch({ selected: null, file, marks, brush: null });
     this.rescan();
@@ -192,6 +189,15 @@ export class TrapStore {
       return true;
     }
     return false;
+  }
+
+  /** What happened along guest time; null: there is nothing to show. An opened log is summed up once. */
+  series(): Series | null {
+    const { source, stats } = this;
+    if (stats) return statsSeries(stats);
+    if (!source || source.total === source.oldest) return null;
+    this.fileSeries ??= logSeries(rowsOf(source), source.read(source.total - 1)?.timeNs ?? 0);
+    return this.fileSeries;
   }
 
   /** Instructions that have been counted, for a filter that is being typed. */
@@ -359,6 +365,13 @@ export class TrapStore {
 /** So that it can stand beside `and` and behind `not`. */
 export function bracketed(filter: string): string {
   return /\b(and|or|not)\b|&&|\|\||!(?!=)/i.test(filter) ? `(${filter})` : filter;
+}
+
+function* rowsOf(source: LogSource): Iterable<TrapFields> {
+  for (let at = source.oldest; at < source.total; at++) {
+    const row = source.read(at);
+    if (row) yield row;
+  }
 }
 
 function sumTotals(source: LogSource): TrapTotals {

@@ -4,6 +4,7 @@ import { useObservable, usePage } from "./hooks.ts";
 import { Layout } from "./layout/Layout.tsx";
 import { RunBanner } from "./panels/RunBanner.tsx";
 import { Welcome } from "./panels/Welcome.tsx";
+import { PANES } from "./panes.ts";
 import styles from "./Workspace.module.css";
 
 export function Workspace(): React.JSX.Element {
@@ -15,7 +16,7 @@ export function Workspace(): React.JSX.Element {
   return (
     <main className={styles.panes}>
       <RunBanner />
-      <Layout view={view} />
+      <Layout view={machine || phase !== "empty" ? view : "learn"} hidden={machine || phase !== "empty" ? [] : PANES.filter(({ log }) => !log).map(({ id }) => id)} />
     </main>
   );
 }

@@ -11,6 +11,8 @@ export interface Pane {
   readonly component: LazyExoticComponent<ComponentType>;
   /** The area it takes in each preset; a preset that is not named does not show it. */
   readonly areas: Readonly<Partial<Record<View, Area>>>;
+  /** Shows an opened log as well, without a machine. */
+  readonly log?: true;
   /** Stays mounted behind another tab: terminals keep their content. */
   readonly keep?: true;
   /** Has a bar of its own: alone in its area it needs no tab. */
@@ -31,5 +33,6 @@ export const PANES: readonly Pane[] = [
   { id: "memory", title: "Memory", areas: { debug: "data" }, component: part("MemoryPane", () => import("./debug/MemoryPane.tsx")) },
   { id: "tables", title: "Tables", areas: { debug: "data" }, component: part("TablesPane", () => import("./debug/TablesPane.tsx")) },
   { id: "devices", title: "Devices", areas: { debug: "data" }, component: part("DevicesPane", () => import("./debug/DevicesPane.tsx")) },
-  { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, component: part("TrapPanel", () => import("./traps/TrapPanel.tsx")) },
+  { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, log: true, component: part("TrapPanel", () => import("./traps/TrapPanel.tsx")) },
+  { id: "timeline", title: "Timeline", areas: { learn: "traps", debug: "traps" }, log: true, component: part("Timeline", () => import("./timeline/Timeline.tsx")) },
 ];

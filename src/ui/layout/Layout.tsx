@@ -29,7 +29,7 @@ export function useNarrow(): boolean {
 export function Layout({ view, hidden = [] }: { readonly view: View; readonly hidden?: readonly string[] }): React.JSX.Element {
   const narrow = useNarrow();
   const panes = PANES.filter((pane) => pane.areas[view] !== undefined && !hidden.includes(pane.id));
-  if (narrow) return <PaneTabs label="Views" settingsKey={`${view}.narrow`} panes={panes} />;
+  if (narrow) return <div className={styles.narrow}><PaneTabs label="Views" settingsKey={`${view}.narrow`} panes={panes} /></div>;
   const tree = pruned(PRESETS[view], new Set(panes.map((pane) => pane.areas[view])));
   return tree === null ? <p className={styles.loading}>Nothing to show.</p> : <Node node={tree} view={view} panes={panes} />;
 }

@@ -41,13 +41,13 @@ export function TopBar(): React.JSX.Element {
           {running ? "Pause" : "Run"}
         </button>
         <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)">
-          <Icon path="M3 3l6 5-6 5zM11 3h2v10h-2z" />Step
+          <Icon path="M3 3l6 5-6 5zM11 3h2v10h-2z" /><span className={styles.label}>Step</span>
         </button>
         <button type="button" disabled={!paused} onClick={() => session.stepToNextTrap()} title="Run to the next trap or leak (Shift+F10)">
-          <Icon path="M2 3l5 5-5 5zM7 3l5 5-5 5zM12.5 3H14v10h-1.5z" />To next trap
+          <Icon path="M2 3l5 5-5 5zM7 3l5 5-5 5zM12.5 3H14v10h-1.5z" /><span className={styles.label}>Next trap</span>
         </button>
         <button type="button" disabled={!live} onClick={() => session.reset()} title="Reset the machine">
-          <Icon path="M8 3a5 5 0 1 0 5 5h-1.6A3.4 3.4 0 1 1 8 4.6V7l4-3-4-3z" />Reset
+          <Icon path="M8 3a5 5 0 1 0 5 5h-1.6A3.4 3.4 0 1 1 8 4.6V7l4-3-4-3z" /><span className={styles.label}>Reset</span>
         </button>
       </div>
       <TechniqueMenu />

@@ -157,8 +157,8 @@ describe("top bar", () => {
     await boot();
     expect(enabled()).toEqual(["Pause", "Reset"]);
     await doing(() => client.emit({ type: "state", state: { kind: "paused", why: "user" } }));
-    expect(enabled()).toEqual(["Run", "Step", "To next trap", "Reset"]);
-    await doing(() => find(host, "button", "To next trap").click());
+    expect(enabled()).toEqual(["Run", "Step", "Next trap", "Reset"]);
+    await doing(() => find(host, "button", "Next trap").click());
     expect(client.sent.at(-1)).toEqual({ type: "stepToNextTrap" });
     await doing(() => client.emit({ type: "state", state: { kind: "ended", outcome: "triple-fault", reason: "", eip: 0 } }));
     expect(enabled()).toEqual(["Reset"]);

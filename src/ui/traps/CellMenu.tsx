@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef } from "react";
 import { bracketed } from "../../store/trap-store.ts";
 import type { TrapFields } from "../../trace/trap-fields.ts";
+import { hex8 } from "../format.ts";
 import { useObservable, useSession } from "../hooks.ts";
 import styles from "./CellMenu.module.css";
 
@@ -26,6 +27,7 @@ export function CellMenu({ place, onClose, onColour }: { readonly place: CellMen
   const session = useSession();
   const { traps } = session;
   const { filter: current, marks } = useObservable(traps.state);
+  const { phase } = useObservable(session.state);
   const ref = useRef<HTMLDivElement>(null);
   const { trap, filter, value } = place;
   const marked = marks.has(trap.seq);
@@ -38,6 +40,8 @@ export function CellMenu({ place, onClose, onColour }: { readonly place: CellMen
     ],
     [
       { label: marked ? "Remove the mark" : "Mark", detail: "M", run: () => traps.toggleMark(trap.seq) },
+      ...(filter === null || phase !== "live" ? [] : [{ label: "Pause when it comes again", run: () => session.debug.add({ kind: "trap" as const, filter }) }]),
+      ...(phase !== "live" ? [] : [{ label: "Break at this place", detail: hex8(trap.linear), run: () => session.debug.add({ kind: "execute" as const, linear: trap.linear }) }]),
       ...(filter === null ? [] : [{ label: "Colour rows like this…", run: () => onColour(filter) }]),
     ],
     [{ label: "Copy", detail: value.length > 40 ? `${value.slice(0, 40)}…` : value, run: () => void navigator.clipboard.writeText(value) }],

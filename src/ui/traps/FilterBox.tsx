@@ -40,6 +40,8 @@ export function FilterBox(): React.JSX.Element {
     return () => clearTimeout(timer);
   }, [text, filter, session]);
   const result = compileFilter(text);
+  // What ends too early is not wrong yet.
+  const unfinished = !result.ok && result.position >= text.trimEnd().length;
 
   const options = ((): readonly Option[] => {
     if (!open) return [];
@@ -93,7 +95,7 @@ export function FilterBox(): React.JSX.Element {
         <input
           ref={input} id="trap-filter" type="text" role="combobox" aria-expanded={shown} aria-controls={list} aria-autocomplete="list" aria-activedescendant={chosen ? `${list}-${active}` : undefined}
           value={text} spellCheck={false} autoComplete="off" placeholder="Filter: insn == popf && vcpl == 0" aria-label="Filter the traps" aria-invalid={!result.ok} aria-describedby={message}
-          data-active={result.ok && text.trim() !== ""} onChange={(event) => { change(event.target.value, event.target.selectionStart ?? event.target.value.length); setOpen(true); }}
+          data-state={unfinished ? "unfinished" : result.ok && text.trim() !== "" ? "active" : undefined} onChange={(event) => { change(event.target.value, event.target.selectionStart ?? event.target.value.length); setOpen(true); }}
           onSelect={(event) => setCaret(event.currentTarget.selectionStart ?? 0)} onClick={() => setOpen(true)} onKeyDown={key}
           onBlur={() => { setOpen(false); if (result.ok) settings.rememberFilter(text); }}
         />
@@ -110,7 +112,7 @@ export function FilterBox(): React.JSX.Element {
         ))}
       </div>
       <div id={message} className={styles.message} role="status">
-        {result.ok ? (scanned < 1 ? <span className="muted">looked at {Math.floor(scanned * 100)} %</span> : null) : (
+        {unfinished && shown ? <span className="muted">not finished</span> : result.ok ? (scanned < 1 ? <span className="muted">looked at {Math.floor(scanned * 100)} %</span> : null) : (
           <>
             <code className={styles.echo} aria-hidden="true">{text.slice(0, result.position)}<mark>{text.slice(result.position, result.position + result.length) || "␣"}</mark>{text.slice(result.position + result.length)}</code>
             <span className={styles.error}>{result.message}</span>

@@ -1,10 +1,11 @@
 // One record explained: its bytes, why the instruction is sensitive, what the monitor did, for a leak what the guest was shown, the
 // guest's registers before and after, and what each technique does with such an instruction.
 
+import { useEffect, useState } from "react";
 import type { ByteRange } from "../../isa/disassembler.ts";
 import type { SensitivityNote } from "../../isa/sensitivity.ts";
 import { leakedValue } from "../../trace/effect.ts";
-import { explainInstruction } from "../../trace/instruction.ts";
+import { disassembleRun, explainInstruction } from "../../trace/instruction.ts";
 import type { TrapFields } from "../../trace/trap-fields.ts";
 import { EFLAGS_BITS } from "../../protocol/register-view.ts";
 import { TRACED_REGISTERS, type TracedRegisters } from "../../protocol/register-trace.ts";
@@ -62,6 +63,7 @@ export function TrapDetail({ trap }: { readonly trap: TrapFields }): React.JSX.E
             <button type="button" onClick={() => narrow(`linear == 0x${hex8(trap.linear)}`)}>Only this place</button>
             <button type="button" onClick={() => narrow(`not insn == ${trap.instruction}`)}>Hide {trap.instruction}</button>
           </div>
+          {instruction ? <Around trap={trap} code32={code32} /> : null}
           {selectedRegisters ? <Registers {...selectedRegisters} /> : null}
           {totals ? <p className="muted">{trap.instruction} so far: {count(totals.traps)} traps, {count(totals.leaks)} leaks, {count(totals.observed)} observed.</p> : null}
         </div>
@@ -108,6 +110,37 @@ function Why({ note }: { readonly note: SensitivityNote }): React.JSX.Element {
       {note.deprivileged === "trap" ? null : <p>{note.guestSees}</p>}
       {note.switches ? <ul className={styles.switches}>{Object.entries(note.switches).map(([name, what]) => <li key={name}><b>{name}</b> {what}</li>)}</ul> : null}
       <p className="muted">Intel SDM, {note.manual}</p>
+    </section>
+  );
+}
+
+const LINES_BEHIND = 5, BYTES_BEHIND = 64;
+
+/** The code from there on, as it is in the guest's memory now. */
+function Around({ trap, code32 }: { readonly trap: TrapFields; readonly code32: boolean }): React.JSX.Element | null {
+  const { debug, state } = useSession();
+  const { phase } = useObservable(state);
+  const [bytes, setBytes] = useState<Uint8Array | null>(null);
+  useEffect(() => {
+    setBytes(null);
+    if (phase !== "live") return;
+    let wanted = true;
+    void debug.inspect<"memory">({ kind: "memory", space: "linear", address: trap.linear, length: BYTES_BEHIND }).then((answer) => {
+      if (wanted && answer) setBytes(answer.bytes);
+    });
+    return () => { wanted = false; };
+  }, [debug, phase, trap]);
+  // What stands there now may be another program's.
+  const same = bytes !== null && trap.bytes !== null && trap.bytes.every((byte, at) => byte === bytes[at]);
+  if (!same) return null;
+  return (
+    <section>
+      <h3>The code there</h3>
+      <ol className={styles.code}>
+        {disassembleRun(bytes, trap.eip, code32, LINES_BEHIND).map(({ offset, text, sensitive }) => (
+          <li key={offset} aria-current={offset === 0 ? "step" : undefined}><span className="muted">{hex8(trap.eip + offset)}</span> {text}{sensitive ? <small> sensitive</small> : null}</li>
+        ))}
+      </ol>
     </section>
   );
 }

@@ -10,6 +10,8 @@ import styles from "./TrapGroups.module.css";
 export function TrapGroups(): React.JSX.Element {
   const session = useSession();
   const { groups, grouping, exact, filter, filterError, brush } = useObservable(session.traps.state);
+  const { phase } = useObservable(session.state);
+  const { breakpoints } = useObservable(session.debug.state);
   const filtered = (filter !== "" && !filterError) || brush !== null;
   const show = (own: string): void => {
     session.traps.setGrouping(null);
@@ -35,6 +37,11 @@ export function TrapGroups(): React.JSX.Element {
           {groups.map((group) => (
             <tr key={group.key}>
               <th scope="row">
+                {grouping === "site" && group.linear !== null && phase === "live" ? (
+                  <button type="button" className={`plain ${styles.break}`} aria-label={`Break at ${group.place}`} title="Break here" onClick={() => group.linear !== null && session.debug.toggle(group.linear)}>
+                    {breakpoints.some(({ spec }) => spec.kind === "execute" && spec.linear === group.linear) ? "●" : "○"}
+                  </button>
+                ) : null}
                 {group.filter === "" ? group.label : <button type="button" className={`plain ${styles.name}`} title={`Filter: ${group.filter}`} onClick={() => show(group.filter)}>{group.label}</button>}
               </th>
               {grouping === "site" ? <td className={styles.place}>{group.place}</td> : null}

@@ -12,6 +12,7 @@ import { Menu } from "../widgets/Menu.tsx";
 import { Sparkline } from "../widgets/Sparkline.tsx";
 import { FilterBox } from "./FilterBox.tsx";
 import { FilterMenu } from "./FilterMenu.tsx";
+import { PauseMenu } from "./PauseMenu.tsx";
 import { TrapGroups } from "./TrapGroups.tsx";
 import { TrapTable } from "./TrapTable.tsx";
 import styles from "./TrapPanel.module.css";
@@ -38,6 +39,7 @@ export function TrapPanel(): React.JSX.Element {
             {GROUPINGS.map((own) => <option key={own} value={own}>by {GROUPING_NAMES[own]}</option>)}
           </select>
         </label>
+        <PauseMenu />
         <Menu label="Rows" title="Colours and marks" align="right">
           {(close) => (
             <div className={styles.more}>
