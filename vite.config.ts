@@ -1,5 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { serviceWorker } from "./scripts/service-worker-plugin.mjs";
 
 // SharedArrayBuffer needs both headers on the document and on worker scripts.
 const isolation = {
@@ -10,7 +11,7 @@ const isolation = {
 
 export default defineConfig({
   base: "./",
-  plugins: [react()],
+  plugins: [react(), serviceWorker()],
   worker: { format: "es" },
   // The machine is one worker script of half a megabyte, loaded once.
   build: { outDir: "dist/page", target: "es2023", chunkSizeWarningLimit: 700, rolldownOptions: { checks: { pluginTimings: false } } },

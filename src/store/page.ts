@@ -14,6 +14,7 @@ import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
 import { DEFAULT_SETTINGS, SettingsStore } from "./settings.ts";
 import { looksPacked, StorageStore } from "./storage.ts";
+import { isolateByServiceWorker, keepForOffline, type ServiceWorkerHost } from "./service-worker.ts";
 import type { PageParameters } from "./url-parameters.ts";
 import { parsePageParameters } from "./url-parameters.ts";
 
@@ -29,14 +30,15 @@ export interface PageEnvironment {
   readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
   readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
   readonly isolation: Parameters<typeof findIsolationProblem>[0];
+  readonly serviceWorker?: ServiceWorkerHost;
 }
 
 /** Enough to know an archive. */
 const MAGIC_BYTES = 6;
 
-function localStorageOrNull(): Storage | null {
+function storageOrNull(name: "localStorage" | "sessionStorage"): Storage | null {
   try {
-    return window.localStorage;
+    return window[name];
   } catch {
     return null; // forbidden by the browser's settings
   }
@@ -44,10 +46,16 @@ function localStorageOrNull(): Storage | null {
 
 export function browserEnvironment(openClient: OpenClient = openWorkerClient): PageEnvironment {
   return {
-    openClient, openStorage: openStorageWorker, search: window.location.search, replaceSearch: (search) => window.history.replaceState(null, "", search === "" ? window.location.pathname : search), base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: localStorageOrNull(),
+    openClient, openStorage: openStorageWorker, search: window.location.search, replaceSearch: (search) => window.history.replaceState(null, "", search === "" ? window.location.pathname : search), base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: storageOrNull("localStorage"),
     isolation: {
       isSecureContext: window.isSecureContext, crossOriginIsolated: window.crossOriginIsolated, hasSharedArrayBuffer: "SharedArrayBuffer" in window,
       headers: () => window.fetch(window.location.href, { method: "HEAD" }).then((response) => response.headers, () => null),
+    },
+    serviceWorker: {
+      // The development server sends the headers and changes its files all the time.
+      container: import.meta.env.MODE === "production" && window.isSecureContext && "serviceWorker" in navigator ? navigator.serviceWorker : null,
+      memory: storageOrNull("sessionStorage"),
+      reload: () => window.location.reload(),
     },
   };
 }
@@ -77,9 +85,12 @@ export class Page {
   }
 
   async start(): Promise<void> {
-    const problem = await findIsolationProblem(this.environment.isolation);
+    const { isolation, serviceWorker } = this.environment;
+    const problem = await findIsolationProblem(isolation);
+    if (problem && serviceWorker && (await isolateByServiceWorker(serviceWorker))) return;
     this.isolation.set(problem);
     if (problem) return;
+    if (serviceWorker) keepForOffline(serviceWorker);
     this.session.start();
     this.frames.add((nowMs) => this.session.tick(nowMs));
     for (const text of this.parameters.problems) this.session.notice(text);

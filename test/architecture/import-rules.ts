@@ -17,6 +17,7 @@ export const IMPORT_RULES: Readonly<Record<string, readonly string[]>> = {
   machine: ["base", "protocol", "isa", "wasm", "cpu", "jit", "hardware", "firmware", "block", "monitor"],
   worker: ["base", "protocol", "hardware", "block", "trace", "machine"],
   client: ["base", "protocol"],
+  "service-worker": [],
   store: ["base", "protocol", "isa", "trace", "labs", "client"],
   ui: ["base", "protocol", "isa", "trace", "labs", "store"],
   cli: ["base", "protocol", "isa", "hardware", "block", "trace", "labs", "machine"],

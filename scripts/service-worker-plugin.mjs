@@ -1,0 +1,43 @@
+// Vite plugin: builds the service worker with the list of the files of the same build, and a version that changes with any of them.
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { transformSync } from "esbuild";
+
+const SOURCE = fileURLToPath(new URL("../src/service-worker/service-worker.ts", import.meta.url));
+/** Read by hosts, not by pages. */
+const UNSERVED = new Set(["_headers"]);
+
+export function serviceWorker() {
+  let publicFolder = "";
+  return {
+    name: "service-worker",
+    apply: "build",
+    // The script is the last to be written, because it names all others.
+    enforce: "post",
+    configResolved(config) {
+      publicFolder = config.publicDir;
+    },
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        const hash = createHash("sha256");
+        const files = [];
+        const add = (name, content) => {
+          if (UNSERVED.has(name) || name.endsWith(".map")) return;
+          files.push(name);
+          hash.update(name).update(content);
+        };
+        for (const [name, item] of Object.entries(bundle)) add(name, item.type === "chunk" ? item.code : item.source);
+        for (const entry of readdirSync(publicFolder, { recursive: true, withFileTypes: true })) {
+          const path = join(entry.parentPath, entry.name);
+          if (entry.isFile()) add(relative(publicFolder, path).split(sep).join("/"), readFileSync(path));
+        }
+        const { code } = transformSync(readFileSync(SOURCE, "utf8"), { loader: "ts", format: "iife", target: "es2022", minify: true });
+        const prelude = `const TRAPSCOPE_FILES=${JSON.stringify(files.sort())},TRAPSCOPE_VERSION=${JSON.stringify(hash.digest("hex").slice(0, 16))};\n`;
+        this.emitFile({ type: "asset", fileName: "service-worker.js", source: prelude + code });
+      },
+    },
+  };
+}
