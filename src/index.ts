@@ -291,12 +291,12 @@ export class TrapscopeMachine {
    * The whole machine between two instructions, what was written to its disks included, as bytes for `restore`. Images and ROMs are not in it.
    */
   snapshot(): Uint8Array {
-    return encodeSnapshot(takeSnapshot(this.machine, new MachineRam(this.machine.map)));
+    return encodeSnapshot(takeSnapshot(this.machine, new MachineRam(this.machine)));
   }
 
   /** Makes this machine the one of the snapshot; one made with the same options is needed. Throws an ImageError, with nothing changed, where it is not. */
   restore(snapshot: Uint8Array): void {
-    restoreSnapshot(this.machine, new MachineRam(this.machine.map), decodeSnapshot(snapshot));
+    restoreSnapshot(this.machine, new MachineRam(this.machine), decodeSnapshot(snapshot));
   }
 
   /** 16 hexadecimal digits: two machines with the same ones are in the same state. */

@@ -52,6 +52,12 @@ export class RingWriter {
     this.doubles[TOTAL_DOUBLE] = total;
   }
 
+  /** Back to when so many records had been written; those that were overwritten since then stay lost. */
+  rewind(total: number): void {
+    this.next = total;
+    this.doubles[TOTAL_DOUBLE] = total;
+  }
+
   clear(): void {
     this.next = 0;
     this.words.fill(0, RING_HEADER_BYTES >> 2);

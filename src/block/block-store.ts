@@ -12,6 +12,8 @@ export interface BlockStore {
   write(block: number, bytes: Uint8Array): void;
   /** In ascending order. */
   blocks(): number[];
+  /** As if the block had never been written. Absent: it cannot be forgotten. */
+  drop?(block: number): void;
   /** Back to the last commit; to nothing where there was none. */
   discard(): void;
   /** Afterwards everything written so far outlives the end of this program, however it comes. */
@@ -41,6 +43,10 @@ export class MemoryBlocks implements BlockStore {
 
   blocks(): number[] {
     return [...this.#blocks.keys()].sort((a, b) => a - b);
+  }
+
+  drop(block: number): void {
+    this.#blocks.delete(block);
   }
 
   discard(): void {

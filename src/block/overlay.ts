@@ -12,6 +12,8 @@ export class Overlay implements BlockDevice {
   readonly #size: number;
   readonly #store: BlockStore;
   readonly #scratch = new Uint8Array(OVERLAY_BLOCK_BYTES);
+  /** Told of a block before it is written. */
+  onWrite: ((block: number) => void) | null = null;
 
   constructor(base: BlockDevice, store: BlockStore = new MemoryBlocks()) {
     this.#base = base;
@@ -59,6 +61,7 @@ export class Overlay implements BlockDevice {
     for (let at = start; at < end; ) {
       const next = Math.min(end, blockEnd(at));
       const within = at % OVERLAY_BLOCK_BYTES;
+      this.onWrite?.((at - within) / OVERLAY_BLOCK_BYTES);
       const part = from.subarray(at - start, next - start);
       if (part.length === OVERLAY_BLOCK_BYTES) {
         this.#store.write(at / OVERLAY_BLOCK_BYTES, part);
@@ -73,6 +76,31 @@ export class Overlay implements BlockDevice {
 
   flush(): void {
     this.#store.flush();
+  }
+
+  /** What is held of a block; null: nothing. */
+  held(block: number): Uint8Array | null {
+    if (!this.#store.has(block)) return null;
+    const bytes = new Uint8Array(OVERLAY_BLOCK_BYTES);
+    this.#store.read(block, 0, bytes);
+    return bytes;
+  }
+
+  /** Puts back what was held. A store that cannot forget a block holds the medium's own bytes then. */
+  putBack(block: number, bytes: Uint8Array | null): void {
+    if (bytes) this.#store.write(block, bytes);
+    else if (this.#store.has(block)) this.#forget(block);
+  }
+
+  #forget(block: number): void {
+    if (this.#store.drop) {
+      this.#store.drop(block);
+      return;
+    }
+    const start = block * OVERLAY_BLOCK_BYTES, available = Math.min(OVERLAY_BLOCK_BYTES, this.#size - start);
+    this.#base.read(start / this.sectorSize, this.#scratch.subarray(0, available));
+    this.#scratch.fill(0, available);
+    this.#store.write(block, this.#scratch);
   }
 
   save(): DeviceState {

@@ -214,6 +214,7 @@ function storePhysical(p: Processor, physical: number, width: Width, value: numb
     p.physical.write(physical, width, width === 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff));
     return;
   }
+  p.state.dirtyPages[host >>> 12] = 1;
   storeHost(p, host + (physical & 0xfff), width, value);
   if (p.codePages[page] !== 0) p.hooks.codeWritten(physical, width);
 }

@@ -133,6 +133,7 @@ function writePhysical32(p: Processor, physical: number, value: number): void {
     p.physical.write(address >>> 0, 4, value >>> 0);
     return;
   }
+  p.state.dirtyPages[host >>> 12] = 1;
   p.state.i32[(host + (address & 0xfff)) >> 2] = value;
   if (p.codePages[page] !== 0) p.hooks.codeWritten(address >>> 0, 4);
 }

@@ -16,12 +16,20 @@ export class CpuState {
   readonly i32: Int32Array;
   /** For guest memory, which is accessed at any alignment. */
   readonly view: DataView;
+  /** Pages of 4 KB of this memory that may have been stored to since somebody set this to 0 and dropped the TLB's entries. */
+  readonly dirtyPages: Uint8Array;
 
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
     this.u8 = new Uint8Array(memory.buffer);
     this.i32 = new Int32Array(memory.buffer);
     this.view = new DataView(memory.buffer);
+    this.dirtyPages = new Uint8Array(this.u8.length >>> 12);
+  }
+
+  /** For those who store past the TLB: the byte at this place of the memory has changed. */
+  touched(host: number): void {
+    this.dirtyPages[host >>> 12] = 1;
   }
 
   /** A shared field, as a signed 32-bit value. */

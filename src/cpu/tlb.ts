@@ -107,6 +107,7 @@ export class Tlb {
   readonly tables: TlbTables;
   /** Called after every flush, for caches keyed by linear address: with the address that INVLPG named, or null for all. */
   readonly onFlush: ((linear: number | null) => void)[] = [];
+  readonly #dirtyPages: Uint8Array;
   readonly #readSupervisor: FlatTable;
   readonly #writeSupervisor: FlatTable;
   readonly #readUser: FlatTable;
@@ -123,6 +124,7 @@ export class Tlb {
 
   constructor(state: CpuState, tables: TlbTables) {
     this.tables = tables;
+    this.#dirtyPages = state.dirtyPages;
     this.#readSupervisor = new FlatTable(state, tables.readSupervisor, TLB_INVALID);
     this.#writeSupervisor = new FlatTable(state, tables.writeSupervisor, TLB_INVALID);
     this.#readUser = new FlatTable(state, tables.readUser, TLB_INVALID);
@@ -143,6 +145,7 @@ export class Tlb {
   }
 
   fillWrite(page: number, hostPage: number, user: boolean, flags: number): void {
+    this.#dirtyPages[hostPage >>> 12] = 1;
     this.#noteLarge(page, flags);
     (user ? this.#writeUser : this.#writeSupervisor).set(page, (hostPage - (page << 12)) | 0, flags & PAGE_GLOBAL ? 1 : 0);
   }

@@ -91,8 +91,10 @@ class ClockTimer implements Timer {
 
 /** Time by retired instructions; a waiting guest jumps to its next event. */
 export class VirtualClock extends GuestClock {
-  private readonly retired: () => number;
+  protected readonly retired: () => number;
   private skippedNs = 0;
+  /** A waiting guest jumps to its next event by itself. */
+  readonly jumps: boolean = true;
 
   constructor(epochMs: number, retired: () => number) {
     super(epochMs);
@@ -107,6 +109,16 @@ export class VirtualClock extends GuestClock {
     this.skippedNs = timeNs - this.retired() * NS_PER_INSTRUCTION;
   }
 
+  /** What makes time from retired instructions, exactly: for a checkpoint of this machine. */
+  get parameters(): readonly number[] {
+    return [this.skippedNs];
+  }
+
+  /** To be called behind `restore`, with the same instructions retired. */
+  set parameters(values: readonly number[]) {
+    this.skippedNs = values[0]!;
+  }
+
   /** The processor waits: time jumps. */
   skipTo(timeNs: number): void {
     const ahead = timeNs - this.nowNs();
@@ -116,6 +128,58 @@ export class VirtualClock extends GuestClock {
   /** Instructions until `timeNs`, at least 0. */
   instructionsUntil(timeNs: number): number {
     return Math.max(0, Math.ceil((timeNs - this.nowNs()) / NS_PER_INSTRUCTION));
+  }
+}
+
+/** Fractions of a nanosecond that a paced clock counts in: sums of them are exact in a double, however they are made. */
+const PACE_FRACTIONS = 64;
+const SLOWEST_PACE = MAX_NS_PER_INSTRUCTION, FASTEST_PACE = 1;
+
+/**
+ * Time by retired instructions at a pace that is set from above now and then, so that it keeps near a wall clock. Between two
+ * settings it is a function of the instructions alone: with the settings written down, a run replays bit for bit.
+ */
+export class PacedClock extends VirtualClock {
+  override readonly jumps = false;
+  private baseNs = 0;
+  private baseRetired = 0;
+  private nsPerInstruction = NS_PER_INSTRUCTION;
+
+  override nowNs(): number {
+    return this.baseNs + (this.retired() - this.baseRetired) * this.nsPerInstruction;
+  }
+
+  protected override setNow(timeNs: number): void {
+    this.baseNs = Math.ceil(timeNs * PACE_FRACTIONS) / PACE_FRACTIONS;
+    this.baseRetired = this.retired();
+  }
+
+  override get parameters(): readonly number[] {
+    return [this.baseNs, this.baseRetired, this.nsPerInstruction];
+  }
+
+  override set parameters([baseNs, baseRetired, nsPerInstruction]: readonly number[]) {
+    this.baseNs = baseNs!;
+    this.baseRetired = baseRetired!;
+    this.nsPerInstruction = nsPerInstruction!;
+  }
+
+  override skipTo(timeNs: number): void {
+    if (timeNs > this.nowNs()) this.setNow(timeNs);
+  }
+
+  override instructionsUntil(timeNs: number): number {
+    return Math.max(0, Math.ceil((timeNs - this.nowNs()) / this.nsPerInstruction));
+  }
+
+  /** From now on. Time does not go back. */
+  pace(timeNs: number, nsPerInstruction: number): void {
+    this.setNow(Math.max(timeNs, this.nowNs()));
+    this.nsPerInstruction = PacedClock.rate(nsPerInstruction);
+  }
+
+  static rate(nsPerInstruction: number): number {
+    return Math.round(Math.min(SLOWEST_PACE, Math.max(FASTEST_PACE, nsPerInstruction)) * PACE_FRACTIONS) / PACE_FRACTIONS;
   }
 }
 

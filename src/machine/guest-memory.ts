@@ -43,6 +43,14 @@ export class GuestMemory {
     return this.scatter(address, bytes, (at) => at);
   }
 
+  /** Whether a write of these bytes would be made. */
+  isWritable(space: "linear" | "physical", start: number, length: number): boolean {
+    return pieces(start, length).every(({ address }) => {
+      const physical = space === "linear" ? this.translate(address) : address;
+      return physical >= 0 && this.physical.hostPage(physical >>> 12) !== 0 && !this.physical.isReadOnly(physical >>> 12);
+    });
+  }
+
   private gather(start: number, length: number, translate: (address: number) => number): Uint8Array {
     const bytes = new Uint8Array(length);
     let done = 0;

@@ -17,13 +17,13 @@ export class Hasher {
     this.high = high;
   }
 
-  /** Plain values, Uint8Arrays among them; the order of fields counts. */
+  /** Plain values, Uint8Arrays among them; the order of fields does not count. */
   value(value: unknown): void {
     if (value instanceof Uint8Array) {
       this.words(Int32Array.of(value.length));
       for (let at = 0; at < value.length; at += 4) this.words(Int32Array.of(value[at]! | (value[at + 1]! << 8) | (value[at + 2]! << 16) | (value[at + 3]! << 24)));
     } else if (typeof value === "object" && value !== null) {
-      for (const [name, inner] of Object.entries(value)) {
+      for (const [name, inner] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) {
         this.text(name);
         this.value(inner);
       }

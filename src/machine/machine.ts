@@ -15,7 +15,7 @@ import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { Breakpoints } from "./breakpoints.ts";
-import { type GuestClock, NS_PER_INSTRUCTION, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
+import { type GuestClock, NS_PER_INSTRUCTION, PacedClock, RealClock, TSC_PER_NS, VIRTUAL_EPOCH_MS, VirtualClock } from "./guest-clock.ts";
 import type { BootOrder, Drives } from "./drives.ts";
 import { Pc, type PcEvents } from "./pc.ts";
 import { hashOf } from "./hasher.ts";
@@ -37,7 +37,8 @@ export interface MachineOptions {
   readonly technique: TechniqueId;
   readonly ring: Ring;
   readonly set: ProcessorSet;
-  readonly clock: ClockKind;
+  /** "paced": by instructions, at a pace that the caller sets (replay.ts). */
+  readonly clock: ClockKind | "paced";
   /** Guest UTC at power-on; with the virtual clock by default 2003-02-14T14:18:30Z. */
   readonly epochMs?: number;
   /** A monotonic wall clock in ns; needed with `clock: "real"`. */
@@ -87,11 +88,11 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.options = options;
     this.map = allocateMemory(options.memoryBytes);
-    const virtual = options.clock === "virtual";
-    this.wallNs = virtual ? () => 0 : requireClock(options.wallNs);
-    this.clock = virtual
-      ? new VirtualClock(options.epochMs ?? VIRTUAL_EPOCH_MS, () => this.core.retired())
-      : new RealClock(options.epochMs ?? VIRTUAL_EPOCH_MS, this.wallNs, () => this.core.retired());
+    const real = options.clock === "real", epochMs = options.epochMs ?? VIRTUAL_EPOCH_MS;
+    this.wallNs = real ? requireClock(options.wallNs) : () => 0;
+    this.clock = real
+      ? new RealClock(epochMs, this.wallNs, () => this.core.retired())
+      : new (options.clock === "paced" ? PacedClock : VirtualClock)(epochMs, () => this.core.retired());
     const mmio = new MmioBus();
     this.physical = new GuestPhysical(this.map, mmio);
     this.physical.plain = !options.firmware;
@@ -133,6 +134,7 @@ export class Machine {
     });
     physical.codeWritten = (address, length) => this.codeWritten(address, length);
     physical.isCode = (page) => this.cpu.codePages[page] !== 0;
+    physical.dirtyPages = this.cpu.state.dirtyPages;
     const jit = options.jit ?? true;
     this.core = new Core(this.cpu, ROWS, { ...map, translate: jit !== false }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
     this.breakpoints = new Breakpoints(this.cpu, this.core);
@@ -343,7 +345,7 @@ export class Machine {
     const { clock } = this;
     const wakeable = (this.supervisor.guestContext.systemFlags & EFLAGS_IF) !== 0;
     if (!wakeable) return "halted";
-    if (clock instanceof VirtualClock) {
+    if (clock instanceof VirtualClock && clock.jumps) {
       const next = clock.nextDeadlineNs, retired = this.core.retired();
       if (this.waiting.retired !== retired) this.waiting = { retired, sinceNs: clock.nowNs() };
       if (next === Infinity || next - this.waiting.sinceNs > FOREVER_NS) return "halted";

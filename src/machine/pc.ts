@@ -339,6 +339,11 @@ export class Pc {
     for (const device of this.devices) device.load(states[device.id] ?? {});
   }
 
+  /** The media under what the guest writes to them. */
+  get writableMedia(): ReadonlyMap<DriveName, Overlay> {
+    return this.overlays;
+  }
+
   /** What the guest has written to its disks. */
   saveDisks(): Record<string, DeviceState> {
     return Object.fromEntries([...this.overlays].map(([name, overlay]) => [name, overlay.save()]));

@@ -37,6 +37,8 @@ export class GuestPhysical implements PhysicalSpace {
   private optionBytes = 0;
   /** Stores by bus masters into pages that hold decoded code. */
   codeWritten: (physical: number, length: number) => void = () => {};
+  /** Of the whole memory, as the processor marks them (cpu/state.ts). */
+  dirtyPages: Uint8Array = new Uint8Array(0);
   isCode: (physicalPage: number) => boolean = () => false;
 
   constructor(map: MemoryMap, mmio: MmioBus) {
@@ -116,6 +118,7 @@ export class GuestPhysical implements PhysicalSpace {
     if (page >= SHADOW_FIRST && page <= SHADOW_LAST) {
       if (!(this.shadow[page - SHADOW_FIRST]! & 2)) return;
       for (let i = 0; i < width; i++) this.u8[this.map.ram + physical + i] = value >>> (8 * i);
+      this.dirtyPages[(this.map.ram + physical) >>> 12] = this.dirtyPages[(this.map.ram + physical + width - 1) >>> 12] = 1;
       if (this.isCode(page)) this.codeWritten(physical, width);
       return;
     }
@@ -138,6 +141,7 @@ export class GuestPhysical implements PhysicalSpace {
       const host = this.hostPage(page);
       if (host !== 0 && !this.isReadOnly(page)) {
         this.u8.set(from.subarray(at, at + length), host + (address & 0xfff));
+        this.dirtyPages[host >>> 12] = 1;
         if (this.isCode(page)) this.codeWritten(address, length);
       } else for (let i = 0; i < length; i++) this.write(address + i, 1, from[at + i]!);
     });

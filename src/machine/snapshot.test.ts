@@ -13,9 +13,9 @@ import { decodeSnapshot, encodeSnapshot } from "./snapshot-file.ts";
 const image = (name: string): Uint8Array => new Uint8Array(readFileSync(fileURLToPath(new URL(`../../public/guests/${name}.img`, import.meta.url))));
 const source = (bytes: Uint8Array) => ({ size: bytes.length, read: (offset: number, into: Uint8Array) => into.set(bytes.subarray(offset, offset + into.length)) });
 
-function booting(guest = "tour", technique: TechniqueId = "emulate", memoryBytes = 4 << 20): Machine {
+function booting(guest = "tour", technique: TechniqueId = "emulate", memoryBytes = 4 << 20, clock: "virtual" | "paced" = "virtual"): Machine {
   return new Machine({
-    memoryBytes, technique, ring: 1, set: {}, clock: "virtual", firmware: { bios: builtinBios(), vgabios: builtinVgaBios() }, drives: { fda: source(image(guest)) },
+    memoryBytes, technique, ring: 1, set: {}, clock, firmware: { bios: builtinBios(), vgabios: builtinVgaBios() }, drives: { fda: source(image(guest)) },
   });
 }
 const serialOf = (machine: Machine): (() => string) => {
@@ -27,12 +27,11 @@ const serialOf = (machine: Machine): (() => string) => {
 describe("a snapshot", () => {
   it.each([["emulate", 150_000], ["emulate", 230_001], ["trap", 150_000], ["trap", 226_000]] as const)(
     "under %s after %i instructions goes on in another machine as in its own", (technique, instructions) => {
-      const machine = booting("priv", technique), ram = new MachineRam(machine.map);
+      const machine = booting("priv", technique), ram = new MachineRam(machine);
       machine.run(instructions);
-      const before = stateHash(machine);
-      const file = encodeSnapshot(takeSnapshot(machine, ram));
+      const file = encodeSnapshot(takeSnapshot(machine, ram)), before = stateHash(machine);
       const other = booting("priv", technique);
-      restoreSnapshot(other, new MachineRam(other.map), decodeSnapshot(file));
+      restoreSnapshot(other, new MachineRam(other), decodeSnapshot(file));
       expect(stateHash(other)).toBe(before);
       const [own, others] = [serialOf(machine), serialOf(other)];
       for (let n = 0; n < 4; n++) {
@@ -43,13 +42,13 @@ describe("a snapshot", () => {
   );
 
   it("is refused by another machine, which goes on", () => {
-    const machine = booting(), ram = new MachineRam(machine.map);
+    const machine = booting(), ram = new MachineRam(machine);
     machine.run(10_000);
     const snapshot = takeSnapshot(machine, ram);
     const other = booting("tour", "emulate", 8 << 20);
     other.run(10_000);
     const before = stateHash(other);
-    expect(() => restoreSnapshot(other, new MachineRam(other.map), snapshot)).toThrow(/4194304 bytes of memory/);
+    expect(() => restoreSnapshot(other, new MachineRam(other), snapshot)).toThrow(/4194304 bytes of memory/);
     expect(stateHash(other)).toBe(before);
     for (const [part, why] of [[{ version: 2 }, /version 2/], [{ cpu: "486" }, /a 486/], [{ firmware: "x" }, /other ROMs/], [{ devices: {} }, /other devices/], [{ disks: {} }, /other drives/]] as const) {
       expect(() => restoreSnapshot(machine, ram, { ...snapshot, ...part })).toThrow(why);
@@ -58,7 +57,7 @@ describe("a snapshot", () => {
 
   it("is refused where its bytes are damaged", () => {
     const machine = booting();
-    const file = encodeSnapshot(takeSnapshot(machine, new MachineRam(machine.map)));
+    const file = encodeSnapshot(takeSnapshot(machine, new MachineRam(machine)));
     expect(() => decodeSnapshot(Uint8Array.of(1, 2, 3))).toThrow(/does not begin with TRAPSNAP/);
     expect(() => decodeSnapshot(file.subarray(0, file.length - 1))).toThrow(ImageError);
     expect(() => decodeSnapshot(file.subarray(0, 1000))).toThrow(/damaged/);
@@ -69,7 +68,7 @@ describe("a snapshot", () => {
       const bad = file.slice();
       bad[at]! ^= 0x15;
       try {
-        restoreSnapshot(machine, new MachineRam(machine.map), decodeSnapshot(bad));
+        restoreSnapshot(machine, new MachineRam(machine), decodeSnapshot(bad));
       } catch (error) {
         expect(error).toBeInstanceOf(ImageError);
       }
@@ -101,7 +100,7 @@ describe("back and forward", () => {
     const machine = booting();
     const history = new History(machine, { every: 30_000 });
     history.run(50_000);
-    history.input(() => machine.pc.serial[0].receive(0x41));
+    history.input({ kind: "serial", port: 0, bytes: [0x41] });
     history.run(60_000);
     const end = stateHash(machine);
     history.goTo(45_000);
@@ -111,7 +110,8 @@ describe("back and forward", () => {
     history.run(60_000);
     expect(stateHash(machine)).toBe(end);
     history.goTo(49_999);
-    history.run(60_001); // another past, without the input
+    history.input({ kind: "serial", port: 0, bytes: [0x42] });
+    history.run(60_001); // another past
     expect(stateHash(machine)).not.toBe(end);
   });
 
@@ -128,6 +128,83 @@ describe("back and forward", () => {
     const last = visits.filter((at) => at < 100_000).at(-1);
     expect([history.runBack(() => machine.cpu.state.eip === eip), history.now]).toEqual(last === undefined ? [false, 0] : [true, last]);
     expect([history.runBack(() => false), history.now]).toEqual([false, 0]);
+  });
+
+  /** A wall clock by which the host takes 20 ns for an instruction, and now and then loses 30 ms. */
+  const unsteadyWall = (): (() => number) => {
+    let now = 0, looks = 0;
+    return () => (now += looks++ % 7 === 6 ? 30e6 : 400_000);
+  };
+
+  it("keeps near a wall clock, and repeats what it did", () => {
+    const machine = booting("tour", "emulate", 4 << 20, "paced"), wall = unsteadyWall();
+    const history = new History(machine, { every: 60_000, wallNs: wall });
+    const end = (): void => {
+      while (history.now < 400_000) if (history.run(20_000) === "idle") history.input({ kind: "key", code: "Enter", down: true });
+    };
+    end();
+    const hash = stateHash(machine), { now } = history, guest = machine.clock.nowNs();
+    expect(Math.abs(wall() - guest)).toBeLessThan(100e6);
+    for (const back of [1, 1000, 70_000, 250_000]) {
+      history.goTo(now - back);
+      history.goTo(now);
+      expect([back, stateHash(machine), machine.clock.nowNs()]).toEqual([back, hash, guest]);
+    }
+    // The same in another machine, from the log alone.
+    const inputs = history.inputs!, other = booting("tour", "emulate", 4 << 20, "paced");
+    const again = History.replayed(other, inputs, now);
+    expect([again.now, stateHash(other)]).toEqual([now, hash]);
+  });
+
+  it.each(["trap", "int3", "vtx"] as const)("takes the trap log along under %s", (technique) => {
+    const machine = booting("popf", technique), { log } = machine.supervisor;
+    const history = new History(machine, { every: 70_000 });
+    const at = (): object => ({ hash: stateHash(machine), total: log.total, traps: log.counters.get("traps"), leaks: log.counters.get("leaks"), sites: log.counters.get("sites") });
+    history.run(150_000);
+    const middle = at();
+    history.run(62_200);
+    const end = at();
+    history.goTo(150_000);
+    expect(at()).toEqual(middle);
+    history.goTo(212_200);
+    expect(at()).toEqual(end);
+    expect(machine.cpu.exitCount).toBe(log.counters.get("traps") + log.counters.get("callouts"));
+  });
+
+  it("finds the last write of an address, and the last use of a port", () => {
+    const machine = booting();
+    const history = new History(machine, { every: 20_000 });
+    history.run(130_000);
+    const port = { kind: "port", access: "write", first: 0x60, last: 0x60 } as const;
+    expect(history.runBackTo([port])).toBe(true);
+    const at = history.now;
+    expect(at).toBeLessThan(130_000);
+    machine.breakpoints.add(port);
+    expect([history.run(1000), history.now]).toEqual(["breakpoint", at + 1]);
+    machine.breakpoints.clear();
+    const esp = machine.cpu.state.gpr(4) >>> 0, stack = (machine.cpu.v.context.segmentBase(2) + (esp & 0xffff) - 2) >>> 0;
+    history.goTo(130_000);
+    expect(history.runBackTo([{ kind: "data", access: "write", linear: stack, bytes: 2 }])).toBe(true);
+    const before = machine.memory.read(stack, 2), wrote = history.now;
+    machine.breakpoints.add({ kind: "data", access: "write", linear: stack, bytes: 2 });
+    expect([history.run(10), history.now - wrote, before.length]).toEqual(["breakpoint", 1, 2]);
+  });
+
+  it("keeps within its room, and the disks with the rest", () => {
+    const machine = booting("priv");
+    const history = new History(machine, { every: 5_000, keep: 8, bytes: 4 << 20 });
+    history.run(200_000);
+    expect(history.view).toMatchObject({ oldest: 0, now: 200_000, newest: 200_000, checkpoints: 8 });
+    expect(history.view.bytes).toBeLessThan(4 << 20);
+    const hash = stateHash(machine), disk = machine.pc.writableMedia.get("fda")!;
+    disk.write(3, new Uint8Array(512).fill(7));
+    history.mark();
+    disk.write(3, new Uint8Array(512).fill(9));
+    disk.write(40, new Uint8Array(512).fill(9));
+    history.goTo(199_000);
+    expect([disk.held(0), disk.held(5)]).toEqual([null, null]);
+    history.goTo(200_000);
+    expect([disk.held(0)?.[3 * 512], stateHash(machine) === hash]).toEqual([7, false]);
   });
 
   it("wants the virtual clock, and a past", () => {

@@ -39,18 +39,36 @@ export interface MachineSnapshot {
   readonly ram: RamPages;
 }
 
-export function takeSnapshot(machine: Machine, ram: MachineRam, before: RamPages | null = null): MachineSnapshot {
-  const { cpu, core, clock, pc } = machine;
-  const { context } = cpu.v;
-  return {
+export function takeSnapshot(machine: Machine, ram: MachineRam): MachineSnapshot {
+  const { cpu, core, clock, pc, supervisor } = machine;
+  // A monitor may have written into the guest's memory what is its own.
+  const monitor = supervisor.suspend();
+  const snapshot = {
     version: SNAPSHOT_VERSION, cpu: cpu.model.name, memoryBytes: machine.map.ramBytes, firmware: machine.firmwareHash,
-    retired: core.retired(), timeNs: clock.nowNs(),
-    processor: {
-      registers: guestRegisters(machine), pdptes: Array.from({ length: 8 }, (_, i) => context.getAt(PDPTE, i)), msrs: cpu.msrs.save(),
-      timestampOffset: cpu.timestampOffset.toString(), keepResumeFlag: cpu.keepResumeFlag, nmiPending: core.nmiPending,
-    },
-    devices: pc.save(), disks: pc.saveDisks(), ram: ram.save(before),
+    retired: core.retired(), timeNs: clock.nowNs(), processor: saveProcessor(machine), devices: pc.save(), disks: pc.saveDisks(), ram: ram.save(null),
   };
+  supervisor.resume(monitor);
+  supervisor.setIntr(pc.interruptPending);
+  return snapshot;
+}
+
+/** The guest's own processor; no monitor is attached. */
+export function saveProcessor(machine: Machine): ProcessorSnapshot {
+  const { cpu, core } = machine;
+  return {
+    registers: guestRegisters(machine), pdptes: Array.from({ length: 8 }, (_, i) => cpu.v.context.getAt(PDPTE, i)), msrs: cpu.msrs.save(),
+    timestampOffset: cpu.timestampOffset.toString(), keepResumeFlag: cpu.keepResumeFlag, nmiPending: core.nmiPending,
+  };
+}
+
+export function loadProcessor(machine: Machine, processor: ProcessorSnapshot): void {
+  const { cpu, core } = machine;
+  cpu.msrs.load(processor.msrs);
+  setGuestRegisters(machine, processor.registers);
+  processor.pdptes.forEach((value, i) => cpu.v.context.setAt(PDPTE, i, value));
+  cpu.timestampOffset = BigInt(processor.timestampOffset);
+  cpu.keepResumeFlag = processor.keepResumeFlag;
+  core.nmiPending = processor.nmiPending;
 }
 
 /** Throws an ImageError, with the machine as it was, for a snapshot of another machine or one that no machine can be in. */
@@ -65,25 +83,19 @@ export function restoreSnapshot(machine: Machine, ram: MachineRam, snapshot: Mac
   }
 }
 
-/** For a snapshot of this very machine. */
-export function applySnapshot(machine: Machine, ram: MachineRam, snapshot: MachineSnapshot): void {
+function applySnapshot(machine: Machine, ram: MachineRam, snapshot: MachineSnapshot): void {
   const { cpu, core, clock, pc, supervisor } = machine;
-  const { processor } = snapshot;
+  const monitor = supervisor.suspend();
   core.restoreRetired(snapshot.retired);
   clock.restore(snapshot.timeNs);
   ram.load(snapshot.ram);
   pc.load(snapshot.devices);
   pc.loadDisks(snapshot.disks);
-  cpu.msrs.load(processor.msrs);
-  setGuestRegisters(machine, processor.registers);
-  processor.pdptes.forEach((value, i) => cpu.v.context.setAt(PDPTE, i, value));
-  cpu.timestampOffset = BigInt(processor.timestampOffset);
-  cpu.keepResumeFlag = processor.keepResumeFlag;
-  core.nmiPending = processor.nmiPending;
-  core.blocks.flush();
+  loadProcessor(machine, snapshot.processor);
   cpu.v.tlb.flushAll();
   machine.wake();
-  supervisor.change(supervisor.technique, supervisor.ring, supervisor.set);
+  supervisor.resume(monitor);
+  supervisor.guestChanged();
   supervisor.setIntr(pc.interruptPending);
 }
 

@@ -12,6 +12,7 @@ import { CPL, CR0, CS, EFLAGS_IF, EFLAGS_VM } from "../isa/state-layout.ts";
 import { Counters } from "../monitor/counters.ts";
 import { MonitorMeter } from "../monitor/meter.ts";
 import { Probes } from "../monitor/oracle/probes.ts";
+import type { TruthState } from "../monitor/oracle/truth.ts";
 import { RegisterTrace } from "../monitor/register-trace.ts";
 import { TECHNIQUE_LIST } from "../monitor/techniques/list.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
@@ -46,6 +47,17 @@ const TICKS_PER_EXIT = 1500;
 const MAXIMUM_LENGTH = 15;
 
 export { BUILT_TECHNIQUES } from "../monitor/techniques/list.ts";
+
+/** Of a monitor, while there is none. */
+export interface MonitorState {
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly set: ProcessorSet;
+  readonly emulated: number;
+  readonly exitCount: number;
+  readonly truth: TruthState;
+  readonly lostInterruptFlag: string | null;
+}
 
 export class Supervisor {
   readonly counters: Counters;
@@ -128,6 +140,28 @@ export class Supervisor {
     this.ring = ring;
     this.set = set;
     this.enter();
+  }
+
+  /**
+   * Takes the monitor away and gives what is to be known of it when another one takes its place: then the guest goes on as if
+   * nothing had happened, but that what was made as it was needed (shadow tables, translations) is made anew.
+   */
+  suspend(): MonitorState {
+    this.leave();
+    const { technique, ring, set, emulatedBefore, probes } = this;
+    return { technique, ring, set, emulated: emulatedBefore, exitCount: this.parts.cpu.exitCount, truth: probes.truth.save(), lostInterruptFlag: probes.lostInterruptFlag };
+  }
+
+  resume({ technique, ring, set, emulated, exitCount, truth, lostInterruptFlag }: MonitorState): void {
+    this.technique = technique;
+    this.ring = ring;
+    this.set = set;
+    this.emulatedBefore = emulated;
+    this.parts.cpu.exitCount = exitCount;
+    this.enter();
+    if (!this.vmm) return;
+    this.probes.truth.restore(truth);
+    this.probes.lostInterruptFlag = lostInterruptFlag;
   }
 
   private enter(): void {

@@ -23,6 +23,13 @@ function modeClass(mode: number): number {
   return (mode & SITE_MODE_VCPL) === 0 ? 2 : 3;
 }
 
+export interface CounterState {
+  readonly blocks: readonly Int32Array[];
+  readonly spentNs: number;
+  readonly evictionCursor: number;
+}
+const BLOCK_WORDS = 1024;
+
 export class Counters {
   private readonly doubles: Float64Array;
   private readonly words: Int32Array;
@@ -53,6 +60,39 @@ export class Counters {
     this.spentNs = this.seenMonitorNs = this.seenRunNs = 0;
     this.moveTo(0);
     if (this.mnemonicId("IRQ") !== MNEMONIC_IRQ) throw new Error("mnemonic 0 is IRQ");
+  }
+
+  /** What `restore` takes: the counts, by blocks of which those that are the same as in `before` are shared with it. */
+  save(before: CounterState | null): CounterState {
+    const blocks: Int32Array[] = [];
+    for (let at = 0, n = 0; at < this.words.length; at += BLOCK_WORDS, n++) {
+      const own = this.words.subarray(at, Math.min(at + BLOCK_WORDS, this.words.length)), known = before?.blocks[n];
+      blocks.push(known !== undefined && own.every((word, i) => word === known[i]) ? known : own.slice());
+    }
+    return { blocks, spentNs: this.spentNs, evictionCursor: this.evictionCursor };
+  }
+
+  /** Mnemonics that have got their number since then keep it. */
+  restore({ blocks, spentNs, evictionCursor }: CounterState): void {
+    const from = STATS_DOUBLES.names * 8, names = this.bytes.slice(from, STATS_DOUBLES.firstLeak * 8);
+    blocks.forEach((block, n) => this.words.set(block, n * BLOCK_WORDS));
+    this.bytes.set(names, from);
+    this.bucketNs = this.doubles[STATS_DOUBLES.seriesBucketNs]!;
+    this.moveTo(spentNs);
+    this.spentNs = spentNs;
+    this.evictionCursor = evictionCursor;
+    this.seenMonitorNs = this.get("monitorNs");
+    this.seenRunNs = this.get("runNs");
+  }
+
+  /** Hot spots that are in use. */
+  get hotSlots(): number {
+    return this.words[STATS_DOUBLES.hotHeader * 2]!;
+  }
+
+  /** The word where the site of a hot spot begins, and the words. */
+  hotSite(slot: number): { readonly words: Int32Array; readonly word: number } {
+    return { words: this.words, word: (STATS_DOUBLES.hotData + slot * HOT_DOUBLES) * 2 };
   }
 
   /** Number of a mnemonic; the first asked for is "IRQ" = 0. Beyond 1,024 different names all share the last number. */

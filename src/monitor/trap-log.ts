@@ -6,7 +6,7 @@ import {
   FLAG_FIRST_AT_SITE, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, RECORD_BYTES, RECORD_SLOTS, REASON_NONE, SITE_BYTES, SITE_MODE_D,
 } from "../protocol/trap-record.ts";
 import { HOT_SLOTS, type LeakDecision } from "../protocol/stats-view.ts";
-import type { Counters } from "./counters.ts";
+import type { Counters, CounterState } from "./counters.ts";
 import type { RegisterTrace } from "./register-trace.ts";
 import type { SiteDescriber } from "./trap-sites.ts";
 import { TrapSites } from "./trap-sites.ts";
@@ -14,6 +14,18 @@ import { TrapSites } from "./trap-sites.ts";
 const RECORD_WORDS = RECORD_BYTES >> 2, SITE_WORDS = SITE_BYTES >> 2;
 /** A site's tag: its hot-spot slot, and above it the slot's generation when the site got it. */
 const HOT_BITS = 14;
+
+/** Tag of a site that was unknown at the time that the log was taken back to. */
+const UNSEEN = -1;
+
+export interface LogState {
+  readonly total: number;
+  readonly lastExit: number;
+  readonly lastLeak: Int32Array;
+  readonly heldLeak: Int32Array;
+  readonly holdsLeak: boolean;
+  readonly counters: CounterState;
+}
 
 export interface TrapLogMemory {
   readonly buffer: ArrayBufferLike;
@@ -66,6 +78,33 @@ export class TrapLog {
     this.counters.clear();
     this.lastExit = 0;
     this.holdsLeak = false;
+  }
+
+  /** What `restore` takes. Records that are in the ring now and will be overwritten later are not kept. */
+  save(before: LogState | null): LogState {
+    const { ring, lastExit, lastLeak, heldLeak, holdsLeak } = this;
+    return { total: ring.total, lastExit, lastLeak: lastLeak.slice(), heldLeak: heldLeak.slice(), holdsLeak, counters: this.counters.save(before?.counters ?? null) };
+  }
+
+  /** Back to then. Sites that were unknown then are new again when they are seen. */
+  restore({ total, lastExit, lastLeak, heldLeak, holdsLeak, counters: saved }: LogState): void {
+    const { ring, sites, counters, generation } = this;
+    ring.rewind(total);
+    this.lastExit = lastExit;
+    this.lastLeak.set(lastLeak);
+    this.heldLeak.set(heldLeak);
+    this.holdsLeak = holdsLeak;
+    counters.restore(saved);
+    for (let slot = 0; slot < HOT_SLOTS; slot++) this.onEvicted(slot);
+    const slots = new Map<string, number>();
+    for (let slot = 0; slot < counters.hotSlots; slot++) {
+      const { words, word } = counters.hotSite(slot);
+      slots.set(words.subarray(word, word + SITE_WORDS).join(), slot);
+    }
+    for (let site = 0; site < sites.known; site++) {
+      const slot = slots.get(sites.words.subarray(site * SITE_WORDS, (site + 1) * SITE_WORDS).join());
+      sites.tag[site] = slot === undefined ? UNSEEN : slot | (generation[slot]! << HOT_BITS);
+    }
   }
 
   /**
@@ -133,6 +172,7 @@ export class TrapLog {
     const { sites, counters } = this;
     const siteWord = site * SITE_WORDS;
     let tag = sites.tag[site];
+    if (tag === UNSEEN) sites.fresh = true;
     if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
       this.newHotSlot(site);
       tag = sites.tag[site];

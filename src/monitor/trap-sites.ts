@@ -46,6 +46,11 @@ export class TrapSites {
     return this.allocated;
   }
 
+  /** Sites from 0 on that hold one. */
+  get known(): number {
+    return Math.min(this.allocated, this.mask + 1);
+  }
+
   /** The site of the instruction at `linear`, whose bytes start at `code[offset]`; `shape` = CS | mode << 16. */
   find(linear: number, eip: number, shape: number, code: Uint8Array, offset: number, available: number, describe: SiteDescriber, code32: boolean): number {
     const bucket = Math.imul(linear ^ Math.imul(shape, 0x85eb_ca6b), 0x9e37_79b1) >>> (32 - HASH_BITS);

@@ -4,22 +4,23 @@ import { ImageError, UsageError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
 import { type BootRequest, configureBoot, type NamedSource, openMedium } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
-import { textToKeys } from "../machine/guest-input.ts";
+import { type Input, inputOfEdit } from "../machine/input-log.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
+import { History } from "../machine/replay.ts";
 import { ScreenPublisher } from "../machine/screen-publisher.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
-import type { Breakpoint, BreakpointHit } from "../protocol/debug.ts";
+import type { BackTarget, Breakpoint, BreakpointHit } from "../protocol/debug.ts";
 import type { MachineEvent, RunState } from "../protocol/events.ts";
 import { DRIVES, type DriveName } from "../protocol/image-info.ts";
 import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
-import { KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
+import { emptyRawTrap, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
 import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
 import { rowContext } from "../trace/trap-row.ts";
 import { DebugControl } from "./debug-control.ts";
-import { applyEdit, inspect } from "./inspector.ts";
+import { inspect } from "./inspector.ts";
 
 /** What the worker gives: time, and a way to be called again. */
 export interface Host {
@@ -40,6 +41,8 @@ const LONGEST_SLEEP_MS = 100;
 const LARGEST_HASHED = 16 << 20;
 const FIRST_SLICE = 500_000;
 const LARGEST_SLICE = 20_000_000;
+/** Run time between two checkpoints: a step back takes as long at most. */
+const CHECKPOINT_NS = 120e6;
 /** One instruction after the other, while a trap is looked for with nothing else to show. */
 const TRAP_SEARCH_SLICE = 1_000_000;
 
@@ -60,6 +63,8 @@ export class CommandLoop {
   /** Outlive the machine: the next one gets them, too. */
   private breakpoints: readonly Breakpoint[] = [];
   private hit: BreakpointHit | null = null;
+  private history: History | null = null;
+  private sinceCheckpointNs = 0;
 
   constructor(host: Host) {
     this.host = host;
@@ -87,8 +92,8 @@ export class CommandLoop {
         this.breakpoints = command.breakpoints;
         return this.armBreakpoints();
     }
-    const { machine, debug } = this;
-    if (!machine || !debug) return;
+    const { machine, debug, history } = this;
+    if (!machine || !debug || !history) return;
     switch (command.type) {
       case "run":
         if (this.state?.kind !== "ended") this.start(false);
@@ -96,11 +101,11 @@ export class CommandLoop {
       case "pause": return this.pause("user");
       case "step":
         if (this.state?.kind === "ended") return;
-        return this.step(machine, debug);
+        return this.step(history, debug);
       case "stepOver":
         if (this.state?.kind === "ended") return;
         if (debug.stepOver()) return this.start(false);
-        return this.step(machine, debug);
+        return this.step(history, debug);
       case "runTo":
         if (this.state?.kind === "ended") return;
         debug.runTo(command.linear);
@@ -108,43 +113,41 @@ export class CommandLoop {
       case "inspect":
         this.host.post({ type: "inspected", id: command.id, answer: inspect(machine, command.request) });
         return;
-      case "edit":
-        this.host.post({ type: "edited", refused: applyEdit(machine, command.edit) });
+      case "edit": {
+        const input = inputOfEdit(machine, command.edit);
+        if (input) history.input(input);
         if (this.state?.kind !== "running") this.show();
+        this.host.post({ type: "edited", refused: input ? null : "There is no memory that can be written." });
+        return;
+      }
+      case "back":
+        if (this.state?.kind !== "running") this.goBack(machine, history, command.to);
         return;
       case "stepToNextTrap":
         if (this.state?.kind !== "ended") this.start(true);
         return;
       case "reset":
-        machine.reset();
+        history.input({ kind: "reset" });
         this.flushBytes();
         this.pause("reset");
         return;
       case "setTechnique":
-        machine.supervisor.change(command.technique, command.ring, command.set);
+        history.input({ kind: "technique", technique: command.technique, ring: command.ring, set: command.set });
         this.host.post({ type: "techniqueChanged", technique: command.technique, ring: command.ring, set: command.set });
         this.show();
         return;
-      case "serialInput":
-        for (const byte of command.bytes) machine.pc.receiveSerial(command.port, byte);
-        return this.wake();
-      case "key":
-        if (command.down) machine.pc.keyboard.press(command.code);
-        else machine.pc.keyboard.release(command.code);
-        return this.wake();
-      case "typeText":
-        machine.pc.keyboard.type(textToKeys(command.text));
-        return this.wake();
-      case "mouse":
-        machine.pc.mouse.setButtons(command.buttons);
-        machine.pc.mouse.move(command.dx, command.dy, command.dz);
-        return this.wake();
+      case "serialInput": return this.give({ kind: "serial", port: command.port, bytes: [...command.bytes] });
+      case "key": return this.give({ kind: "key", code: command.code, down: command.down });
+      case "typeText": return this.give({ kind: "text", text: command.text });
+      case "mouse": return this.give({ kind: "mouse", dx: command.dx, dy: command.dy, dz: command.dz, buttons: command.buttons });
       case "insertMedia":
         machine.pc.insert(command.drive, openMedium(this.host.open(command.medium)));
+        history.forget(false);
         this.host.post({ type: "mediaChanged", drive: command.drive, name: command.medium.name });
         return;
       case "ejectMedia":
         machine.pc.insert(command.drive, null);
+        history.forget(false);
         this.host.post({ type: "mediaChanged", drive: command.drive, name: null });
         return;
       case "exportLog": return this.export(command.filter, command.format, command.marks);
@@ -160,22 +163,24 @@ export class CommandLoop {
     this.state = null;
     const boot = configureBoot(bootRequest(config, (medium) => this.host.open(medium)));
     const machine = new Machine({
-      memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock,
+      memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock === "real" ? "paced" : "virtual",
       ...(config.clock === "real" ? { epochMs: this.host.epochMs() } : {}),
-      wallNs: () => this.host.wallNs(),
       meterNs: () => this.host.wallNs(),
       ...boot.machine,
     });
-    machine.events.serial = (port, byte) => this.serial[port].push(byte);
-    machine.events.debugConsole = (byte) => this.debugBytes.push(byte);
-    machine.events.notice = (text) => this.host.post({ type: "notice", text });
+    // What is done again is not to be heard again.
+    machine.events.serial = (port, byte) => !this.history?.replaying && this.serial[port].push(byte);
+    machine.events.debugConsole = (byte) => !this.history?.replaying && this.debugBytes.push(byte);
+    machine.events.notice = (text) => !this.history?.replaying && this.host.post({ type: "notice", text });
     const { log, probes } = machine.supervisor;
     probes.recordObserved = true;
     machine.supervisor.registers.enabled = true;
     this.machine = machine;
     const debug = new DebugControl(machine);
     this.debug = debug;
+    this.history = null;
     log.onRecord = (kind, sequence) => {
+      if (this.history?.seeking) return;
       this.hit ??= debug.recordMatches(kind, sequence);
       if (!this.hit && (!this.untilTrap || kind === KIND_OBSERVED)) return;
       this.trapSeen = true;
@@ -183,6 +188,8 @@ export class CommandLoop {
     };
     this.armBreakpoints();
     this.image = boot.bootsFrom ? smallImageHash(boot.bootsFrom.source) : undefined;
+    this.history = new History(machine, { every: Infinity, ...(config.clock === "real" ? { wallNs: () => this.host.wallNs() } : {}) });
+    this.sinceCheckpointNs = 0;
     this.screen = new ScreenPublisher(machine.pc, machine.map);
     this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) });
     this.pause("created");
@@ -190,12 +197,38 @@ export class CommandLoop {
 
   // --- running
 
-  private step(machine: Machine, debug: DebugControl): void {
+  private step(history: History, debug: DebugControl): void {
     this.hit = null;
     debug.leave();
-    const reason = machine.run(1);
+    const reason = history.run(1, true);
     if (reason === "breakpoint") this.noteReached(debug);
     this.finish(reason, "step");
+  }
+
+  private goBack(machine: Machine, history: History, to: BackTarget): void {
+    const { now, oldest } = history;
+    const found = ((): boolean => {
+      switch (to.kind) {
+        case "instructions": history.goTo(Math.max(oldest, now - to.count)); return true;
+        case "instant": history.goTo(Math.max(oldest, to.retired)); return true;
+        case "record": {
+          const at = lastRecord(machine, now, to.records);
+          if (at !== null && at >= oldest) history.goTo(at);
+          return at !== null && at >= oldest;
+        }
+        case "breakpoint": return history.runBackTo(machine.breakpoints.list().map(([, breakpoint]) => breakpoint));
+        case "write": return history.runBackTo([{ kind: "data", access: "write", linear: to.linear, bytes: to.bytes }]);
+      }
+    })();
+    if (!found) this.host.post({ type: "notice", text: to.kind === "record" ? `There was no ${to.records} before.` : "It did not happen in the past that is kept: this is its beginning." });
+    this.state = null;
+    this.hit = null;
+    this.pause("back");
+  }
+
+  private give(input: Input): void {
+    this.history?.input(input);
+    if (this.state?.kind === "running") this.schedule(0);
   }
 
   /** False: the run goes on. */
@@ -215,6 +248,7 @@ export class CommandLoop {
     this.trapSeen = false;
     this.hit = null;
     this.debug?.leave();
+    this.history?.wake();
     this.setState({ kind: "running" });
     this.schedule(0);
   }
@@ -233,18 +267,19 @@ export class CommandLoop {
     }, delayMs);
   }
 
-  /** Input has come: an idle guest looks at it now. */
-  private wake(): void {
-    if (this.state?.kind === "running") this.schedule(0);
-  }
-
   private runSlice(machine: Machine): void {
     const start = this.host.wallNs();
     const before = machine.core.retired();
-    const reason = machine.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
+    const history = this.history!;
+    const reason = history.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
     const took = this.host.wallNs() - start;
     const ran = machine.core.retired() - before;
     machine.supervisor.counters.add("runNs", took);
+    this.sinceCheckpointNs += took;
+    if (this.sinceCheckpointNs >= CHECKPOINT_NS && (reason === "budget" || reason === "idle") && !history.replaying) {
+      this.sinceCheckpointNs = 0;
+      history.mark();
+    }
     if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 5, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
     if (start - this.lastFrameNs >= FRAME_NS) {
       this.lastFrameNs = start;
@@ -272,6 +307,7 @@ export class CommandLoop {
   private finish(reason: RunReason, why: "user" | "step" | "trap"): void {
     const machine = this.machine!;
     const eip = machine.cpu.state.eip >>> 0;
+    if (this.history) this.host.post({ type: "history", history: this.history.view });
     const end = (outcome: Extract<RunState, { kind: "ended" }>["outcome"], text: string, more: object = {}) =>
       this.setState({ kind: "ended", outcome, reason: text, eip, ...more });
     this.show();
@@ -297,13 +333,13 @@ export class CommandLoop {
     this.debug?.dropTarget();
     const { hit } = this;
     this.hit = null;
+    if (this.history) this.host.post({ type: "history", history: this.history.view });
     this.setState({ kind: "paused", why, ...(hit ? { hit } : {}) });
   }
 
   /** Brings everything that the page reads up to date. */
   private show(): void {
     const machine = this.machine!;
-    machine.pauseClock();
     machine.supervisor.publish();
     machine.publishCodeWindow();
     this.screen?.publish();
@@ -368,6 +404,15 @@ export class CommandLoop {
     this.state = null;
     this.host.post({ type: "defect", message, report: `${error instanceof Error ? error.stack : message}${where}` });
   }
+}
+
+/** Instructions that had retired at the last exit or leak before `now`; null: the ring holds none. */
+function lastRecord({ map }: Machine, now: number, records: "trap" | "leak"): number | null {
+  const reader = new TrapReader(map.buffer, map.view.trapRing, map.view.trapSites), raw = emptyRawTrap();
+  for (let sequence = reader.total - 1; sequence >= reader.oldest; sequence--) {
+    if (reader.read(sequence, raw) && raw.kind === (records === "trap" ? KIND_EXIT : KIND_LEAK) && raw.icount < now) return raw.icount;
+  }
+  return null;
 }
 
 /** "sha256:..." of an image that is read at once; undefined for one that would keep the page waiting. */

@@ -1,9 +1,8 @@
 // Answers what the page's debugger asks about the machine, between two slices of its run. Nothing changes by being looked at.
 
-import { setGuestRegisters } from "../machine/guest-registers.ts";
 import { descriptorTable, gateTable, pageEntries, pageRanges, taskState, tlbEntries } from "../machine/guest-tables.ts";
 import type { Machine } from "../machine/machine.ts";
-import type { ChipState, DebugAnswer, DebugEdit, DebugRequest } from "../protocol/debug.ts";
+import type { ChipState, DebugAnswer, DebugRequest } from "../protocol/debug.ts";
 
 const LARGEST_READ = 1 << 20;
 /** Of a chip's memory (display planes, buffers) the page is shown the beginning. */
@@ -32,14 +31,4 @@ function shortened(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, LONGEST_ARRAY).map(shortened);
   if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shortened(inner)]));
   return value;
-}
-
-/** Changes the guest by hand. The reason where it cannot be done, or null. */
-export function applyEdit(machine: Machine, edit: DebugEdit): string | null {
-  if (edit.kind === "register") {
-    setGuestRegisters(machine, { [edit.name]: edit.value >>> 0 });
-    return null;
-  }
-  const done = edit.space === "linear" ? machine.memory.write(edit.address, edit.bytes) : machine.memory.writePhysical(edit.address, edit.bytes);
-  return done ? null : "There is no memory that can be written.";
 }

@@ -14,6 +14,12 @@ const CR0_PE = 1;
 const DATA_SEGMENTS = [ES, DS, FS, GS] as const;
 const AS_V = -1;
 
+export interface TruthState {
+  readonly flags: number;
+  readonly cpl: number;
+  readonly selectors: Int32Array;
+}
+
 export class Truth {
   private readonly cpu: Cpu;
   /** IF and IOPL. */
@@ -38,6 +44,17 @@ export class Truth {
     this.flags = this.vFlags;
     this.cpl = this.vCpl;
     this.selectors.fill(AS_V);
+  }
+
+  /** What differs from V, to be put back behind `adopt`. */
+  save(): TruthState {
+    return { flags: this.flags, cpl: this.cpl, selectors: this.selectors.slice() };
+  }
+
+  restore({ flags, cpl, selectors }: TruthState): void {
+    this.flags = flags;
+    this.cpl = cpl;
+    this.selectors.set(selectors);
   }
 
   /** Takes note of V as it is, before the monitor changes it. */

@@ -89,6 +89,7 @@ class Int3 extends Deprivileged {
   private put(physical: number, value: number): void {
     this.planting = true;
     this.cpu.state.u8[this.host(physical)] = value;
+    this.cpu.state.touched(this.host(physical));
     this.monitor.core.blocks.invalidate(physical, 1);
     this.planting = false;
   }

@@ -130,7 +130,10 @@ class Lite extends Deprivileged {
       const physical = cpu.peekPhysical(linear);
       const host = physical < 0 ? 0 : cpu.v.physical.hostPage(physical >>> 12);
       const at = host + (physical & 0xfff);
-      if (host !== 0 && (physical & 3) === 0 && state.view.getInt32(at, true) === ((site + 1) | 0)) state.view.setInt32(at, site, true);
+      if (host !== 0 && (physical & 3) === 0 && state.view.getInt32(at, true) === ((site + 1) | 0)) {
+        state.view.setInt32(at, site, true);
+        state.touched(at);
+      }
     }
     return action;
   }

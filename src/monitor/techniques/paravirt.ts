@@ -78,6 +78,7 @@ class Paravirt extends Deprivileged {
       view.setInt32(this.shared + SHARED_IF, v.get(EFLAGS_SYSTEM) & EFLAGS_IF ? 1 : 0, true);
       view.setInt32(this.shared + SHARED_PENDING, monitor.interrupts.parked ? 1 : 0, true);
       view.setInt32(this.shared + SHARED_CR2, v.get(CR2), true);
+      cpu.state.touched(this.shared);
     }
     return super.enter(left);
   }
@@ -173,6 +174,7 @@ class Paravirt extends Deprivileged {
     if (at === 0) return -1;
     this.cpu.state.view.setInt32(at, low, true);
     this.cpu.state.view.setInt32(at + 4, high, true);
+    this.cpu.state.touched(at);
     const physical = this.cpu.peekPhysical((this.cpu.v.context.get(GDTR_BASE) + (selector & 0xfff8)) | 0);
     this.written(physical, 8);
     return 0;
@@ -187,6 +189,7 @@ class Paravirt extends Deprivileged {
     const host = this.host((this.taskState + ESP0) | 0);
     if (host === 0) return -1;
     this.cpu.state.view.setInt32(host, pointer, true);
+    this.cpu.state.touched(host);
     this.tables.setRing1Stack((this.guestDword(this.taskState + SS0) & 0xfffc) | 1, pointer);
     return 0;
   }
@@ -208,6 +211,7 @@ class Paravirt extends Deprivileged {
       const physical = this.guestDword((list + i * MMU_ENTRY) | 0) >>> 0, page = cpu.v.physical.hostPage(physical >>> 12);
       if (page === 0 || cpu.v.physical.isReadOnly(physical >>> 12)) return i;
       cpu.state.view.setInt32(page + (physical & 0xffc), this.guestDword((list + i * MMU_ENTRY + 4) | 0), true);
+      cpu.state.touched(page);
     }
     cpu.tlb.flushAll();
     return count;

@@ -1,0 +1,67 @@
+// Everything that came to the machine from outside, in order, each at the number of instructions that had retired then: with the
+// same start and this log another machine does the same, bit for bit.
+
+import { textToKeys } from "../hardware/ps2-keys.ts";
+import type { DebugEdit } from "../protocol/debug.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import { PacedClock } from "./guest-clock.ts";
+import { setGuestRegisters } from "./guest-registers.ts";
+import type { Machine } from "./machine.ts";
+
+export type Input =
+  /** Guest time from now on (guest-clock.ts, PacedClock). */
+  | { readonly kind: "pace"; readonly timeNs: number; readonly nsPerInstruction: number }
+  /** The TLBs are emptied and the monitor's own tables made anew: a checkpoint can be here. */
+  | { readonly kind: "mark" }
+  | { readonly kind: "serial"; readonly port: 0 | 1; readonly bytes: readonly number[] }
+  | { readonly kind: "key"; readonly code: string; readonly down: boolean }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "mouse"; readonly dx: number; readonly dy: number; readonly dz: number; readonly buttons: number }
+  | { readonly kind: "technique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
+  | { readonly kind: "memory"; readonly space: "linear" | "physical"; readonly address: number; readonly bytes: readonly number[] }
+  | { readonly kind: "register"; readonly name: string; readonly value: number }
+  | { readonly kind: "reset" };
+
+export interface LoggedInput {
+  readonly retired: number;
+  readonly input: Input;
+}
+
+/** A "mark" is the history's: it makes a checkpoint of it. */
+export function applyInput(machine: Machine, input: Exclude<Input, { kind: "mark" }>): void {
+  const { pc, clock, supervisor, memory } = machine;
+  switch (input.kind) {
+    case "pace":
+      if (clock instanceof PacedClock) clock.pace(input.timeNs, input.nsPerInstruction);
+      return;
+    case "serial":
+      for (const byte of input.bytes) pc.serial[input.port].receive(byte);
+      return;
+    case "key":
+      if (input.down) pc.keyboard.press(input.code);
+      else pc.keyboard.release(input.code);
+      return;
+    case "text": return pc.keyboard.type(textToKeys(input.text));
+    case "mouse":
+      pc.mouse.setButtons(input.buttons);
+      pc.mouse.move(input.dx, input.dy, input.dz);
+      return;
+    case "technique": return supervisor.change(input.technique, input.ring, input.set);
+    case "memory": {
+      const bytes = Uint8Array.from(input.bytes);
+      if (input.space === "linear") memory.write(input.address, bytes);
+      else memory.writePhysical(input.address, bytes);
+      return;
+    }
+    case "register": return setGuestRegisters(machine, { [input.name]: input.value });
+    case "reset": return machine.reset();
+  }
+}
+
+/** Whether it would do anything: an edit of memory that is not there does not. */
+export function inputOfEdit(machine: Machine, edit: DebugEdit): Input | null {
+  if (edit.kind === "register") return { kind: "register", name: edit.name, value: edit.value >>> 0 };
+  const { memory } = machine, length = edit.bytes.length;
+  const there = edit.space === "linear" ? memory.read(edit.address, length) : memory.readPhysical(edit.address, length);
+  return there.length < length || !memory.isWritable(edit.space, edit.address, length) ? null : { ...edit, bytes: [...edit.bytes] };
+}
