@@ -7,12 +7,13 @@ import { interruptFlag } from "./interrupt-flag.ts";
 import type { Lab } from "./lab.ts";
 import { nowhereToHide } from "./nowhere-to-hide.ts";
 import { pageTables } from "./page-tables.ts";
+import { realMode } from "./real-mode.ts";
 import { systemTables } from "./system-tables.ts";
 import { twoIrets } from "./two-irets.ts";
 import { virtualFlag } from "./virtual-flag.ts";
 import { whichRing } from "./which-ring.ts";
 
-export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, breakpoints, changingCode, whichRing, twoIrets, virtualFlag, pageTables, nowhereToHide];
+export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, breakpoints, changingCode, whichRing, twoIrets, virtualFlag, realMode, pageTables, nowhereToHide];
 
 export function labOf(id: string): Lab | undefined {
   return LABS.find((lab) => lab.id.toLowerCase() === id.toLowerCase());

@@ -146,7 +146,8 @@ export class Projection {
 
   private vifOwner(v: Context, v86: boolean): number {
     if (!v86) return this.policy.pvi && v.get(CPL) === 0 ? VIF_IS_IF : VIF_UNUSED;
-    if (inRealMode(v)) return this.policy.vme ? VIF_IS_IF : VIF_UNUSED;
+    // Translated code works on V's flags itself.
+    if (inRealMode(v)) return this.policy.vme && !this.cpu.translating ? VIF_IS_IF : VIF_UNUSED;
     const guests = (v.get(CR4) & CR4_VME) !== 0 && (v.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) !== EFLAGS_IOPL;
     return guests ? VIF_IS_GUESTS : VIF_UNUSED;
   }
