@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# build-debian-disk.sh OUTDIR: a bootable disk with Debian's own i386 kernel, for the long tests.
+# build-debian-disk.sh OUTDIR [FLAVOUR]: a bootable disk with Debian's own i386 kernel, for the long tests.
+# FLAVOUR is 686 or 686-pae (page tables of three levels, execute-disable).
 #
 # Leaves OUTDIR/vmlinuz, OUTDIR/initrd.gz and OUTDIR/disk.img (MBR -> SYSLINUX on FAT16 -> Linux -> ext4 data partition).
 # Everything comes from Debian packages through apt; no mounts, no root but for installing what is missing:
@@ -7,7 +8,8 @@
 #   apt-get install mtools dosfstools syslinux syslinux-common e2fsprogs fdisk cpio kmod xz-utils
 set -euo pipefail
 
-out=$(realpath -m "${1:?usage: build-debian-disk.sh OUTDIR}")
+out=$(realpath -m "${1:?usage: build-debian-disk.sh OUTDIR [FLAVOUR]}")
+flavour=${2:-686}
 here=$(cd "$(dirname "$0")" && pwd)
 missing=()
 for tool in mformat mcopy syslinux mke2fs sfdisk cpio depmod dpkg-deb apt-get; do
@@ -27,7 +29,7 @@ package() { # NAME: downloads and unpacks one Debian package into ./NAME
   apt-get download -qq "$2"
   dpkg-deb -x "$1"_*.deb "$1"
 }
-kernel=$(apt-cache depends linux-image-686:i386 | sed -n 's/.*Depends: \(linux-image-[^ :]*\).*/\1/p' | head -n 1)
+kernel=$(apt-cache depends "linux-image-$flavour:i386" | sed -n 's/.*Depends: \(linux-image-[^ :]*\).*/\1/p' | head -n 1)
 [ -n "$kernel" ] || { echo "build-debian-disk.sh: no i386 kernel known: dpkg --add-architecture i386 && apt-get update" >&2; exit 1; }
 package "$kernel" "$kernel:i386"
 package busybox-static busybox-static:i386

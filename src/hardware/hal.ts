@@ -66,7 +66,8 @@ export class Hal implements Device {
   load(state: DeviceState): void {
     const { lookNs, frames, ...rest } = checkedState(this.id, { ...fresh(), typed: [0], frames: [] as unknown[], lookNs: 0 }, state);
     if (!frames.every((frame) => frame instanceof Uint8Array && frame.length <= MAXIMUM_FRAME)) throw new Error("snapshot: hal.frames are not frames");
-    this.r = { ...rest, frames: frames as Uint8Array[] };
+    // In the order of a fresh state: a hash of states counts it.
+    this.r = { ...fresh(), ...rest, frames: frames as Uint8Array[] };
     if (lookNs >= 0) this.look.arm(lookNs);
     else this.look.cancel();
     this.wiring.irq.set(this.r.interrupting);

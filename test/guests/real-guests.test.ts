@@ -2,7 +2,8 @@
 // TRAPSCOPE_GUESTS names the folder of images; without it this suite is skipped, and so is each guest whose image is missing.
 // TRAPSCOPE_GUESTS_LONG=1 adds what takes many minutes.
 
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openTrapscope, type RunJson, type Trapscope } from "../cli/trapscope.ts";
@@ -14,7 +15,18 @@ const image = (name: string): string => join(GUESTS, name);
 const missing = (...names: readonly string[]): boolean => !names.every((name) => existsSync(image(name)));
 
 const SEABIOS = ["bios/bios-256k.bin", "bios/vgabios-stdvga.bin"] as const;
+/** Made by scripts/build-debian-disk.sh DIR/pae 686-pae. */
+const PAE = "pae/disk.img";
 const LINUX = ["vmlinuz", "initrd.gz"] as const;
+
+/** A tenth of the usual work: seconds on a real processor. */
+const BENCH = ["all", "-s", "10"] as const;
+const BENCHMARKS = 30;
+
+/** What the benchmark program prints for each benchmark but the time: "NAME check=XXXXXXXX". */
+function checks(output: string): string[] {
+  return [...output.matchAll(/^(\w+) [\d.]+ (check=[0-9a-f]{8})/gm)].map(([, name, check]) => `${name} ${check}`);
+}
 
 let trapscope: Trapscope;
 
@@ -83,6 +95,20 @@ describe.skipIf(GUESTS === "")("real guests (TRAPSCOPE_GUESTS)", () => {
 
     it.skipIf(missing(...LINUX)).each(["noapic", "acpi=off", "nolapic", "acpi=off noapic", "hpet=disable"])("Linux with %s", (words) =>
       play(linux(words), ['expect "GUEST READY"']).then(() => {}),
+    );
+
+    it.skipIf(missing(...LINUX, "bench") || process.platform !== "linux" || process.arch !== "x64")("the benchmark program computes what it computes on this processor", async () => {
+      const native = checks(execFileSync(image("bench"), BENCH, { encoding: "utf8", timeout: TIMEOUT_SECONDS * 1000 }));
+      expect(native).toHaveLength(BENCHMARKS);
+      const serial = join(trapscope.folder, "bench.txt");
+      await play([...linux(""), "--serial", serial], ['expect "GUEST READY"', `send "bench ${BENCH.join(" ")}\\n"`, 'expect "BENCH DONE"']);
+      expect(checks(readFileSync(serial, "utf8"))).toEqual(native);
+    });
+
+    it.skipIf(missing(PAE))("Debian's PAE kernel boots from its disk, with execute-disable", () =>
+      play([image(PAE)], [
+        'expect "NX (Execute Disable) protection: active"', 'expect "GUEST READY"', 'send "uname -r; grep -c \'^flags.* pae .* nx\' /proc/cpuinfo\\n"', 'expect "686-pae\\r\\n1\\r"',
+      ]).then(() => {}),
     );
 
     it.skipIf(missing("gnumach"))("GNU Mach as a multiboot image", () =>

@@ -113,7 +113,9 @@ export function printCoverage(root: URL): string {
     "# What tests each opcode row", "",
     "Printed from the opcode rows by `node scripts/print-coverage.mjs`; `test/conformance/row-coverage.test.ts` fails where a row has no test.", "",
     `Vectors are cases whose outcome was captured from a real processor (${processor}); "complete" counts those that do not fault. Both back-ends run`,
-    "them all in `npm test` ([format](../test/conformance/vectors/README.md)). Random cases without end: `node scripts/capture-vectors.mjs --cases N`.",
+    "them all in `npm test` ([format](../test/conformance/vectors/README.md)). Random cases without end: `npm run silicon -- --cases N`.",
+    "The longest run so far: 10,000,000 cases of integer instructions and 2,000,000 of x87, MMX and SSE ones, 3,169,295 of them faults, seed 2026, 38 minutes on a shared core",
+    "(11 minutes of processor time on our side): no difference but in undefined flags and what `test/conformance/capture/deviations.ts` names.",
     "Every row that computes is also run by `test/conformance/backends-agree.test.ts` in random programs.", "",
     `${coverages.length} rows, ${coverages.filter(({ completed }) => completed > 0).length} of them with vectors that complete, ${coverages.reduce((sum, { vectors }) => sum + vectors, 0)} vectors.`, "",
   ];
