@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { describeDevice, ManualClock } from "./describe-device.ts";
 import { FW_CFG_FILE_DIR, FW_CFG_NB_CPUS, FwCfg } from "./fw-cfg.ts";
 
-let fw: FwCfg;
+let fw: FwCfg, ram: Uint8Array;
+const memory = { read: (at: number, into: Uint8Array) => into.set(ram.subarray(at, at + into.length)), write: (at: number, from: Uint8Array) => ram.set(from, at) };
 beforeEach(() => {
-  fw = new FwCfg();
+  ram = new Uint8Array(0x4000).fill(0xee);
+  fw = new FwCfg({ memory });
 });
 
 const select = (key: number) => fw.region.write(0, 2, key);
@@ -12,11 +14,11 @@ const bytes = (count: number) => Array.from({ length: count }, () => fw.region.r
 const text = (count: number) => String.fromCharCode(...bytes(count));
 
 describe("fw_cfg", () => {
-  it("signs itself QEMU and offers the port interface without DMA", () => {
+  it("signs itself QEMU and offers the port interface and DMA", () => {
     select(0);
     expect(text(4)).toBe("QEMU");
     select(1);
-    expect(bytes(4)).toEqual([1, 0, 0, 0]);
+    expect(bytes(4)).toEqual([3, 0, 0, 0]);
   });
 
   it("reads zeros beyond an item's end and without an item", () => {
@@ -85,7 +87,57 @@ describe("fw_cfg", () => {
 });
 
 describeDevice("fw-cfg", () => {
-  const device = new FwCfg();
+  const device = new FwCfg({ memory });
   device.addFile("a", new Uint8Array(100_000).map((_, i) => i % 256));
   return { device, clock: new ManualClock(), regions: [{ region: device.region, size: 2 }], afterReset: [[0, 0, 0xff], [0, 1, 0x51]] };
+});
+
+describe("fw_cfg's DMA interface", () => {
+  const AT = 0x100;
+  /** Big-endian words, then the address register. The control word that is found afterwards. */
+  const access = (control: number, length: number, address: number, high = 0) => {
+    const view = new DataView(ram.buffer);
+    [control, length, 0, address].forEach((word, n) => view.setUint32(AT + 4 * n, word));
+    fw.dmaRegion.write(0, 4, high);
+    fw.dmaRegion.write(4, 4, 0x0001_0000); // 100h, big-endian
+    return view.getUint32(AT);
+  };
+  const SELECT_FIRST = (0x20 << 16) | 8;
+
+  it("reads as a signature", () => {
+    expect([0, 4].map((offset) => fw.dmaRegion.read(offset, 4))).toEqual([0x554d_4551, 0x4746_4320]);
+    expect(fw.dmaRegion.read(7, 1)).toBe("G".charCodeAt(0));
+  });
+
+  it("selects, reads and skips, with zeros beyond the end", () => {
+    fw.addFile("numbers", Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(access(SELECT_FIRST | 2, 2, 0x1000)).toBe(0);
+    expect([...ram.subarray(0x1000, 0x1003)]).toEqual([1, 2, 0xee]);
+    expect(access(4, 2, 0)).toBe(0);
+    expect(access(2, 4, 0x2000)).toBe(0);
+    expect([...ram.subarray(0x2000, 0x2005)]).toEqual([5, 6, 0, 0, 0xee]);
+  });
+
+  it("goes on where the ports stopped, in pieces of any length", () => {
+    fw.addFile("long", Uint8Array.from({ length: 10_000 }, (_, n) => n % 251));
+    select(0x20);
+    expect(bytes(2)).toEqual([0, 1]);
+    expect(access(2, 9_000, 0x1000)).toBe(0);
+    expect([ram[0x1000], ram[0x1000 + 8_999], ram[0x1000 + 9_000]]).toEqual([2, 9_001 % 251, 0xee]);
+    expect(bytes(1)).toEqual([9_002 % 251]);
+  });
+
+  it("answers a write with an error, and an address above 4 GB not at all", () => {
+    fw.addFile("fixed", Uint8Array.of(1));
+    expect(access(SELECT_FIRST | 0x10, 1, 0x1000)).toBe(1);
+    expect(access(SELECT_FIRST | 2, 1, 0x1000, 1)).toBe(SELECT_FIRST | 2);
+  });
+
+  it("starts by the lower half alone, written in 32 bits", () => {
+    new DataView(ram.buffer).setUint32(AT, SELECT_FIRST | 2);
+    fw.dmaRegion.write(0, 4, 0);
+    fw.dmaRegion.write(4, 2, 0x0001);
+    fw.dmaRegion.write(6, 2, 0x0001);
+    expect(new DataView(ram.buffer).getUint32(AT)).toBe(SELECT_FIRST | 2);
+  });
 });

@@ -225,7 +225,7 @@ export class Pc {
     pci.add(2, 0, this.add(display));
     pci.add(1, 3, this.add(new Piix4Pm(placeOn(io, 0x40, power.region), placeOn(io, SMBUS_PORTS, smbus.region))));
 
-    const fwCfg = this.add(new FwCfg());
+    const fwCfg = this.add(new FwCfg({ memory: physical.busMaster }));
     describeBoard(fwCfg, options.processor);
     if (options.bootPlan) {
       fwCfg.addFile("opt/trapscope/bootplan", options.bootPlan.plan);
@@ -263,6 +263,7 @@ export class Pc {
     io.attach(0x3f8, 0x3ff, this.serial[0].region);
     io.attach(0x4d0, 0x4d1, this.pic.elcrRegion);
     io.attach(0x510, 0x511, fwCfg.region);
+    io.attach(0x514, 0x51b, fwCfg.dmaRegion);
     io.attach(0xcf8, 0xcff, withResetControl(pci.ports, isaBridge.resetControl));
     mmio.attach(0xa_0000, 0xb_ffff, this.vga.window);
     setUpCmos(rtc, options);

@@ -26,6 +26,7 @@ post:
         call    init_pic
         call    init_pit
         call    init_local_apic
+        call    init_memory_types
         call    init_memory_size
         call    fwcfg_detect
         call    pci_init
