@@ -3,7 +3,9 @@
 import { openStorageWorker } from "../client/storage-client.ts";
 import type { OpenStorage } from "../client/storage-client.ts";
 import { openWorkerClient } from "../client/worker-client.ts";
+import { type StartRun, startRunWorker } from "../client/run-client.ts";
 import type { OpenClient } from "../client/machine-client.ts";
+import { CompareStore, type Subject, subjectName } from "./compare.ts";
 import { Frames } from "./frames.ts";
 import type { GuestCard } from "./guests.ts";
 import { fetchGuestImage, fetchGuests } from "./guests.ts";
@@ -22,6 +24,7 @@ import { parsePageParameters } from "./url-parameters.ts";
 export interface PageEnvironment {
   readonly openClient: OpenClient;
   readonly openStorage?: OpenStorage;
+  readonly startRun?: StartRun;
   readonly search: string;
   /** Puts another query into the address bar; the page stays. */
   readonly replaceSearch?: (search: string) => void;
@@ -46,7 +49,7 @@ function storageOrNull(name: "localStorage" | "sessionStorage"): Storage | null 
 
 export function browserEnvironment(openClient: OpenClient = openWorkerClient): PageEnvironment {
   return {
-    openClient, openStorage: openStorageWorker, search: window.location.search, replaceSearch: (search) => window.history.replaceState(null, "", search === "" ? window.location.pathname : search), base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: storageOrNull("localStorage"),
+    openClient, openStorage: openStorageWorker, startRun: startRunWorker, search: window.location.search, replaceSearch: (search) => window.history.replaceState(null, "", search === "" ? window.location.pathname : search), base: import.meta.env.BASE_URL, fetch: (url, init) => window.fetch(url, init), storage: storageOrNull("localStorage"),
     isolation: {
       isSecureContext: window.isSecureContext, crossOriginIsolated: window.crossOriginIsolated, hasSharedArrayBuffer: "SharedArrayBuffer" in window,
       headers: () => window.fetch(window.location.href, { method: "HEAD" }).then((response) => response.headers, () => null),
@@ -64,6 +67,7 @@ export class Page {
   readonly session: Session;
   readonly settings: SettingsStore;
   readonly frames = new Frames();
+  readonly compare: CompareStore;
   readonly guests = new Observable<readonly GuestCard[] | null>(null);
   readonly isolation = new Observable<IsolationProblem | null>(null);
   readonly parameters: PageParameters;
@@ -74,6 +78,9 @@ export class Page {
     this.settings = new SettingsStore(environment.storage);
     this.parameters = parsePageParameters(environment.search);
     this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() }, new StorageStore(environment.openStorage ?? null));
+    this.compare = new CompareStore(environment.startRun ?? null);
+    const { guest, subjects } = this.parameters;
+    this.compare.state.patch({ ...(guest ? { guest } : {}), ...(subjects.length >= 2 ? { subjects } : {}) });
     if (this.parameters.view) this.settings.state.patch({ view: this.parameters.view });
   }
 
@@ -98,7 +105,9 @@ export class Page {
     this.keepInAddress();
     await this.loadGuests();
     const { guest, image } = this.parameters;
-    if (guest) await this.bootGuestById(guest);
+    if (this.parameters.view === "compare" && guest) {
+      if (this.parameters.autorun) await this.startComparison();
+    } else if (guest) await this.bootGuestById(guest);
     else if (image) this.askForImage(image);
   }
 
@@ -146,6 +155,32 @@ export class Page {
     } catch (error) {
       this.session.showProblem(`${guest.title} could not be loaded`, error instanceof Error ? error.message : String(error), "Check the connection and try again.");
     }
+  }
+
+  /** Compares the chosen guest, or what the machine was started with, under the chosen techniques. */
+  async startComparison(): Promise<void> {
+    const { guest: id } = this.compare.state.get();
+    const guest = (this.guests.get() ?? []).find((own) => own.id === id);
+    try {
+      if (guest) {
+        const data = await fetchGuestImage(this.environment.fetch, this.environment.base, guest);
+        const set = this.urlOptions().set ?? {};
+        this.compare.start({ technique: "emulate", ring: 1, set, memoryBytes: guest.memoryBytes, clock: "virtual", drives: { fda: { name: guest.file, data } } }, guest.title);
+        return;
+      }
+      const started = this.session.started;
+      if (started) this.compare.start({ ...started.config, clock: "virtual" }, started.title);
+      else this.session.notice("Choose a guest to compare, or start a machine first.");
+    } catch (error) {
+      this.session.showProblem("The guest could not be loaded", error instanceof Error ? error.message : String(error), "Check the connection and try again.");
+    }
+  }
+
+  /** A link that opens this comparison and runs it. */
+  compareLink(): string {
+    const { guest, subjects } = this.compare.state.get();
+    const query = new URLSearchParams({ ...(guest ? { guest } : {}), view: "compare", ...Object.fromEntries(subjects.map((subject: Subject, index) => ["abcd"[index], subjectName(subject)])), autorun: "1" });
+    return `${window.location.origin}${window.location.pathname}?${query}`;
   }
 
   /** An image from another server runs only after the person agreed. */

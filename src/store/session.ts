@@ -247,6 +247,11 @@ export class Session {
     if (last) this.boot({ ...last.config, ...changes }, last.title);
   }
 
+  /** What the machine that runs, or ran last, was started with. */
+  get started(): { readonly config: MachineConfig; readonly title: string } | null {
+    return this.running;
+  }
+
   private discardClient(): void {
     this.client?.close();
     this.client = null;

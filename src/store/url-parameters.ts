@@ -1,9 +1,10 @@
-// The page's URL: ?guest=popf | image=https://... &technique= &ring= &memory=128M &clock= &set=umip:on &filter= &view= &autorun=1.
+// The page's URL: ?guest=popf | image=https://... &technique= &ring= &memory=128M &clock= &set=umip:on &filter= &view= &a= &b= &autorun=1.
 // An unknown value is named together with what is allowed, and the rest still counts.
 
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { isTechnique, SETTING_CHOICES, TECHNIQUES, withSetting } from "../protocol/technique.ts";
 import { compileFilter } from "../trace/filter.ts";
+import type { Subject } from "./compare.ts";
 import { type View, VIEWS } from "./settings.ts";
 
 export interface PageParameters {
@@ -16,6 +17,8 @@ export interface PageParameters {
   readonly set?: ProcessorSet;
   readonly filter?: string;
   readonly view?: View;
+  /** Techniques to compare, as `trap/3`. */
+  readonly subjects: readonly Subject[];
   readonly autorun: boolean;
   /** One sentence for each value that cannot be used. */
   readonly problems: readonly string[];
@@ -23,7 +26,7 @@ export interface PageParameters {
 
 const MEGABYTE = 1 << 20;
 /** Stated in the interface, not built in this version. */
-const LATER = ["a", "b", "lab"];
+const LATER = ["lab"];
 
 /** "128M", "1G", "65536K" or plain bytes; null if it is none of these or outside 1 MB to 1 GB. */
 export function parseMemory(text: string): number | null {
@@ -44,10 +47,21 @@ function parseSet(text: string, refuse: (why: string) => void): ProcessorSet {
   return set;
 }
 
+function parseSubjects(query: URLSearchParams, refuse: (why: string) => void): Subject[] {
+  return ["a", "b", "c", "d"].flatMap((name) => {
+    const text = query.get(name);
+    if (!text) return [];
+    const [technique = "", ring = "1"] = text.split("/");
+    if (isTechnique(technique) && (ring === "1" || ring === "3")) return [{ technique, ring: ring === "3" ? 3 : 1 } as const];
+    refuse(`${name}=${text} cannot be compared: a technique (${TECHNIQUES.join(", ")}), or one with its ring, as trap/3.`);
+    return [];
+  });
+}
+
 export function parsePageParameters(search: string): PageParameters {
   const query = new URLSearchParams(search);
   const problems: string[] = [];
-  const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", problems };
+  const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", problems, subjects: parseSubjects(query, (why) => problems.push(why)) };
   const guest = query.get("guest");
   if (guest) result.guest = guest;
   const image = query.get("image");

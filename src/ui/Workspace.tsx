@@ -12,6 +12,7 @@ export function Workspace(): React.JSX.Element {
   const { phase, machine } = useObservable(session.state);
   const { file } = useObservable(session.traps.state);
   const { view } = useObservable(settings.state);
+  if (view === "compare") return <main className={styles.panes}><Layout view={view} /></main>;
   if (phase === "empty" && !machine && file === null) return <main className={styles.welcome}><Welcome /></main>;
   return (
     <main className={styles.panes}>

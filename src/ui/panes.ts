@@ -35,4 +35,5 @@ export const PANES: readonly Pane[] = [
   { id: "devices", title: "Devices", areas: { debug: "data" }, component: part("DevicesPane", () => import("./debug/DevicesPane.tsx")) },
   { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, log: true, component: part("TrapPanel", () => import("./traps/TrapPanel.tsx")) },
   { id: "timeline", title: "Timeline", areas: { learn: "traps", debug: "traps" }, log: true, component: part("Timeline", () => import("./timeline/Timeline.tsx")) },
+  { id: "compare", title: "Compare", areas: { compare: "compare" }, bare: true, component: part("Compare", () => import("./compare/Compare.tsx")) },
 ];

@@ -423,7 +423,7 @@ function smallImageHash(source: NamedSource["source"]): string | undefined {
   return `sha256:${new Sha256().update(bytes).hex()}`;
 }
 
-function bootRequest(config: MachineConfig, named: (medium: Medium) => NamedSource): BootRequest {
+export function bootRequest(config: MachineConfig, named: (medium: Medium) => NamedSource): BootRequest {
   const drives: Partial<Record<DriveName, NamedSource>> = {};
   for (const drive of DRIVES) {
     const medium = config.drives[drive];
