@@ -74,7 +74,7 @@ describe("session", () => {
   });
 
   it("offers to boot anyway only where that can be done", () => {
-    session.bootGuest({ id: "x", file: "x.img", title: "X", description: "", see: "", technique: "trap", ring: 3, memoryBytes: 1 << 24 }, new Uint8Array(512), {});
+    session.bootGuest({ id: "x", file: "x.img", title: "X", description: "", see: "", technique: "trap", ring: 3, memoryBytes: 1 << 24, picture: "" }, new Uint8Array(512), {});
     expect(client.last("create")?.config).toMatchObject({ technique: "trap", ring: 3, memoryBytes: 1 << 24 });
     const rejected: MachineEvent = { type: "rejected", what: "image", name: "x.img", reason: "No 55AA signature.", whatToDo: "Look.", canForce: true };
     client.emit(rejected);
@@ -93,7 +93,7 @@ describe("session", () => {
   });
 
   it("uses emulate where a card's technique is not built", () => {
-    session.bootGuest({ id: "x", file: "x.img", title: "X", description: "", see: "", technique: "vtx", ring: 1, memoryBytes: 1 << 24 }, new Uint8Array(512), {});
+    session.bootGuest({ id: "x", file: "x.img", title: "X", description: "", see: "", technique: "vtx", ring: 1, memoryBytes: 1 << 24, picture: "" }, new Uint8Array(512), {});
     expect(client.last("create")?.config.technique).toBe("emulate");
   });
 

@@ -3,6 +3,7 @@
 
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { isTechnique, SETTING_CHOICES, TECHNIQUES, withSetting } from "../protocol/technique.ts";
+import { parseMemory } from "./memory-size.ts";
 import { compileFilter } from "../trace/filter.ts";
 import type { Subject } from "./compare.ts";
 import { type View, VIEWS } from "./settings.ts";
@@ -24,17 +25,8 @@ export interface PageParameters {
   readonly problems: readonly string[];
 }
 
-const MEGABYTE = 1 << 20;
 /** Stated in the interface, not built in this version. */
 const LATER = ["lab"];
-
-/** "128M", "1G", "65536K" or plain bytes; null if it is none of these or outside 1 MB to 1 GB. */
-export function parseMemory(text: string): number | null {
-  const match = /^(\d+)([KMG]?)$/i.exec(text.trim());
-  if (!match) return null;
-  const bytes = Number(match[1]) * { "": 1, K: 1024, M: MEGABYTE, G: 1024 * MEGABYTE }[match[2].toUpperCase() as "" | "K" | "M" | "G"];
-  return bytes >= MEGABYTE && bytes <= 1024 * MEGABYTE ? bytes : null;
-}
 
 function parseSet(text: string, refuse: (why: string) => void): ProcessorSet {
   let set: ProcessorSet = {};

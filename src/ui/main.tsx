@@ -1,12 +1,12 @@
-// Starts the page.
+// Paints the first view at once, then loads the page and gives it the place.
 
 import { createRoot } from "react-dom/client";
-import { browserEnvironment, Page } from "../store/page.ts";
-import { App } from "./App.tsx";
+import { FirstView } from "./FirstView.tsx";
 import "./theme.css";
 
-const root = document.getElementById("root");
-if (!root) throw new Error("index.html has no #root");
-const page = new Page(browserEnvironment());
-createRoot(root).render(<App page={page} />);
-void page.start();
+const element = document.getElementById("root");
+if (!element) throw new Error("index.html has no #root");
+const root = createRoot(element);
+let chosen: string | null = null;
+root.render(<FirstView search={window.location.search} base={import.meta.env.BASE_URL} onChoose={(id) => { chosen = id; }} />);
+void import("./application.tsx").then(({ startApplication }) => startApplication(root, () => chosen));

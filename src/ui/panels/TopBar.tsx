@@ -3,6 +3,7 @@
 import { useRef } from "react";
 import { useObservable, usePage } from "../hooks.ts";
 import { Menu } from "../widgets/Menu.tsx";
+import { Brand } from "./Brand.tsx";
 import { DriveMenu } from "./DriveMenu.tsx";
 import { GuestList } from "./GuestList.tsx";
 import { HelpButton } from "./HelpButton.tsx";
@@ -21,10 +22,7 @@ export function TopBar(): React.JSX.Element {
   const paused = live && run.kind === "paused";
   return (
     <header className={styles.bar}>
-      <h1 className={styles.brand}>
-        <Logo />
-        trapscope
-      </h1>
+      <Brand />
       <Menu label="Guests" title="Bundled guests">{(close) => <GuestList onChosen={close} compact />}</Menu>
       <button type="button" onClick={() => file.current?.click()} title="Open disk images, kernels or an exported log; or drop them anywhere on the page">Open…</button>
       <input
@@ -62,15 +60,4 @@ export function TopBar(): React.JSX.Element {
 
 function Icon({ path }: { readonly path: string }): React.JSX.Element {
   return <svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true"><path d={path} fill="currentColor" /></svg>;
-}
-
-function Logo(): React.JSX.Element {
-  return (
-    <svg width="20" height="20" viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="7" fill="#10202e" />
-      <circle cx="16" cy="16" r="9" fill="none" stroke="#5fb3d9" strokeWidth="2.4" />
-      <path d="M16 3v7M16 22v7M3 16h7M22 16h7" stroke="#5fb3d9" strokeWidth="2.4" strokeLinecap="round" />
-      <circle cx="16" cy="16" r="2.6" fill="#f2a33a" />
-    </svg>
-  );
 }

@@ -1,12 +1,9 @@
 // No machine yet: guests in one click, or an image.
 
-import { useObservable, useSession } from "../hooks.ts";
-import { GuestList } from "./GuestList.tsx";
 import styles from "./Welcome.module.css";
 
-export function Welcome(): React.JSX.Element {
-  const session = useSession();
-  const { busy } = useObservable(session.state);
+/** `guests`: the cards. `busy`: what is being done, in the place of the invitation. */
+export function Welcome({ guests, busy }: { readonly guests: React.ReactNode; readonly busy: string | null }): React.JSX.Element {
   return (
     <div className={styles.welcome}>
       <div className={styles.intro}>
@@ -16,7 +13,7 @@ export function Welcome(): React.JSX.Element {
           emulated, or does not, and you see what leaked.
         </p>
       </div>
-      <GuestList />
+      {guests}
       <div className={styles.drop} aria-live="polite">
         {busy ?? <>Drop a floppy, hard disk or CD image, a bzImage or a multiboot kernel <strong>anywhere on the page</strong>. It never leaves this computer.</>}
       </div>

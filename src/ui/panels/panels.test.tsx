@@ -190,6 +190,11 @@ describe("drives", () => {
   });
 });
 
+/** What was asked of the machine has been sent. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
 describe("guests and files", () => {
   it("boots a bundled guest in one click, under its own technique", async () => {
     const { host, client, doing } = await render(<GuestList />);
@@ -202,6 +207,7 @@ describe("guests and files", () => {
     const disk = { title: "Hard disk image", evidence: "1 partition", size: 1e7, targets: ["hda", "hdb"], problem: null } as const;
     await doing(async () => {
       const offered = page.session.offer([{ name: "a.img", data: new Uint8Array(1) }, { name: "b.img", data: new Uint8Array(1) }], null);
+      await settled();
       for (const command of client.sent) if (command.type === "identify") client.emit({ type: "identified", id: command.id, info: disk });
       await offered;
     });
@@ -219,7 +225,7 @@ describe("guests and files", () => {
     const { host, client, page, doing } = await render(<DropDialog />);
     await doing(async () => {
       const offered = page.session.offer([{ name: "notes.txt", data: new Uint8Array(1) }], null);
-      await Promise.resolve();
+      await settled();
       for (const command of client.sent) {
         if (command.type === "identify") {
           client.emit({ type: "identified", id: command.id, info: { title: "text file", evidence: "", size: 1, targets: [], problem: { reason: "This is a text file.", whatToDo: "Choose a disk image.", canForce: false } } });
