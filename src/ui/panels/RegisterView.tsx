@@ -1,6 +1,7 @@
 // The processor: general registers, EFLAGS by name, segments with their hidden parts, control registers, tables.
 // With a monitor attached, what the guest believes stands beside what the hardware holds wherever the two differ.
 
+import { useState } from "react";
 import type { ContextSnapshot, RegisterSnapshot, SegmentValue, TableValue } from "../../protocol/register-view.ts";
 import { CR0_BITS, CR4_BITS, EFLAGS_BITS, GPR_NAMES, SEGMENT_NAMES } from "../../protocol/register-view.ts";
 import { hex4, hex8 } from "../format.ts";
@@ -10,15 +11,60 @@ import styles from "./RegisterView.module.css";
 export function RegisterView(): React.JSX.Element {
   const session = useSession();
   const { registers, changed } = useObservable(session.registers.state);
+  const [sideBySide, setSideBySide] = useState(false);
   if (!registers) return <p className={styles.empty}>No machine.</p>;
   return (
     <div className={styles.view} tabIndex={0} role="region" aria-label="Registers">
+      <div className={styles.views}>
+        <button type="button" aria-pressed={sideBySide} onClick={() => setSideBySide(!sideBySide)}>Three views side by side</button>
+      </div>
+      {sideBySide ? <ThreeViews registers={registers} /> : null}
       <General registers={registers} changed={changed} />
       <Flags registers={registers} changed={changed} />
       <Segments registers={registers} changed={changed} />
       <System registers={registers} changed={changed} />
       {registers.hardware ? <p className={styles.legend}>Second values, marked <i className={styles.hw}>hw</i>: what the hardware really holds.</p> : null}
     </div>
+  );
+}
+
+/** What the guest believes, what the hardware holds, and what bare metal would hold, row by row; the rows that differ stand out. */
+function ThreeViews({ registers }: { readonly registers: RegisterSnapshot }): React.JSX.Element {
+  const { virtual, hardware, truth } = registers;
+  const flag = (shift: number, bits = 1) => (context: { readonly eflags: number }): string => String((context.eflags >>> shift) & ((1 << bits) - 1));
+  type Shown = (context: ContextSnapshot) => string;
+  const rows: readonly (readonly [name: string, shown: Shown, truth: string | null])[] = [
+    ["CPL", ({ cpl }) => String(cpl), truth && String(truth.cpl)],
+    ["EFLAGS", ({ eflags }) => hex8(eflags), truth && hex8(truth.eflags)],
+    ["IF", flag(9), truth && flag(9)(truth)],
+    ["IOPL", flag(12, 2), truth && flag(12, 2)(truth)],
+    ["VIF VIP", (context) => `${flag(19)(context)} ${flag(20)(context)}`, truth && `${flag(19)(truth)} ${flag(20)(truth)}`],
+    ...SEGMENT_NAMES.map((name, index) => [name, ({ segments }: ContextSnapshot) => hex4(segments[index].selector), truth && hex4(truth.selectors[index])] as const),
+    ["CS base", ({ segments }) => hex8(segments[1].base), null],
+    ["CS limit", ({ segments }) => hex8(segments[1].limit), null],
+    ["GDTR", ({ gdtr }) => tableText(gdtr), truth && tableText(truth.gdtr)],
+    ["IDTR", ({ idtr }) => tableText(idtr), truth && tableText(truth.idtr)],
+    ["CR0", ({ cr0 }) => hex8(cr0), truth && hex8(truth.cr0)],
+    ["CR3", ({ cr3 }) => hex8(cr3), null],
+    ["CR4", ({ cr4 }) => hex8(cr4), null],
+  ];
+  return (
+    <table className={styles.three}>
+      <caption>{hardware ? "Virtual is what the guest believes, hardware what the processor holds, truth what bare metal would hold." : "No monitor: the guest owns the processor, and all three are one."}</caption>
+      <thead><tr><th scope="col"><span className="hidden">register</span></th><th scope="col">virtual</th><th scope="col">hardware</th><th scope="col">truth</th></tr></thead>
+      <tbody>
+        {rows.map(([name, shown, metal]) => {
+          const own = shown(virtual), real = hardware ? shown(hardware) : own, right = metal ?? own;
+          return (
+            <tr key={name}>
+              <th scope="row">{name}</th><td>{own}</td>
+              <td data-differs={real !== own}>{real}{real !== own ? <span className="hidden"> differs</span> : null}</td>
+              <td data-wrong={right !== own}>{right}{right !== own ? <span className="hidden"> differs</span> : null}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
   );
 }
 
