@@ -51,7 +51,7 @@ export const MEASURES: readonly (readonly [name: string, title: string, value: (
   ["instructions", "retired", ({ instructions }) => instructions],
   ["emulated", "of them run by the monitor for the guest", ({ emulatedInstructions }) => emulatedInstructions],
   ["modelled cycles", "of all exits, on a Core 2: a model", ({ modelledCycles }) => modelledCycles],
-  ["monitor time, ms", "host time in the monitor: measured by samples", ({ monitorNs }) => monitorNs / 1e6],
+  ["monitor time, ms", "host time in the monitor: measured at one exit in sixteen, so that other programs weigh in", ({ monitorNs, runNs }) => Math.min(monitorNs, runNs) / 1e6],
   ["host time, ms", "of the whole run: measured, with the others running beside it", ({ runNs }) => runNs / 1e6],
 ];
 

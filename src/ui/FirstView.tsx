@@ -12,7 +12,9 @@ import workspaceStyles from "./Workspace.module.css";
 /** Parameters of the address that show something else than the cards. */
 const OTHERS = ["guest", "image", "lab"];
 
-export function FirstView({ search, base, onChoose }: { readonly search: string; readonly base: string; readonly onChoose: (id: string) => void }): React.JSX.Element {
+export function FirstView({ search, base, onChoose, onFiles }: {
+  readonly search: string; readonly base: string; readonly onChoose: (id: string) => void; readonly onFiles: (files: readonly File[]) => void;
+}): React.JSX.Element {
   const [guests, setGuests] = useState<readonly GuestCard[] | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const query = new URLSearchParams(search);
@@ -22,7 +24,12 @@ export function FirstView({ search, base, onChoose }: { readonly search: string;
     if (plain) fetchGuests((url) => fetch(url), base).then(setGuests, () => {});
   }, [plain, base]);
   return (
-    <div className={styles.app}>
+    <div
+      className={styles.app} onDragOver={(event) => event.preventDefault()} onDrop={(event) => {
+        event.preventDefault();
+        onFiles([...event.dataTransfer.files]);
+      }}
+    >
       <header className={barStyles.bar}><Brand /></header>
       <main className={workspaceStyles.welcome}>
         {plain ? (

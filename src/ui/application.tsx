@@ -4,11 +4,17 @@ import type { Root } from "react-dom/client";
 import { browserEnvironment, Page } from "../store/page.ts";
 import { App } from "./App.tsx";
 
-/** `chosen`: the guest that was pressed before the page was there. */
-export async function startApplication(root: Root, chosen: () => string | null): Promise<void> {
+/** What a person asked for before the page was there. */
+export interface EarlyWishes {
+  guest: string | null;
+  files: readonly File[];
+}
+
+export async function startApplication(root: Root, wishes: EarlyWishes): Promise<void> {
   const page = new Page(browserEnvironment());
   root.render(<App page={page} />);
   await page.start();
-  const guest = (page.guests.get() ?? []).find(({ id }) => id === chosen());
+  if (wishes.files.length > 0) return page.session.offer(wishes.files.map((file) => ({ name: file.name, data: file })), null);
+  const guest = (page.guests.get() ?? []).find(({ id }) => id === wishes.guest);
   if (guest) await page.bootGuest(guest);
 }

@@ -63,6 +63,7 @@ export function removePage(directory: string | undefined): void {
 
 /** Drops files that lie on the disk onto the page, as the person's file manager would. */
 export async function dropFiles(page: Page, paths: readonly string[], target?: string): Promise<void> {
+  await page.waitForSelector("footer"); // the first view has none
   await page.evaluate(() => {
     const input = document.createElement("input");
     Object.assign(input, { type: "file", multiple: true, id: "test-files" });

@@ -37,6 +37,7 @@ afterEach(async () => {
 
 async function open(query = ""): Promise<void> {
   await page.goto(site.address + query);
+  await page.waitForSelector("footer");
   await page.waitForSelector("[data-guest=popf], section[aria-label=Traps]");
 }
 
