@@ -66,7 +66,8 @@ export function runStep(lab: Lab, step: LabStep, image: NamedSource, seams: LabS
   records.finish();
   const end = director.done ? "expected" : reason === "refused" ? "technique-refused" : (endOf(reason, machine.exitValue)?.outcome ?? "instruction-limit");
   return {
-    end, refusal: machine.supervisor.refusal?.reason ?? null, serial, whole, phases: meter.phases, records: records.counts,
+    end, refusal: machine.supervisor.refusal?.reason ?? null, serial, whole, phases: meter.phases, statistics: machine.supervisor.statistics,
+    records: records.counts,
     monitorNs: machine.supervisor.counters.get("monitorNs"), exits: machine.cpu.exitCount, wallSeconds: (performance.now() - began) / 1000,
   };
 }

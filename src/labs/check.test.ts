@@ -8,7 +8,7 @@ const counts = (parts: Partial<RunCounts> = {}): RunCounts => ({
   observed: { byInstruction: {} }, instructions: 1000, emulatedInstructions: 10, ...parts,
 });
 const result = (parts: Partial<StepResult> = {}): StepResult => ({
-  end: "halted", refusal: null, serial: "hello\r\n", whole: counts(), phases: { 1: counts() }, records: { "kind == leak": 4 }, ...parts,
+  end: "halted", refusal: null, serial: "hello\r\n", whole: counts(), phases: { 1: counts() }, statistics: { switches: 3 }, records: { "kind == leak": 4 }, ...parts,
 });
 const called = counts({ callouts: { byInstruction: { OUT: 1, MOV: 2 }, byReason: { CALLOUT: 1, TCMISS: 2 } } });
 const results = { a: result(), b: result({ serial: "other", end: "technique-refused", refusal: "RAW: no", phases: { 1: called } }) };
@@ -51,6 +51,8 @@ describe("a check", () => {
     expect(status({ kind: "number", of: { step: "b", phase: 1, count: "exits" }, is: "=", than: 8, says })).toBe("holds");
     expect(status({ kind: "number", of: { step: "a", phase: 9, count: "exits" }, is: "=", than: 0, says })).toBe("fails");
     expect(status({ kind: "compare", left: { step: "a", count: "instructions" }, is: ">", times: 100, right: { step: "a", count: "emulatedInstructions" }, says })).toBe("fails");
+    expect(status({ kind: "statistic", step: "a", name: "switches", is: "=", than: 3, says })).toBe("holds");
+    expect(status({ kind: "statistic", step: "a", name: "misses", is: "=", than: 1, says })).toBe("fails");
     expect(status({ kind: "records", step: "a", filter: "kind == leak", is: "=", than: 4, says })).toBe("holds");
   });
 

@@ -13,6 +13,8 @@ export interface StepResult {
   readonly serial: string;
   readonly whole: RunCounts;
   readonly phases: Readonly<Record<string, RunCounts>>;
+  /** What the technique counts besides exits. */
+  readonly statistics: Readonly<Record<string, number>>;
   /** Records of the trap log that matched each filter of the lab. */
   readonly records: Readonly<Record<string, number>>;
 }
@@ -59,6 +61,10 @@ function judge(check: Check, result: (step: string) => StepResult): { holds: boo
     case "compare": {
       const left = measured(check.left, result), right = measured(check.right, result);
       return { holds: stands(left, check.is, right * (check.times ?? 1)), found: `${left} and ${right}` };
+    }
+    case "statistic": {
+      const value = result(check.step).statistics[check.name] ?? 0;
+      return { holds: stands(value, check.is, check.than), found: String(value) };
     }
     case "records": {
       const count = result(check.step).records[check.filter] ?? 0;

@@ -78,6 +78,8 @@ export type Check = { readonly id?: string; readonly says: string } & (
   | { readonly kind: "number"; readonly of: Measure; readonly is: Relation; readonly than: number }
   /** `left` stands so to `times` (absent: 1) times `right`. */
   | { readonly kind: "compare"; readonly left: Measure; readonly is: Relation; readonly times?: number; readonly right: Measure }
+  /** What the technique itself counts, under this name. */
+  | { readonly kind: "statistic"; readonly step: string; readonly name: string; readonly is: Relation; readonly than: number }
   /** So many records of the trap log match the filter (a text in its language). */
   | { readonly kind: "records"; readonly step: string; readonly filter: string; readonly is: Relation; readonly than: number }
 );

@@ -1,5 +1,6 @@
 // The labs, in the order of their numbers.
 
+import { accelerator } from "./accelerator.ts";
 import { breakpoints } from "./breakpoints.ts";
 import { changingCode } from "./changing-code.ts";
 import { criticalSections } from "./critical-sections.ts";
@@ -13,7 +14,7 @@ import { twoIrets } from "./two-irets.ts";
 import { virtualFlag } from "./virtual-flag.ts";
 import { whichRing } from "./which-ring.ts";
 
-export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, breakpoints, changingCode, whichRing, twoIrets, virtualFlag, realMode, pageTables, nowhereToHide];
+export const LABS: readonly Lab[] = [interruptFlag, systemTables, criticalSections, breakpoints, changingCode, whichRing, twoIrets, virtualFlag, realMode, pageTables, nowhereToHide, accelerator];
 
 export function labOf(id: string): Lab | undefined {
   return LABS.find((lab) => lab.id.toLowerCase() === id.toLowerCase());

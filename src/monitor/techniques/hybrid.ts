@@ -16,8 +16,9 @@ const ACCESS_CODE32 = 1 << 14;
 const TABLE_INDICATOR = 4;
 
 class Hybrid extends Deprivileged {
-  /** Why the emulator had to go on, by cause. */
+  /** Why the emulator had to go on, by cause: once for each stretch that it lasts. */
   private readonly refusals = new Map<string, number>();
+  private lastCause: string | null = null;
   private switches = 0;
 
   constructor(monitor: Monitor) {
@@ -27,18 +28,21 @@ class Hybrid extends Deprivileged {
   override enter(left: number): StopReason | null {
     const { monitor } = this;
     if (!monitor.emulating) {
-      const cause = this.unfriendly();
-      if (cause === null) {
+      if (this.isFriendly()) {
         const ended = super.enter(left);
         if (ended === null) this.switches++;
         return ended;
       }
-      this.refusals.set(cause, (this.refusals.get(cause) ?? 0) + 1);
     }
     return monitor.emulate(left, this.isFriendly, true);
   }
 
-  private readonly isFriendly = (): boolean => this.unfriendly() === null;
+  private readonly isFriendly = (): boolean => {
+    const cause = this.unfriendly();
+    if (cause !== null && cause !== this.lastCause) this.refusals.set(cause, (this.refusals.get(cause) ?? 0) + 1);
+    this.lastCause = cause;
+    return cause === null;
+  };
 
   /** Why V cannot run on H, or null where it can. */
   private unfriendly(): string | null {
