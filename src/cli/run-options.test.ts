@@ -42,6 +42,8 @@ it.each([
   [["--set", "scan=loose"], "scan=strict|lax"],
   [["--set", "scan-depth=deep"], "scan-depth=N"],
   [["--set", "umip"], "umip=on|off"],
+  [["--technique", "scan", "--set", "shadow=cached"], "scan has no shadow modes"],
+  [["--technique", "trap", "--set", "shadow=ept"], "drop-all, cached, unsync, batch"],
   [["--cpu", "386"], "486, pentium, pentium3, pentium4"],
   [["--memory", "2G"], "1M to 1G"],
   [["--memory", "512K"], "1M to 1G"],

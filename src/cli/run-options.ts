@@ -6,7 +6,7 @@ import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import { type NetworkKind, NETWORKS } from "../machine/network.ts";
 import { MAXIMUM_RAM, MINIMUM_RAM } from "../machine/shared-memory.ts";
 import { type BootOrder, DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
-import { type ClockKind, type ProcessorSet, type ProcessorSwitch, type Ring, SETTING_CHOICES, type TechniqueId, type TechniqueSetting, withSetting } from "../protocol/technique.ts";
+import { type ClockKind, type ProcessorSet, type ProcessorSwitch, type Ring, SETTING_CHOICES, TECHNIQUE_SHADOWS, type TechniqueId, type TechniqueSetting, withSetting } from "../protocol/technique.ts";
 import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
 import { compileFilter, FILTER_FIELDS, type TrapPredicate } from "../trace/filter.ts";
 import { type GdbAddress, parseGdbAddress } from "./gdb-server.ts";
@@ -73,6 +73,7 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
 export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   scan: "scan: strict breaks at every RET and indirect branch; lax copies them, and a jump into the middle of an instruction runs unscanned",
   lite: "lite: checked refuses a kernel that was not built with the macros; anyway runs it, and it leaks",
+  shadow: "trap, int3, hybrid, translate: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. ept: vtx alone, which has none",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
 };
 
@@ -124,6 +125,9 @@ export function runOptions(args: Arguments): RunOptions {
   for (const drive of DRIVE_NAMES) if (args.has(drive)) drives[drive] = args.get(drive)!;
   const boot = args.get("boot");
   const rtc = args.get("rtc"), gdb = args.get("gdb");
+  const set = processorSet(args.all("set"));
+  const technique = parseChoice("technique", args.get("technique") ?? "emulate", BUILT_TECHNIQUES);
+  if (args.has("technique")) checkShadow(technique, set);
   return {
     ...optional("image", args.positionals[0]),
     drives,
@@ -138,9 +142,9 @@ export function runOptions(args: Arguments): RunOptions {
     ...optional("vgabios", args.get("vgabios")),
     memoryBytes: memorySize(args.get("memory") ?? "128M"),
     cpu: parseChoice("cpu", args.get("cpu") ?? DEFAULT_CPU_MODEL, CPU_MODELS),
-    technique: parseChoice("technique", args.get("technique") ?? "emulate", BUILT_TECHNIQUES),
+    technique,
     ring: Number(parseChoice("ring", args.get("ring") ?? "1", ["1", "3"])) as Ring,
-    set: processorSet(args.all("set")),
+    set,
     clock: parseChoice("clock", args.get("clock") ?? "virtual", ["virtual", "real"]),
     ...(rtc === undefined ? {} : { epochMs: epoch(rtc) }),
     jit: parseChoice("jit", args.get("jit") ?? "on", ["on", "off"]) === "on",
@@ -200,6 +204,12 @@ function epoch(text: string): number {
   const time = Date.parse(text);
   if (Number.isNaN(time)) throw new UsageError(`--rtc ${text}: give a time like 2003-02-14T14:18:30Z.`);
   return time;
+}
+
+function checkShadow(technique: TechniqueId, { shadow }: ProcessorSet): void {
+  const modes = TECHNIQUE_SHADOWS[technique] ?? [];
+  if (shadow === undefined || modes.includes(shadow)) return;
+  throw new UsageError(modes.length === 0 ? `--set shadow=${shadow}: ${technique} has no shadow modes.` : `--set shadow=${shadow}: ${technique} has ${modes.join(", ")}.`);
 }
 
 function processorSet(settings: readonly string[]): ProcessorSet {

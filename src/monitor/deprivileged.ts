@@ -9,7 +9,7 @@ import { walk } from "../cpu/paging.ts";
 import { DB, PF } from "../cpu/processor.ts";
 import { PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
 import { ACTIVITY, CPL, CR0, IDTR_BASE, IDTR_LIMIT } from "../isa/state-layout.ts";
-import type { Ring } from "../protocol/technique.ts";
+import { type Ring, shadowModeOf } from "../protocol/technique.ts";
 import type { ActionName } from "../protocol/trap-record.ts";
 import { HardwareTables, TSS_LIMIT } from "./hardware-tables.ts";
 import { LeakedSelectors } from "./leaked-selectors.ts";
@@ -17,6 +17,7 @@ import { inRealMode, LimboCheck, roleOf } from "./limbo.ts";
 import { MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
 import { Projection } from "./projection.ts";
 import { ShadowDescriptors } from "./shadow/descriptors.ts";
+import { GuestTables } from "./shadow/guest-tables.ts";
 import { KERNEL, ShadowPaging } from "./shadow/paging.ts";
 import type { Monitor, Technique } from "./techniques/technique.ts";
 
@@ -44,6 +45,7 @@ export class Deprivileged implements Technique {
   protected readonly descriptors: ShadowDescriptors;
   protected readonly projection: Projection;
   protected readonly tables: HardwareTables;
+  private readonly guestTables: GuestTables;
   private readonly limbo: LimboCheck;
   private readonly leaked: LeakedSelectors;
   /** The guest's paging has changed: its tables may lie elsewhere. */
@@ -65,6 +67,12 @@ export class Deprivileged implements Technique {
       (linear) => (linear === null ? cpu.h.tlb.flushAll() : cpu.h.tlb.flushPage(linear)),
       prebuilt,
     );
+    this.guestTables = new GuestTables(cpu, this.paging, shadowModeOf(monitor.id, set), {
+      watch: (page) => this.watch(page, true),
+      release: (page) => this.watch(page, false),
+      resolve: (page) => this.resolve(page),
+      retired: () => monitor.core.retired(),
+    });
     this.descriptors = new ShadowDescriptors(cpu, this.pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
     this.tables = new HardwareTables(this.pool);
     this.limbo = new LimboCheck(this.descriptors);
@@ -82,18 +90,18 @@ export class Deprivileged implements Technique {
   }
 
   detach(): void {
+    this.guestTables.forgetTraces();
     this.descriptors.release();
     this.cpu.hostAttached = false;
   }
 
   flushed(linear: number | null): void {
     this.paged = this.monitor.stale = true;
-    if (linear === null) this.paging.dropAll();
-    else this.paging.drop(linear);
+    this.guestTables.flushed(linear);
   }
 
   mappingChanged(): void {
-    this.paging.dropEverything();
+    this.guestTables.dropEverything();
     this.paged = this.monitor.stale = true;
   }
 
@@ -106,6 +114,7 @@ export class Deprivileged implements Technique {
     for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
       const start = page * PAGE_BYTES;
       const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
+      this.guestTables.written(page, from, to);
       if (this.descriptors.watched.has(page)) {
         if (!this.descriptors.written(page, from, to)) this.refuseCrowdedTable();
         this.monitor.stale = true;
@@ -113,11 +122,11 @@ export class Deprivileged implements Technique {
     }
   }
 
-  private watch(page: number, watched: boolean): void {
+  protected watch(page: number, watched: boolean): void {
     if (watched) {
       this.cpu.markTraced(page);
       this.paging.protect(page);
-    } else if (!this.isTraced(page)) {
+    } else if (!this.isTraced(page) && !this.guestTables.isTraced(page) && !this.descriptors.watched.has(page)) {
       this.cpu.unmarkTraced(page);
     }
   }
@@ -135,7 +144,8 @@ export class Deprivileged implements Technique {
   }
 
   protected isWritable(physicalPage: number): boolean {
-    return !this.cpu.v.physical.isReadOnly(physicalPage) && !this.descriptors.watched.has(physicalPage) && !this.isTraced(physicalPage);
+    return !this.cpu.v.physical.isReadOnly(physicalPage) && !this.descriptors.watched.has(physicalPage) &&
+      !this.guestTables.isTraced(physicalPage) && !this.isTraced(physicalPage);
   }
 
   // --- towards H
@@ -177,9 +187,9 @@ export class Deprivileged implements Technique {
     return ended;
   }
 
-  /** Instructions of runs on V, by what they were for. */
+  /** What the shadow modes count, and instructions of runs on V by what they were for. */
   get statistics(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.ranOnV);
+    return { ...this.guestTables.statistics, ...Object.fromEntries(this.ranOnV) };
   }
 
   absorb(): boolean {
@@ -188,6 +198,7 @@ export class Deprivileged implements Technique {
 
   /** H can hold V again, or never will. */
   protected isHeld(): boolean {
+    if (this.guestTables.inBatch) return false;
     return !this.refresh() || this.limbo.reason(this.cpu.v.context) === null;
   }
   private readonly held = (): boolean => this.isHeld();
@@ -202,6 +213,7 @@ export class Deprivileged implements Technique {
     const { cpu, descriptors, paging, tables } = this;
     const v = cpu.v.context;
     cpu.useGuest();
+    this.guestTables.settle();
     const window = paging.windowBase;
     descriptors.setWindow(window, window + TSS_PAGE * PAGE_BYTES, TSS_LIMIT);
     if (this.paged || descriptors.moved(v, !inRealMode(v))) {
@@ -263,11 +275,16 @@ export class Deprivileged implements Technique {
     }
     const flags = cpu.walkFlags, paged = (v.get(CR0) & CR0_PG) !== 0;
     const userPage = (flags & PAGE_USER) !== 0;
-    let writable = (flags & PAGE_WRITABLE) !== 0 && this.isWritable(physicalPage);
     // Where the kernel writes for CR0.WP = 0 alone, an entry that user code shares must not allow it.
-    if (this.ring === 1 && userPage && (flags & PAGE_RIGHTS_W) === 0) writable = false;
+    const allowed = (flags & PAGE_WRITABLE) !== 0 && (this.ring === 3 || !userPage || (flags & PAGE_RIGHTS_W) !== 0);
+    if (write && allowed) this.guestTables.loosen(physicalPage);
+    const writable = allowed && this.isWritable(physicalPage);
     if (write && !writable) {
       monitor.step();
+      if (this.guestTables.inBatch) {
+        this.whyOnV = "batch: stores to page tables";
+        monitor.beginEmulation();
+      }
       return "traced-write";
     }
     const reachable = this.ring === 3 || userPage || !paged;
@@ -277,7 +294,10 @@ export class Deprivileged implements Technique {
   /** Lets the guest reach a page that its own tables allow. */
   protected fill(linear: number, physicalPage: number, as: FillRights): ActionName {
     const role = as.paged ? roleOf(this.cpu.v.context) : KERNEL;
-    this.paging.fill(role, as.paged, linear, physicalPage, as.writable, as.reachable, as.large);
+    if (as.paged) this.guestTables.noteWalk(linear);
+    // The page may be one of the tables.
+    const writable = as.writable && this.isWritable(physicalPage);
+    this.paging.fill(role, as.paged, linear, physicalPage, writable, as.reachable, as.large);
     return "shadow-fill";
   }
 

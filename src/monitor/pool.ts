@@ -47,6 +47,11 @@ export class MonitorPool {
     return page;
   }
 
+  /** Pages that can still be taken. */
+  get free(): number {
+    return this.pages - this.next + this.released.length;
+  }
+
   release(page: number): void {
     this.released.push(page);
   }

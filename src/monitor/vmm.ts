@@ -8,7 +8,7 @@ import { type Core, STALL, type StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { type ContextUnit, NMI } from "../cpu/processor.ts";
 import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, SHADOW } from "../isa/state-layout.ts";
-import type { ProcessorSet, Ring } from "../protocol/technique.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type ActionName, FLAG_EMULATED_RUN, FLAG_INJECTED, FLAG_REFUSED } from "../protocol/trap-record.ts";
 import { changesOf } from "./changes.ts";
 import { ExitRecorder } from "./exit-record.ts";
@@ -31,6 +31,7 @@ export class Vmm implements Monitor {
   readonly parts: MonitorParts;
   readonly cpu: Cpu;
   readonly core: Core;
+  readonly id: TechniqueId;
   readonly ring: Ring;
   readonly set: ProcessorSet;
   readonly recorder: ExitRecorder;
@@ -52,6 +53,7 @@ export class Vmm implements Monitor {
     this.parts = parts;
     this.cpu = cpu;
     this.core = core;
+    this.id = definition.id;
     this.ring = ring;
     this.set = set;
     this.recorder = new ExitRecorder(cpu, parts.log, parts.decoder);

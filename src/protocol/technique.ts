@@ -14,11 +14,22 @@ export type Ring = 1 | 3;
 export const PROCESSOR_SWITCHES = ["umip", "tsd", "vme", "tricks"] as const;
 export type ProcessorSwitch = (typeof PROCESSOR_SWITCHES)[number];
 
+/** How shadow page tables follow the guest's; `ept`: there are none. */
+export const SHADOW_MODES = ["drop-all", "cached", "unsync", "batch", "ept"] as const;
+export type ShadowMode = (typeof SHADOW_MODES)[number];
+
+const SHADOWS = ["drop-all", "cached", "unsync", "batch"] as const;
+/** The modes that a technique can be run with, its default first. Scan closes every page, lite empties its tables, paravirt is told of changes: they have one way. */
+export const TECHNIQUE_SHADOWS: Readonly<Partial<Record<TechniqueId, readonly ShadowMode[]>>> = {
+  trap: SHADOWS, int3: SHADOWS, hybrid: SHADOWS, translate: SHADOWS, vtx: ["ept"],
+};
+
 /** Settings of single techniques: what they may be, the default first; a number where nothing is listed. */
 export const TECHNIQUE_SETTINGS = {
   scan: ["strict", "lax"],
   "scan-depth": [],
   lite: ["checked", "anyway"],
+  shadow: SHADOW_MODES,
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 export type TechniqueSetting = keyof typeof TECHNIQUE_SETTINGS;
 export interface TechniqueSettings {
@@ -26,6 +37,7 @@ export interface TechniqueSettings {
   /** Branch targets that one scan follows. */
   readonly "scan-depth"?: number;
   readonly lite?: "checked" | "anyway";
+  readonly shadow?: ShadowMode;
 }
 export type ProcessorSet = Readonly<Partial<Record<ProcessorSwitch, boolean>>> & TechniqueSettings;
 
@@ -36,6 +48,12 @@ export function withSetting(set: ProcessorSet, name: string, value: string): Pro
   if (!values) return null;
   if (values.length > 0) return values.includes(value) ? { ...set, [name]: value } : null;
   return /^[1-9]\d{0,6}$/.test(value) ? { ...set, [name]: Number(value) } : null;
+}
+
+/** The shadow mode that a technique runs with: what is set, where it has that, else its default. */
+export function shadowModeOf(technique: TechniqueId, { shadow }: ProcessorSet): ShadowMode {
+  const modes = TECHNIQUE_SHADOWS[technique] ?? ["drop-all"];
+  return shadow !== undefined && modes.includes(shadow) ? shadow : modes[0]!;
 }
 
 /** What a setting may be, for a message: `umip=on|off`. */

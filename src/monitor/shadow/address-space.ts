@@ -6,6 +6,7 @@ import { type MonitorPool, PAGE_BYTES } from "../pool.ts";
 export const PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40;
 /** Entries of a directory and of a table; a directory entry covers 4 MB. */
 export const ENTRIES = 1024;
+const SLOT_BYTES = 1 << 22;
 
 export class AddressSpace {
   /** Pool page of the directory. */
@@ -61,6 +62,17 @@ export class AddressSpace {
     }
     this.pool.i32[this.word(table, linear)] = 0;
     return false;
+  }
+
+  /** Takes out whatever maps [linear, linear + bytes), whole pages. */
+  unmapRange(linear: number, bytes: number): void {
+    const end = (linear >>> 0) + bytes;
+    for (let at = linear >>> 0; at < end; ) {
+      const slot = at >>> 22, table = this.tables[slot]!;
+      const next = Math.min((slot + 1) * SLOT_BYTES, end);
+      if (table >= 0) this.pool.i32.fill(0, this.word(table, at), this.word(table, next - 1) + 1);
+      at = next;
+    }
   }
 
   clear(): void {

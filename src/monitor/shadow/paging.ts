@@ -15,6 +15,8 @@ export const WINDOW_BYTES = 1 << 22;
 const WINDOW_PAGES = TSS_PAGE + TSS_PAGES;
 /** The first megabyte has holes; above it, the first page that is not memory ends the identity space. */
 const FIRST_MEGABYTE = 0x100;
+/** Page directories of the guest whose shadows are kept, and pages that a further one must find in the pool. */
+const KEPT_CONTEXTS = 12, SPARE_PAGES = 256;
 
 export type Role = 0 | 1;
 /** The guest's privilege: its kernel (and real mode), or its user code. */
@@ -32,9 +34,13 @@ export class ShadowPaging {
   private readonly pool: MonitorPool;
   private readonly pages: GuestPages;
   private readonly identity: AddressSpace;
-  private readonly kernel: AddressSpace;
-  private readonly user: AddressSpace;
-  private readonly spaces: readonly AddressSpace[];
+  /** Of the guest's present page directory. */
+  private kernel: AddressSpace;
+  private user: AddressSpace;
+  private spaces: readonly AddressSpace[];
+  /** Shadows that are kept, by what names them (`useContext`), the one used last behind the others. */
+  private readonly contexts = new Map<string, readonly AddressSpace[]>();
+  private context: readonly AddressSpace[];
   private readonly windowTable: number;
   /** Directory slot of the window. */
   private windowSlot = ENTRIES - 1;
@@ -52,6 +58,7 @@ export class ShadowPaging {
     this.kernel = new AddressSpace(pool);
     this.user = ring === 1 ? this.kernel : new AddressSpace(pool);
     this.spaces = ring === 1 ? [this.identity, this.kernel] : [this.identity, this.kernel, this.user];
+    this.context = ring === 1 ? [this.kernel] : [this.kernel, this.user];
     this.windowTable = pool.take();
     const word = pool.address(this.windowTable) >> 2;
     for (let i = 0; i < WINDOW_PAGES; i++) pool.i32[word + i] = (pool.physicalPage(i) * PAGE_BYTES) | PTE_P | PTE_W | PTE_A | PTE_D;
@@ -90,6 +97,49 @@ export class ShadowPaging {
     if (before) this.flushed(linear);
   }
 
+  /** The spaces that the guest's present tables fill. */
+  get current(): readonly AddressSpace[] {
+    return this.context;
+  }
+
+  /**
+   * The guest goes to other tables, named by `key`: their own shadow, as it was left, or an empty one. Where there are too many, the one
+   * that was used longest ago is emptied, and `emptied` is told. True: it was there.
+   */
+  useContext(key: string, emptied: (spaces: readonly AddressSpace[]) => void): boolean {
+    const { contexts } = this;
+    let context = contexts.get(key);
+    const found = context !== undefined;
+    if (context) {
+      contexts.delete(key);
+    } else if (contexts.size === 0) {
+      ({ context } = this);
+    } else if (contexts.size < KEPT_CONTEXTS && this.pool.free > SPARE_PAGES) {
+      context = this.context.map(() => new AddressSpace(this.pool));
+      this.spaces = [...this.spaces, ...context];
+    } else {
+      const [oldest, spaces] = contexts.entries().next().value!;
+      contexts.delete(oldest);
+      emptied(spaces);
+      for (const space of spaces) space.clear();
+      context = spaces;
+    }
+    contexts.set(key, context);
+    if (context === this.context && found) return true;
+    this.context = context;
+    this.kernel = context[0]!;
+    this.user = context[1] ?? context[0]!;
+    this.mapWindow();
+    this.flushed(null);
+    return found;
+  }
+
+  /** What the guest's tables map at [linear, linear + bytes) has changed in one of the spaces. */
+  takeOut(space: AddressSpace, linear: number, bytes: number): void {
+    space.unmapRange(linear, bytes);
+    if (this.context.includes(space)) this.flushed(bytes === PAGE_BYTES ? linear : null);
+  }
+
   /** Writes an entry and leaves the TLBs alone, as a store to a page table does. `rights`: PTE_W, PTE_U. */
   set(role: Role, paged: boolean, linear: number, physicalPage: number, rights: number, large: boolean): void {
     const space = this.space(role, paged);
@@ -100,8 +150,7 @@ export class ShadowPaging {
 
   /** The guest flushed its TLB. */
   dropAll(): void {
-    this.kernel.clear();
-    this.user.clear();
+    for (const space of this.spaces) if (space !== this.identity) space.clear();
     this.mapWindow();
     this.flushed(null);
   }
@@ -115,8 +164,8 @@ export class ShadowPaging {
 
   /** INVLPG. */
   drop(linear: number): void {
-    let whole = this.kernel.unmap(linear);
-    if (this.user !== this.kernel && this.user.unmap(linear)) whole = true;
+    let whole = false;
+    for (const space of this.spaces) if (space !== this.identity && space.unmap(linear)) whole = true;
     this.flushed(whole ? null : linear);
   }
 

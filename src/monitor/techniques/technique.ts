@@ -75,6 +75,7 @@ export interface Monitor {
   readonly parts: MonitorParts;
   readonly cpu: Cpu;
   readonly core: Core;
+  readonly id: TechniqueId;
   /** What the person chose. */
   readonly ring: Ring;
   readonly set: ProcessorSet;

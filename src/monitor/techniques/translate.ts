@@ -173,7 +173,7 @@ class Translate extends Deprivileged implements TranslationPass {
       this.stores.set(page, stores);
       if (stores !== STORES_TO_SELF_CHECK) continue;
       this.selfChecking.add(page);
-      if (!this.descriptors.watched.has(page)) this.cpu.unmarkTraced(page);
+      this.watch(page, false);
     }
   }
 
