@@ -51,6 +51,8 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   private readonly gprs: readonly Expression[];
   private readonly flagResult: Expression;
   private readonly flagCarries: Expression;
+  /** Control registers: nothing inside a region writes them. */
+  private readonly control: readonly { readonly field: Field; readonly local: Expression; used: boolean }[];
   private readonly references: (Reference | null)[] = new Array<Reference | null>(8).fill(null);
   /** Registers whose reference was handed out to the present instruction. */
   private handed = 0;
@@ -81,6 +83,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     this.flagCarries = fn.newLocal(I32);
     this.base = fn.newLocal(I32);
     this.budget = fn.newLocal(I32);
+    this.control = [CR0, CR4].map((field) => ({ field, local: fn.newLocal(I32), used: false }));
     fn.keepLocals();
   }
 
@@ -328,6 +331,11 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
       this.fn.emit(field === FLAG_RESULT ? this.flagResult : this.flagCarries);
       return this.fn.bindStack(I32);
     }
+    const control = this.control.find((known) => known.field === field);
+    if (control) {
+      control.used = true;
+      return control.local;
+    }
     return super.get(field);
   }
 
@@ -524,6 +532,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     for (let register = 0; register < 8; register++) {
       if (used & (1 << register)) this.loadState(this.gprs[register], GPR_BASE + register * 4);
     }
+    for (const { field, local, used } of this.control) if (used) fn.assign(local, fn.load(OP.load32, this.context, field.offset));
     this.loadState(this.flagResult, FLAG_RESULT.offset);
     this.loadState(this.flagCarries, FLAG_CARRIES.offset);
     for (let i = 0; i <= this.stubs.length + 1; i++) {

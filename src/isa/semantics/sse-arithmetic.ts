@@ -255,11 +255,40 @@ function arithmetic(operation: Operation, f: Format): Arithmetic {
   return {
     packed: wholeRegisters(onAll),
     horizontal: wholeRegisters(onAll, f),
-    scalar: (b, i) => {
-      beginSse(b);
-      const y = b.let128(readPacked(b, i.op[1]));
-      i.op[0].write(b, b.lane(f.integers, calculate(b, onOne, readPacked(b, i.op[0]), y), 0));
-    },
+    scalar: operation === "sqrt" ? scalarFrom(onOne, f) : scalarOf(operation, onOne, f),
+  };
+}
+
+/** The least lane is the operand's; all lanes hold it. */
+function scalarFrom(shared: SharedFunction, f: Format): Semantics {
+  return (b, i) => {
+    beginSse(b);
+    const y = b.let128(readPacked(b, i.op[1]));
+    i.op[0].write(b, b.lane(f.integers, calculate(b, shared, readPacked(b, i.op[0]), y), 0));
+  };
+}
+
+/** Two normal numbers and a normal result, to the nearest, in place; all else by the function. */
+function scalarOf(operation: Exclude<Operation, "sqrt">, shared: SharedFunction, f: Format): Semantics {
+  return (b, i) => {
+    beginSse(b);
+    const isDouble = f.bits === 64;
+    const bind = (value: Parameters<typeof b.let>[0]) => (isDouble ? b.let64(value) : b.let(value));
+    const yBits = bind(i.op[1].read(b)), xBits = bind(i.op[0].read(b));
+    const x = b.let128(b.splat(f.integers, xBits)), y = b.let128(b.splat(f.integers, yBits));
+    const usual = bind(b.lane(f.integers, b.vector(`${f.reals}.${operation}`, x, y), 0));
+    const result = isDouble ? b.variable64(usual) : b.variable(usual);
+    // A result just above the least normal number may have been rounded up to it.
+    const inRange = (bits: typeof x, least: bigint) => {
+      const range = infinityBits(f) - least;
+      return isDouble
+        ? b.ltU64(b.sub64(b.and64(bits, b.imm64(signBit(f) - 1n)), b.imm64(least)), b.imm64(range))
+        : b.ltU(b.sub(b.and(bits, b.imm(0x7fff_ffff)), b.imm(Number(least))), b.imm(Number(range)));
+    };
+    const numbers = b.and(b.and(inRange(xBits, leastNormal(f)), inRange(yBits, leastNormal(f))), inRange(usual, leastNormal(f) + 1n));
+    const roundsToNearest = b.eq(b.and(b.get(MXCSR), b.imm(ROUNDING | PM | PE)), b.imm(PM | PE));
+    b.when(b.eqz(b.and(numbers, roundsToNearest)), () => result.set(b.lane(f.integers, calculate(b, shared, x, y), 0)));
+    i.op[0].write(b, result.get());
   };
 }
 

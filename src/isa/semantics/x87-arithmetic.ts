@@ -5,7 +5,7 @@ import type { Builder, SharedFunction, Variable } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import { FCW } from "../state-layout.ts";
 import { divideWide, product, rootWide } from "./wide-integers.ts";
-import { type ExtendedOperand, memoryInteger, memoryReal } from "./x87-formats.ts";
+import { memoryInteger, widenDouble, widenSingle } from "./x87-formats.ts";
 import {
   BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isInfinite, isNan, isSignalling, isSpecial, isUnsupported, normalize,
   QUIET_BIT, SIGN, signOf,
@@ -231,32 +231,54 @@ export const x87SquareRoot: SharedFunction = {
 
 type Operation = "add" | "subtract" | "subtractReversed" | "multiply" | "divide" | "divideReversed";
 
-/** (ST index of the destination, source, its flags) -> whether the stack is to be popped: the whole of an instruction with two operands. */
-function operation(name: string, calculate: <V>(b: Builder<V>, x: V, xse: V, y: V, yse: V, raised: V) => readonly V[]): SharedFunction {
-  return {
-    name, params: ["i32", "i64", "i32", "i32"], results: ["i32"],
-    body: (b, [index, source, sourceSe, raised]) => {
-      const destination = stackRegister(b, index);
-      const stackFault = b.let(b.or(emptyFlags(b, destination), b.and(raised, b.imm(EMPTY_REGISTER))));
-      const done = b.variable(b.imm(1));
-      b.when(stackFault, () => {
-        done.set(settle(b, destination, b.imm64(INDEFINITE), b.imm(INDEFINITE_SE), stackFault));
-      }, () => {
-        const [value, se, flags] = calculate(b, significand(b, destination), signExponent(b, destination), source, sourceSe, raised);
-        done.set(settle(b, destination, value, se, flags));
-      });
-      return [done.get()];
+type Calculate = <V>(b: Builder<V>, x: V, xse: V, y: V, yse: V, raised: V) => readonly V[];
+
+/** The whole of an instruction with two operands: the register becomes the result; whether the stack is to be popped. */
+function replace<V>(b: Builder<V>, calculate: Calculate, index: V, source: V, sourceSe: V, raised: V): V {
+  const destination = stackRegister(b, index);
+  const stackFault = b.let(b.or(emptyFlags(b, destination), b.and(raised, b.imm(EMPTY_REGISTER))));
+  const done = b.variable(b.imm(1));
+  b.when(stackFault, () => {
+    done.set(settle(b, destination, b.imm64(INDEFINITE), b.imm(INDEFINITE_SE), stackFault));
+  }, () => {
+    const [value, se, flags] = calculate(b, significand(b, destination), signExponent(b, destination), source, sourceSe, raised);
+    done.set(settle(b, destination, value, se, flags));
+  });
+  return done.get();
+}
+
+/** Calls cost more than the usual case of what they do: the arithmetic is in place. */
+interface Operations {
+  /** (ST index of the destination, source, its flags) -> whether the stack is to be popped. */
+  readonly register: SharedFunction;
+  /** (bits in memory): to ST(0). */
+  readonly single: SharedFunction;
+  readonly double: SharedFunction;
+}
+
+function operation(name: string, calculate: Calculate): Operations {
+  const real = (format: string, widen: SharedFunction): SharedFunction => ({
+    name: `${name}${format}`, params: ["i64"], results: [],
+    body: (b, bits) => {
+      const [source, se, raised] = widen.body(b, bits);
+      replace(b, calculate, b.imm(0), b.let64(source), b.let(se), b.let(raised));
+      return [];
     },
+  });
+  return {
+    register: { name, params: ["i32", "i64", "i32", "i32"], results: ["i32"], body: (b, [index, source, se, raised]) => [replace(b, calculate, index, source, se, raised)] },
+    single: real("Single", widenSingle),
+    double: real("Double", widenDouble),
   };
 }
 
-const OPERATIONS: Readonly<Record<Operation, SharedFunction>> = {
-  add: operation("x87AddTo", (b, x, xse, y, yse, raised) => b.call(x87Add, x, xse, y, yse, b.imm(0), raised)),
-  subtract: operation("x87SubtractFrom", (b, x, xse, y, yse, raised) => b.call(x87Add, x, xse, y, yse, b.imm(SIGN), raised)),
-  subtractReversed: operation("x87SubtractReversed", (b, x, xse, y, yse, raised) => b.call(x87Add, y, yse, x, xse, b.imm(SIGN), raised)),
-  multiply: operation("x87MultiplyBy", (b, x, xse, y, yse, raised) => b.call(x87Multiply, x, xse, y, yse, raised)),
-  divide: operation("x87DivideBy", (b, x, xse, y, yse, raised) => b.call(x87Divide, x, xse, y, yse, raised)),
-  divideReversed: operation("x87DivideReversed", (b, x, xse, y, yse, raised) => b.call(x87Divide, y, yse, x, xse, raised)),
+const OPERATIONS: Readonly<Record<Operation, Operations>> = {
+  add: operation("x87AddTo", (b, x, xse, y, yse, raised) => x87Add.body(b, [x, xse, y, yse, b.imm(0), raised])),
+  subtract: operation("x87SubtractFrom", (b, x, xse, y, yse, raised) => x87Add.body(b, [x, xse, y, yse, b.imm(SIGN), raised])),
+  subtractReversed: operation("x87SubtractReversed", (b, x, xse, y, yse, raised) => x87Add.body(b, [y, yse, x, xse, b.imm(SIGN), raised])),
+  multiply: operation("x87MultiplyBy", (b, x, xse, y, yse, raised) => x87Multiply.body(b, [x, xse, y, yse, raised])),
+  divide: operation("x87DivideBy", (b, x, xse, y, yse, raised) => x87Divide.body(b, [x, xse, y, yse, raised])),
+  divideReversed: operation("x87DivideReversed", (b, x, xse, y, yse, raised) => x87Divide.body(b, [y, yse, x, xse, raised])),
 };
 
 /** The forms of one operation: destination op[0] and source op[1] on the stack, the same with a pop, and ST(0) with a memory operand. */
@@ -273,16 +295,23 @@ function arithmetic(name: Operation): Arithmetic {
     begin(b);
     remember(b, i);
     const source = stackRegister(b, i.op[1].number(b));
-    const done = b.call(shared, i.op[0].number(b), significand(b, source), signExponent(b, source), emptyFlags(b, source))[0];
+    const done = b.call(shared.register, i.op[0].number(b), significand(b, source), signExponent(b, source), emptyFlags(b, source))[0];
     if (pops) b.when(done, () => pop(b));
   };
-  const withMemory = (read: ExtendedOperand): Semantics => (b, i) => {
+  const real: Semantics = (b, i) => {
     begin(b);
-    const [value, se, raised] = read(b, i);
+    const bits = i.op[0].read(b);
     remember(b, i);
-    b.call(shared, b.imm(0), value, se, raised);
+    if (i.op[0].width === 4) b.call(shared.single, b.extendU(bits));
+    else b.call(shared.double, bits);
   };
-  return { stack: onStack(false), stackPop: onStack(true), real: withMemory(memoryReal), integer: withMemory(memoryInteger) };
+  const integer: Semantics = (b, i) => {
+    begin(b);
+    const [value, se, raised] = memoryInteger(b, i);
+    remember(b, i);
+    b.call(shared.register, b.imm(0), value, se, raised);
+  };
+  return { stack: onStack(false), stackPop: onStack(true), real, integer };
 }
 
 export const fadd = arithmetic("add");

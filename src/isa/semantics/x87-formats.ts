@@ -140,10 +140,24 @@ export const narrowInteger: SharedFunction = {
 /** Reads a memory operand op[0] as an extended value: significand, sign-exponent, DE or 0. */
 export type ExtendedOperand = <V>(b: Builder<V>, i: Instance<V>) => readonly V[];
 
-/** m32fp or m64fp. */
+/** m32fp or m64fp; a normal number in place. */
 export const memoryReal: ExtendedOperand = (b, i) => {
-  const bits = i.op[0].read(b);
-  return i.op[0].width === 4 ? b.call(widenSingle, b.extendU(bits)) : b.call(widenDouble, bits);
+  const isSingle = i.op[0].width === 4;
+  const bits = isSingle ? b.let64(b.extendU(i.op[0].read(b))) : b.let64(i.op[0].read(b));
+  const { fractionBits, infinity } = isSingle ? SINGLE : DOUBLE;
+  const high = b.let(b.wrap(b.shrU64(bits, b.imm64(BigInt(fractionBits)))));
+  const biased = b.let(b.and(high, b.imm(infinity)));
+  const value = b.variable64(b.or64(b.shl64(bits, b.imm64(BigInt(63 - fractionBits))), b.imm64(INTEGER_BIT)));
+  const sign = b.and(b.shl(high, b.imm(isSingle ? 7 : 4)), b.imm(SIGN));
+  const se = b.variable(b.or(sign, b.add(biased, b.imm(rebias(isSingle ? SINGLE : DOUBLE)))));
+  const raised = b.variable(b.imm(0));
+  b.when(b.geU(b.sub(biased, b.imm(1)), b.imm(infinity - 1)), () => {
+    const [wide, wideSe, flags] = b.call(isSingle ? widenSingle : widenDouble, bits);
+    value.set(wide);
+    se.set(wideSe);
+    raised.set(flags);
+  });
+  return [value.get(), se.get(), raised.get()];
 };
 
 /** m16int, m32int or m64int. */
