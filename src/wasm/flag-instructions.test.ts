@@ -46,6 +46,7 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
   it("an interrupt comes behind the instruction after STI", () => {
     // cli; inc ecx; sti; inc eax; inc edx; loop back: the interrupt is taken between the two
     begin(machine, [0xfa, 0x41, 0xfb, 0x40, 0x42, 0xeb, -7 & 0xff]);
+    machine.cpu.state.setGpr(2, 0);
     for (let round = 1; round <= ROUNDS; round++) {
       machine.run(2);
       machine.core.setIntr(true);
