@@ -43,14 +43,14 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
     expect([machine.cpu.state.gpr(0), getEflags(machine.cpu.state, machine.cpu.context), machine.cpu.state.gpr(4)]).toEqual([image, image & ~0x200, 0xf000]);
   });
 
-  it("an interrupt comes behind the instruction after STI", () => {
+  it.each([["waits when STI runs", 2], ["comes right behind it", 3]] as const)("an interrupt that %s is taken behind the instruction after STI", (_when, before) => {
     // cli; inc ecx; sti; inc eax; inc edx; loop back: the interrupt is taken between the two
     begin(machine, [0xfa, 0x41, 0xfb, 0x40, 0x42, 0xeb, -7 & 0xff]);
     machine.cpu.state.setGpr(2, 0);
     for (let round = 1; round <= ROUNDS; round++) {
-      machine.run(2);
+      machine.run(before);
       machine.core.setIntr(true);
-      machine.run(2);
+      machine.run(4 - before);
       expect([machine.cpu.state.eip < PROGRAM_AT, machine.cpu.state.gpr(0), machine.cpu.state.gpr(2)]).toEqual([true, round, round - 1]);
       while (machine.cpu.state.eip < PROGRAM_AT) machine.run(1);
       expect([machine.cpu.state.eip, machine.cpu.state.gpr(0)]).toEqual([PROGRAM_AT + 4, round]);
