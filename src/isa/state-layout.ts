@@ -59,8 +59,6 @@ export const MONITOR_ARMED = shared("monitorArmed", 0x60);
 
 /** Nonzero: whoever lets interrupts in tells the run loop, because something waits or somebody looks on. */
 export const WINDOW = shared("window", 0x64);
-/** Nonzero: the probe sees each execution of a sensitive instruction. Else generated code only counts them, at OBSERVED_BASE by row index, 32 bits each. */
-export const PROBED = shared("probed", 0x68);
 
 /** x87: eight 16-byte slots R0-R7 (physical, not ST order): significand u64 at +0, sign and exponent u16 at +8. */
 export const X87_BASE = STATE_BASE + 0x100;
@@ -84,7 +82,9 @@ export const CONTEXT_V = STATE_BASE + 0x400;
 export const CONTEXT_H = STATE_BASE + 0x600;
 export const CONTEXT_BYTES = 0x200;
 
-/** Executions of sensitive instructions by row index, since they were last taken away. */
+/** Nonzero: the probe sees each execution of a sensitive instruction. Else generated code only counts them. No part of the processor: a reset leaves it. */
+export const PROBED = shared("probed", 0x800);
+/** Executions of sensitive instructions by row index, 32 bits each, since they were last taken away. */
 export const OBSERVED_BASE = 0x2000;
 
 function inContext(name: string, offset: number): Field {

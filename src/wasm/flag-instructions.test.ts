@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { getEflags } from "../cpu/eflags.ts";
 import { setGuestRegisters } from "../machine/guest-registers.ts";
+import { OBSERVED_BASE } from "../isa/state-layout.ts";
 import { Machine } from "../machine/machine.ts";
 import { GDT_AT, surroundings, TSS_AT } from "../../test/support/trap-guest.ts";
 import { KERNEL_CODE, KERNEL_DATA, TSS } from "../../test/support/trap-model.ts";
@@ -41,6 +42,17 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
     begin(machine, [0x68, image & 0xff, (image >> 8) & 0xff, (image >> 16) & 0xff, 0, 0x9d, 0x9c, 0x58, 0xfa, 0xeb, -11 & 0xff]);
     for (let round = 1; round <= ROUNDS; round++) machine.run(6);
     expect([machine.cpu.state.gpr(0), getEflags(machine.cpu.state, machine.cpu.context), machine.cpu.state.gpr(4)]).toEqual([image, image & ~0x200, 0xf000]);
+  });
+
+  it("what the log is to record is recorded after a reset, too", () => {
+    const { probes, counters } = machine.supervisor;
+    probes.recordObserved = true;
+    begin(machine, [0x9c, 0x58, 0xeb, -4 & 0xff]);
+    for (let round = 1; round <= ROUNDS; round++) machine.run(3);
+    probes.recordObserved = false;
+    expect(machine.cpu.state.i32.subarray(OBSERVED_BASE >> 2, (OBSERVED_BASE >> 2) + 4096).some((count) => count !== 0)).toBe(false);
+    for (let round = 1; round <= ROUNDS; round++) machine.run(3);
+    expect(counters.get("observed")).toBe(2 * ROUNDS);
   });
 
   it.each([["waits when STI runs", 2], ["comes right behind it", 3]] as const)("an interrupt that %s is taken behind the instruction after STI", (_when, before) => {
