@@ -1,8 +1,8 @@
 // Works through what was asked of the guest: the script's steps, then --expect.
 // A step that must wait does so in guest time; the director stops the machine at the instant at which it goes on.
 
-import { textToKeys } from "../machine/guest-input.ts";
 import type { GuestScreen } from "../machine/guest-screen.ts";
+import { applyInput, type Input } from "../machine/input-log.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Expectation, type StreamName } from "./expectation.ts";
 import type { ScriptStep } from "./script.ts";
@@ -20,8 +20,12 @@ export class Director {
   private seenVersion = -1;
   private readonly timer: ReturnType<Machine["clock"]["timer"]>;
 
-  constructor(machine: Machine, screen: GuestScreen, steps: readonly ScriptStep[]) {
+  /** Takes what a script gives to the guest. */
+  private readonly give: (input: Exclude<Input, { kind: "mark" }>) => void;
+
+  constructor(machine: Machine, screen: GuestScreen, steps: readonly ScriptStep[], give: Director["give"] = (input) => applyInput(machine, input)) {
     this.machine = machine;
+    this.give = give;
     this.screen = screen;
     this.steps = steps;
     this.timer = machine.clock.timer((nowNs) => this.wake(nowNs));
@@ -106,10 +110,10 @@ export class Director {
         for (const byte of step.bytes) machine.pc.receiveSerial(0, byte);
         return true;
       case "keys":
-        machine.pc.keyboard.type(textToKeys(step.text));
+        this.give({ kind: "text", text: step.text });
         return true;
       case "technique":
-        machine.supervisor.change(step.technique, machine.supervisor.ring, machine.supervisor.set);
+        this.give({ kind: "technique", technique: step.technique, ring: machine.supervisor.ring, set: machine.supervisor.set });
         return true;
     }
   }

@@ -11,6 +11,7 @@ export const USAGE = `trapscope runs an x86 guest and shows what traps.
   trapscope info IMAGE [--json]       what a file is, how it would boot, or why not
   trapscope diff IMAGE --b NAME       the same guest under two techniques: the first difference
   trapscope disasm FILE [options]     instructions in a file
+  trapscope replay RUN.trk [IMAGE...] a recorded run once more: does it come to the same?
   trapscope lab [L1]                  the labs: list them, or run one and check it
   trapscope COMMAND --help            options of a command
   trapscope --version

@@ -10,12 +10,13 @@ import { runHelp, USAGE } from "./help.ts";
 import { info } from "./info.ts";
 import { lab } from "./lab.ts";
 import { EXIT_CODES, type Outcome } from "./outcome.ts";
+import { replay } from "./replay.ts";
 import { report, type RunSettings, summary, translationSummary } from "./report.ts";
 import { Run } from "./run.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 
 /** Commands that are built. */
-const COMMANDS = ["run", "info", "diff", "disasm", "lab"] as const;
+const COMMANDS = ["run", "info", "diff", "disasm", "lab", "replay"] as const;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 const DEFAULTS: RunSettings = { technique: "emulate", ring: 1, clock: "virtual" };
 
@@ -33,6 +34,8 @@ export async function main(argv: readonly string[]): Promise<number> {
         return disasm(rest);
       case "lab":
         return lab(rest);
+      case "replay":
+        return replay(rest);
       case "--help": case "-h": case "help":
         process.stdout.write(USAGE);
         return 0;

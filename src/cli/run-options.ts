@@ -56,6 +56,7 @@ export const RUN_OPTIONS = {
   "trace-filter": { value: "EXPR", help: "only those, for example: insn == OUT && linear in 0xf0000..0xfffff" },
   "trace-range": { value: "FROM-TO", repeats: true, help: "only linear addresses (hexadecimal) of these pages; other code runs at full speed" },
   "trace-registers": { help: "with the registers before each instruction" },
+  record: { value: "FILE.trk", help: "write down all that comes from outside, so that \"trapscope replay\" repeats the run bit for bit" },
   gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; \"monitor help\" lists what it can ask besides" },
   json: { help: "print one line of JSON on stdout instead" },
   help: { help: "this text" },
@@ -115,6 +116,7 @@ export interface RunOptions {
   readonly logKinds: readonly TrapKind[];
   readonly filter: TrapPredicate;
   readonly trace?: TraceOptions;
+  readonly record?: string;
   readonly gdb?: GdbAddress;
   readonly json: boolean;
 }
@@ -164,9 +166,19 @@ export function runOptions(args: Arguments): RunOptions {
     logKinds: (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS)),
     filter: filterOf(args.get("filter") ?? ""),
     ...traceOptions(args),
+    ...recordOption(args),
     ...(gdb === undefined ? {} : { gdb: parseGdbAddress(gdb) }),
     json: args.has("json"),
   };
+}
+
+/** What comes past the log cannot be repeated. */
+function recordOption(args: Arguments): { record?: string } {
+  const record = args.get("record");
+  if (record === undefined) return {};
+  const other = ["gdb", "overlay", "net", "net-replay", "bios", "vgabios"].find((name) => args.has(name));
+  if (other !== undefined) throw new UsageError(`--record does not go with --${other}: what comes from there is not written down.`);
+  return { record };
 }
 
 function overlaysOf(values: readonly string[], hasImage: boolean, drives: RunOptions["drives"]): RunOptions["overlays"] {

@@ -11,7 +11,9 @@ import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { bootRequestOf } from "./boot-files.ts";
 import { Director } from "./director.ts";
 import { PacketCapture, packetsOf } from "./network-files.ts";
+import type { History } from "../machine/replay.ts";
 import { readText, sha256 } from "./files.ts";
+import { RunRecorder } from "./run-recorder.ts";
 import { withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
 import { GdbServer } from "./gdb-server.ts";
@@ -43,6 +45,8 @@ export class Run {
   private readonly capture: PacketCapture | null;
   private readonly trace: TraceFile | null;
   private readonly gdb: GdbServer | null;
+  private readonly recorder: RunRecorder | null;
+  private readonly history: History | null;
   private readonly notices: string[] = [];
   private readonly overlays: OverlayFile[] = [];
   private quit: Outcome | null = null;
@@ -52,16 +56,19 @@ export class Run {
   constructor(options: RunOptions) {
     this.options = options;
     const steps = stepsOf(options);
-    const boot = configureBoot(bootRequestOf(options, (file, overlay) => this.kept(file, overlay)));
+    const request = bootRequestOf(options, (file, overlay) => this.kept(file, overlay)), boot = configureBoot(request);
     const packets = options.netReplay === undefined ? null : packetsOf(options.netReplay);
     this.output = new SerialOutput(options.serial, options.json);
     this.machine = new Machine({
-      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock, jit: options.jit,
+      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.record !== undefined && options.clock === "real" ? "paced" : options.clock, jit: options.jit,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
       ...boot.machine,
     });
     const { machine } = this;
+    const recorder = options.record === undefined ? null : new RunRecorder(options.record, options, machine, request);
+    this.recorder = recorder;
+    this.history = recorder?.history ?? null;
     machine.pc.network.kind = options.net;
     this.capture = options.netPcap === undefined ? null : new PacketCapture(options.netPcap, machine);
     if (packets) machine.pc.network.replay(packets);
@@ -73,7 +80,7 @@ export class Run {
     };
     machine.events.debugConsole = (byte) => this.director.byte("debug", byte);
     machine.events.notice = (text) => this.notice(text);
-    this.director = new Director(machine, this.screen, steps);
+    this.director = new Director(machine, this.screen, steps, recorder ? (input) => recorder.history.input(input) : undefined);
     this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.receiveSerial(0, byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
     this.trace = options.trace ? new TraceFile(machine, options.trace) : null;
     this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
@@ -136,6 +143,7 @@ export class Run {
       this.input?.close();
       this.output.close();
       this.trapLog?.close();
+      this.recorder?.close();
       this.saveOverlays();
       this.capture?.close();
     }
@@ -186,7 +194,7 @@ export class Run {
   private runSlice(left: number): RunReason {
     const { machine, slice } = this;
     const began = performance.now(), before = machine.core.retired();
-    const reason = machine.run(Math.min(slice, left));
+    const reason = (this.history ?? machine).run(Math.min(slice, left));
     const fitting = ((machine.core.retired() - before) * SLICE_MS) / Math.max(performance.now() - began, 0.01);
     if (reason === "budget") this.slice = Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, (slice + fitting) / 2)));
     return reason;

@@ -37,6 +37,25 @@ export interface MachineSnapshot {
   readonly devices: Readonly<Record<string, DeviceState>>;
   readonly disks: Readonly<Record<string, DeviceState>>;
   readonly ram: RamPages;
+  /** The images that the machine was made of, where they are known: another machine must have the same. */
+  readonly files?: readonly SnapshotFile[];
+}
+
+export interface SnapshotFile {
+  readonly role: string;
+  readonly name: string;
+  readonly hash: string;
+}
+
+/** Why a snapshot with these images cannot go on over those; null: it can. */
+export function filesDiffer(snapshot: readonly SnapshotFile[], own: readonly SnapshotFile[]): string | null {
+  for (const { role, name, hash } of snapshot) {
+    const other = own.find((file) => file.role === role);
+    if (!other) return `it was taken with ${name} as ${role}, and there is none here`;
+    if (other.hash !== hash) return `it was taken with another ${role}: ${name} (${hash}), and here is ${other.name} (${other.hash})`;
+  }
+  const more = own.find(({ role }) => !snapshot.some((file) => file.role === role));
+  return more ? `it was taken without ${more.role}, and here is ${more.name}` : null;
 }
 
 export function takeSnapshot(machine: Machine, ram: MachineRam): MachineSnapshot {

@@ -50,6 +50,11 @@ export type Command =
   /** Answered by `edited`. */
   | { readonly type: "edit"; readonly edit: DebugEdit }
   | { readonly type: "back"; readonly to: BackTarget }
+  /** Answered by `fileReady`, or `fileRefused`. */
+  | { readonly type: "saveRecording" }
+  | { readonly type: "saveSnapshot" }
+  /** Answered by `snapshotRestored`, or `fileRefused`. */
+  | { readonly type: "restoreSnapshot"; readonly file: Medium }
   | { readonly type: "reset" }
   | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }

@@ -52,6 +52,9 @@ export type MachineEvent =
   | { readonly type: "edited"; readonly refused: string | null }
   /** A breakpoint cannot be watched for. */
   | { readonly type: "breakpointRefused"; readonly id: number; readonly reason: string }
+  | { readonly type: "fileReady"; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly type: "fileRefused"; readonly title: string; readonly reason: string; readonly whatToDo: string }
+  | { readonly type: "snapshotRestored"; readonly name: string }
   /** Null: nothing is kept of the past. Sent whenever the machine stops. */
   | { readonly type: "history"; readonly history: HistoryView | null }
   /** Bytes that the guest sent, batched. */

@@ -41,6 +41,8 @@ export interface DebugHost {
   send(command: Command): void;
   registers(): RegisterSnapshot | null;
   notice(text: string): void;
+  saveFile(name: string, bytes: Uint8Array): void;
+  showProblem(title: string, reason: string, whatToDo: string): void;
 }
 
 type OfKind<K extends DebugRequest["kind"]> = Extract<DebugRequest, { kind: K }>;
@@ -79,6 +81,15 @@ export class DebugStore {
         return true;
       case "breakpointRefused":
         this.#replace(event.id, (own) => ({ ...own, refused: event.reason }));
+        return true;
+      case "fileReady":
+        this.#host.saveFile(event.name, event.bytes);
+        return true;
+      case "fileRefused":
+        this.#host.showProblem(event.title, event.reason, event.whatToDo);
+        return true;
+      case "snapshotRestored":
+        this.#host.notice(`${event.name}: restored, and paused.`);
         return true;
       case "history":
         this.state.patch({ history: event.history });
@@ -121,6 +132,12 @@ export class DebugStore {
   edit(edit: DebugEdit): void {
     this.#host.send({ type: "edit", edit });
   }
+
+  // --- the machine as files
+
+  saveSnapshot(): void { this.#host.send({ type: "saveSnapshot" }); }
+  saveRecording(): void { this.#host.send({ type: "saveRecording" }); }
+  restoreSnapshot(file: Medium): void { this.#host.send({ type: "restoreSnapshot", file }); }
 
   // --- breakpoints
 

@@ -120,7 +120,10 @@ export class Session {
       run: () => this.run(), pause: () => this.pause(), restart: () => this.restart(), notice: (text) => this.notice(text),
       showProblem: (title, reason, whatToDo, retry) => this.showProblem(title, reason, whatToDo, retry),
     }, storage);
-    this.debug = new DebugStore({ send: (command) => this.send(command), registers: () => this.registers.state.get().registers, notice: (text) => this.notice(text) });
+    this.debug = new DebugStore({
+      send: (command) => this.send(command), registers: () => this.registers.state.get().registers, notice: (text) => this.notice(text),
+      saveFile: (name, bytes) => this.saveFile(name, bytes), showProblem: (title, reason, whatToDo) => this.showProblem(title, reason, whatToDo),
+    });
     this.state = new Observable<SessionState>({
       phase: "empty", machine: null, run: null, techniques: ["emulate"], options, problem: null, question: null, busy: null, notices: [],
     });

@@ -33,6 +33,7 @@ export const PANES: readonly Pane[] = [
   { id: "memory", title: "Memory", areas: { debug: "data" }, component: part("MemoryPane", () => import("./debug/MemoryPane.tsx")) },
   { id: "tables", title: "Tables", areas: { debug: "data" }, component: part("TablesPane", () => import("./debug/TablesPane.tsx")) },
   { id: "devices", title: "Devices", areas: { debug: "data" }, component: part("DevicesPane", () => import("./debug/DevicesPane.tsx")) },
+  { id: "time", title: "Time", areas: { debug: "data" }, component: part("TimePane", () => import("./debug/TimePane.tsx")) },
   { id: "traps", title: "Traps", areas: { learn: "traps", debug: "traps" }, log: true, component: part("TrapPanel", () => import("./traps/TrapPanel.tsx")) },
   { id: "timeline", title: "Timeline", areas: { learn: "traps", debug: "traps" }, log: true, component: part("Timeline", () => import("./timeline/Timeline.tsx")) },
   { id: "compare", title: "Compare", areas: { compare: "compare" }, bare: true, component: part("Compare", () => import("./compare/Compare.tsx")) },

@@ -21,6 +21,8 @@ import { disassembleBytes } from "../trace/instruction.ts";
 import { rowContext } from "../trace/trap-row.ts";
 import { DebugControl } from "./debug-control.ts";
 import { inspect } from "./inspector.ts";
+import { MachineFiles } from "./machine-files.ts";
+import { mediumSource } from "./blob-source.ts";
 
 /** What the worker gives: time, and a way to be called again. */
 export interface Host {
@@ -64,6 +66,7 @@ export class CommandLoop {
   private breakpoints: readonly Breakpoint[] = [];
   private hit: BreakpointHit | null = null;
   private history: History | null = null;
+  private files: MachineFiles | null = null;
   private sinceCheckpointNs = 0;
 
   constructor(host: Host) {
@@ -120,6 +123,9 @@ export class CommandLoop {
         this.host.post({ type: "edited", refused: input ? null : "There is no memory that can be written." });
         return;
       }
+      case "saveSnapshot": return this.offer("The snapshot could not be taken", () => this.files!.snapshot());
+      case "saveRecording": return this.offer("There is no recording", () => this.files!.recording(history));
+      case "restoreSnapshot": return this.restore(history, command.file);
       case "back":
         if (this.state?.kind !== "running") this.goBack(machine, history, command.to);
         return;
@@ -190,6 +196,7 @@ export class CommandLoop {
     this.image = boot.bootsFrom ? smallImageHash(boot.bootsFrom.source) : undefined;
     this.history = new History(machine, { every: Infinity, ...(config.clock === "real" ? { wallNs: () => this.host.wallNs() } : {}) });
     this.sinceCheckpointNs = 0;
+    this.files = new MachineFiles(config, machine, (medium) => this.host.open(medium));
     this.screen = new ScreenPublisher(machine.pc, machine.map);
     this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) });
     this.pause("created");
@@ -224,6 +231,35 @@ export class CommandLoop {
     this.state = null;
     this.hit = null;
     this.pause("back");
+  }
+
+  private offer(title: string, make: () => { readonly name: string; readonly bytes: Uint8Array }): void {
+    try {
+      const { name, bytes } = make();
+      this.host.post({ type: "fileReady", name, bytes }, [bytes.buffer as ArrayBuffer]);
+    } catch (error) {
+      this.refused(title, error);
+    }
+  }
+
+  private refused(title: string, error: unknown): void {
+    if (!(error instanceof ImageError)) throw error;
+    const split = error.message.indexOf(". ");
+    this.host.post({ type: "fileRefused", title, reason: split < 0 ? error.message : error.message.slice(0, split + 1), whatToDo: split < 0 ? "" : error.message.slice(split + 2) });
+  }
+
+  private restore(history: History, file: Medium): void {
+    try {
+      const source = mediumSource(file), bytes = new Uint8Array(source.size);
+      source.read(0, bytes);
+      this.files!.restore(bytes);
+    } catch (error) {
+      return this.refused(`${file.name} cannot be restored`, error);
+    }
+    history.forget(false);
+    this.state = null;
+    this.pause("back");
+    this.host.post({ type: "snapshotRestored", name: file.name });
   }
 
   private give(input: Input): void {

@@ -94,7 +94,7 @@ export function configureBoot(given: BootRequest): BootConfiguration {
 }
 
 /** Puts the file where its content says, as if the option of that name had been given. */
-function placeImage(request: BootRequest, image: NamedSource): BootRequest {
+export function placeImage(request: BootRequest, image: NamedSource): BootRequest {
   const { identity } = openNamed(image);
   if (identity.refusal && !(request.force && identity.refusal.force)) refuse(image, identity);
   const target = identity.suggestedDrive;

@@ -1,0 +1,94 @@
+// `trapscope replay RUN.trk [IMAGE...]`: a recorded run once more, and whether it came to the same.
+
+import { readFileSync } from "node:fs";
+import { ImageError, UsageError } from "../base/errors.ts";
+import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
+import { DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
+import { Machine } from "../machine/machine.ts";
+import { decodeRecording, endDifferences, endOf, type RecordedFile, recordedFile, type Recording } from "../machine/recording.ts";
+import { History } from "../machine/replay.ts";
+import { KINDS } from "../protocol/trap-record.ts";
+import { compileFilter } from "../trace/filter.ts";
+import { type OptionSpecs, parseArguments, parseChoice } from "./arguments.ts";
+import { bundledGuests, openFile, openImage } from "./files.ts";
+import { optionLines } from "./help.ts";
+import { EXIT_CODES } from "./outcome.ts";
+import { TrapLogFile } from "./trap-log-file.ts";
+
+const OPTIONS = {
+  "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
+  log: { value: "KINDS", help: "kinds of records: exit, leak, observed (default: exit,leak)" },
+  serial: { value: "-|none", help: "what the guest sends on COM1 goes to stdout, or nowhere (default: none)" },
+  json: { help: "print one line of JSON on stdout instead" },
+  help: { help: "this text" },
+} as const satisfies OptionSpecs;
+
+export function replay(argv: readonly string[]): number {
+  const args = parseArguments("replay", argv, OPTIONS);
+  if (args.has("help")) {
+    process.stdout.write(`trapscope replay RUN.trk [IMAGE...] [options]
+
+The images that the run was recorded with are found among those named here, and among the bundled guests, by their hashes.
+
+${optionLines(OPTIONS)}
+
+Exit codes: 0 the same state and the same counts; 4 an image is missing or another one; 5 divergence
+`);
+    return 0;
+  }
+  const [path, ...images] = args.positionals;
+  if (path === undefined) throw new UsageError("Say which recording: trapscope replay RUN.trk [IMAGE...].");
+  const recording = decodeRecording(new Uint8Array(readFileSync(openFile(path).name)));
+  const machine = machineOf(recording, images);
+  const { log, probes } = machine.supervisor;
+  const kinds = (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS));
+  log.recordKinds = kinds.reduce((bits, kind) => bits | (1 << KINDS.indexOf(kind)), 0);
+  probes.recordObserved = kinds.includes("observed");
+  if (args.get("serial") === "-") machine.events.serial = (port, byte) => void (port === 0 && process.stdout.write(Uint8Array.of(byte)));
+  const { technique, ring, set } = recording.machine, everything = compileFilter("");
+  const file = args.get("trap-log"), image = recording.files[0]?.hash;
+  const trapLog = file === undefined || !everything.ok ? null : new TrapLogFile(file, machine, { technique, ring, set, ...(image ? { image } : {}) }, everything.test);
+  let differences: string[];
+  try {
+    History.replayed(machine, recording.inputs, recording.end.retired);
+    differences = endDifferences(recording.end, endOf(machine));
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith("the way forward")) throw error;
+    differences = [error.message];
+  } finally {
+    trapLog?.close();
+  }
+  const outcome = differences.length === 0 ? "expected" : "divergence", { retired, traps, leaks } = endOf(machine);
+  const reason = differences.length === 0 ? `The same after ${retired} instructions: ${traps} traps, ${leaks} leaks, state ${recording.end.state}.` : `It went another way: ${differences.join(", ")}.`;
+  if (args.has("json")) process.stdout.write(`${JSON.stringify({ version: 1, outcome, reason, exitCode: EXIT_CODES[outcome], instructions: retired, differences })}\n`);
+  process.stderr.write(`trapscope: ${reason}\n`);
+  return EXIT_CODES[outcome];
+}
+
+function machineOf({ machine: made, files }: Recording, images: readonly string[]): Machine {
+  const given = images.map(openImage);
+  const found = new Map(files.map((file) => [file, find(file, given)]));
+  const drives: Partial<Record<DriveName, NamedSource>> = {};
+  const request: { -readonly [K in keyof BootRequest]: BootRequest[K] } = {
+    memoryBytes: made.memoryBytes, drives, ...(made.boot ? { bootOrder: made.boot } : {}), ...(made.append !== undefined ? { append: made.append } : {}), ...(made.force ? { force: true } : {}),
+  };
+  const modules: NamedSource[] = [];
+  for (const [{ role, name }, source] of found) {
+    const drive = DRIVE_NAMES.find((own) => own === role), named = { ...source, name };
+    if (drive) drives[drive] = named;
+    else if (role === "module") modules.push(named);
+    else if (role === "kernel" || role === "initrd" || role === "multiboot") request[role] = named;
+    else throw new ImageError(`The recording names a file for "${role}", which this version does not know.`);
+  }
+  if (modules.length > 0) request.modules = modules;
+  const { memoryBytes, cpu, technique, ring, set, clock, epochMs } = made;
+  return new Machine({ memoryBytes, cpu, technique, ring, set, clock, epochMs, ...configureBoot(request).machine });
+}
+
+function find(file: RecordedFile, given: readonly NamedSource[]): NamedSource {
+  const same = (source: NamedSource): boolean => source.source.size === file.bytes && recordedFile(file.role, source).hash === file.hash;
+  const own = given.find(same) ?? bundledGuests().map(({ id }) => openImage(id)).find(same);
+  if (own) return own;
+  const wrong = given.find(({ name }) => name.endsWith(file.name));
+  throw new ImageError(wrong ? `${wrong.name} is another file than the one that was recorded as ${file.role} (${file.bytes} bytes, ${file.hash}).` : `The run was recorded with ${file.name} (${file.role}, ${file.bytes} bytes, ${file.hash}). Name that file behind the recording.`);
+}
