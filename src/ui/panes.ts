@@ -29,6 +29,7 @@ export const PANES: readonly Pane[] = [
   { id: "code", title: "Code", areas: { learn: "machine" }, component: part("CodeView", () => import("./panels/CodeView.tsx")) },
   { id: "disassembly", title: "Disassembly", areas: { debug: "code" }, component: part("CodePane", () => import("./debug/CodePane.tsx")) },
   { id: "breakpoints", title: "Breakpoints", areas: { debug: "code" }, component: part("BreakpointPane", () => import("./debug/BreakpointPane.tsx")) },
+  { id: "program", title: "Program", areas: { debug: "code" }, component: part("ScratchPane", () => import("./debug/ScratchPane.tsx")) },
   { id: "registers", title: "Registers", areas: { learn: "machine", debug: "registers" }, component: part("RegisterView", () => import("./panels/RegisterView.tsx")) },
   { id: "memory", title: "Memory", areas: { debug: "data" }, component: part("MemoryPane", () => import("./debug/MemoryPane.tsx")) },
   { id: "tables", title: "Tables", areas: { debug: "data" }, component: part("TablesPane", () => import("./debug/TablesPane.tsx")) },

@@ -18,7 +18,7 @@ export function StepBar({ selected }: { readonly selected: number | null }): Rea
   const go = (to: BackTarget) => (): void => debug.back(to);
   return (
     <div className={styles.bar} role="group" aria-label="Steps">
-      <button type="button" disabled={!back} onClick={go({ kind: "instructions", count: 1 })} title="Back by one instruction (Shift+F11)">◂ Step back</button>
+      <button type="button" disabled={!back} onClick={go({ kind: "instructions", count: 1 })} title="Back by one instruction (Shift+F11)" aria-label="Step back">◂ Back</button>
       <Menu label="Run back ▾" title="Run back to an earlier event">
         {(close) => (
           <div className={styles.menu}>
@@ -32,9 +32,9 @@ export function StepBar({ selected }: { readonly selected: number | null }): Rea
           </div>
         )}
       </Menu>
-      <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)">Step ▸</button>
-      <button type="button" disabled={!paused} onClick={() => debug.stepOver()} title="One instruction, and what it calls (F10)">Step over</button>
-      <button type="button" disabled={!paused || selected === null} onClick={() => selected !== null && debug.runTo(selected)} title="Run to the selected line (F4)">Run to line</button>
+      <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)" aria-label="Step forward">Step ▸</button>
+      <button type="button" disabled={!paused} onClick={() => debug.stepOver()} title="One instruction, and what it calls (F10)">Over</button>
+      <button type="button" disabled={!paused || selected === null} onClick={() => selected !== null && debug.runTo(selected)} title="Run to the selected line (F4)">To line</button>
       {goingBack ? <span role="status" className={styles.place}>going back …</span> : history ? <span className={styles.place} data-instant={history.now}>{count(history.now)} instructions</span> : null}
     </div>
   );
