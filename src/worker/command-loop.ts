@@ -44,7 +44,7 @@ const LARGEST_HASHED = 16 << 20;
 const FIRST_SLICE = 500_000;
 const LARGEST_SLICE = 20_000_000;
 /** Run time between two checkpoints: a step back takes as long at most. */
-const CHECKPOINT_NS = 120e6;
+const CHECKPOINT_NS = 250e6;
 /** One instruction after the other, while a trap is looked for with nothing else to show. */
 const TRAP_SEARCH_SLICE = 1_000_000;
 

@@ -1,0 +1,226 @@
+// The debugger as a person uses it: steps in both directions, breakpoints, memory, tables, chips, a program of one's own, snapshots,
+// and a recording that Node replays.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Download, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { configureBoot } from "../../src/machine/boot/boot-request.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { decodeRecording, endOf, recordedFile } from "../../src/machine/recording.ts";
+import { History } from "../../src/machine/replay.ts";
+import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, type Site, waitForSerial } from "./chromium.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+let directory: string, folder: string, site: Site, browser: Browser, page: Page;
+const problems: string[] = [];
+
+beforeAll(async () => {
+  directory = await buildPage();
+  folder = mkdtempSync(join(tmpdir(), "trapscope-debugger-"));
+  site = await serve(directory, ISOLATION);
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  site?.close();
+  removePage(directory);
+  if (folder) rmSync(folder, { recursive: true });
+});
+beforeEach(async () => {
+  page = await browser.newPage({ viewport: { width: 1500, height: 950 }, acceptDownloads: true });
+  problems.length = 0;
+  page.on("pageerror", (error) => problems.push(error.message));
+});
+afterEach(async () => {
+  await page.close();
+  expect(problems).toEqual([]);
+});
+
+const open = (query: string): Promise<unknown> => page.goto(`${site.address}?view=debug&${query}`);
+const tab = (name: string): Promise<void> => page.getByRole("tab", { name, exact: true }).click();
+const instant = async (): Promise<number> => Number((await page.locator("[data-instant]").getAttribute("data-instant")) ?? -1);
+const nextAddress = async (): Promise<string | null> => page.locator("[aria-label=Code] > [aria-current=step]").getAttribute("data-address");
+const stopped = (): Promise<unknown> => page.waitForSelector("[data-instant]");
+
+async function back(choose: () => Promise<void>): Promise<number> {
+  const before = await instant();
+  await choose();
+  await expect.poll(instant, { timeout: 30_000 }).not.toBe(before);
+  return instant();
+}
+
+async function download(press: () => Promise<void>): Promise<{ download: Download; path: string }> {
+  const [file] = await Promise.all([page.waitForEvent("download"), press()]);
+  const path = join(folder, file.suggestedFilename());
+  await file.saveAs(path);
+  return { download: file, path };
+}
+
+async function expectNoViolations(): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
+    return (await axe.run(document, { resultTypes: ["violations"] })).violations.map((violation) => [violation.id, ...violation.nodes.map((node) => node.target.join(" "))]);
+  });
+  expect(found).toEqual([]);
+}
+
+describe("time", () => {
+  it("goes back to the leak that stopped the guest, and forward to the same end", async () => {
+    await open("guest=popf&technique=trap");
+    await page.waitForSelector("text=The guest halted", { timeout: 60_000 });
+    await stopped();
+    const end = await instant(), place = await nextAddress();
+    await page.locator("body").press("Shift+F11");
+    await expect.poll(instant).toBe(end - 1);
+    await back(async () => {
+      await page.getByRole("button", { name: "Run back" }).click();
+      await page.getByRole("button", { name: "To the previous leak" }).click();
+    });
+    await expect.poll(() => page.locator("[aria-label=Code] > [aria-current=step]").innerText()).toContain("popf");
+    await page.getByRole("button", { name: "Step forward" }).click();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.waitForSelector("text=The guest halted", { timeout: 60_000 });
+    await expect.poll(instant).toBe(end);
+    await expect.poll(nextAddress).toBe(place);
+  });
+});
+
+describe("breakpoints, memory, tables and chips", () => {
+  it("stop the machine, show it and change it", async () => {
+    await open("guest=tour");
+    await waitForSerial(page, "t86>");
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await stopped();
+    // One in the margin of the code that runs next.
+    await tab("Breakpoints");
+    const add = async (kind: string, text: string): Promise<void> => {
+      await page.getByLabel("Kind of breakpoint").selectOption({ label: kind });
+      await page.locator("form[aria-label='New breakpoint'] input[type=text]").fill(text);
+      await page.getByRole("button", { name: "Add", exact: true }).click();
+    };
+    await add("Port", "3f8");
+    await add("Instruction", "FROB");
+    await page.waitForSelector("text=FROB is no instruction or class.");
+    await page.getByRole("button", { name: "Remove instruction FROB" }).click();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
+    await page.keyboard.type("e");
+    await page.waitForSelector("text=stopped here", { timeout: 30_000 });
+    await expectNoViolations();
+    await page.getByRole("checkbox", { name: /port 03f8/ }).uncheck();
+    await tab("Disassembly");
+    const line = page.locator("[aria-label=Code] > li").nth(6), address = await line.getAttribute("data-address");
+    await line.getByRole("button").click();
+    await expect.poll(() => line.getByRole("button").getAttribute("aria-pressed")).toBe("true");
+    await expectNoViolations();
+    await line.click();
+    await page.locator("[aria-label=Code]").press("F9");
+    await expect.poll(() => line.getByRole("button").getAttribute("aria-pressed")).toBe("false");
+    expect(address).toMatch(/^[0-9a-f]{8}$/);
+
+    await page.getByLabel("Show memory at").fill("500");
+    await page.getByLabel("Show memory at").press("Enter");
+    await page.locator("[aria-label='Memory, hexadecimal']").focus();
+    await page.keyboard.type("5a");
+    await expect.poll(() => page.locator("[aria-label='Memory, hexadecimal']").innerText()).toContain("00000500");
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForSelector("text=00000500: byte 5a");
+    await expectNoViolations();
+
+    await tab("Tables");
+    for (const name of ["GDT", "IDT", "TSS", "TLB", "LDT", "Pages"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      await expect.poll(() => page.locator("[aria-label^='Table:']").innerText()).not.toBe("");
+    }
+    await expectNoViolations();
+    await tab("Devices");
+    for (const [chip, text] of [["8259A", "requested"], ["8254", "Counter 0"], ["uart0", "baud"], ["vga", "CRTC"], ["MC146818A", "CMOS RAM"], ["i440fx", "8086:1237"]] as const) {
+      await page.locator(`[data-chip="${chip}"]`).click();
+      await expect.poll(() => page.locator("[role=region] h3").locator("..").innerText()).toContain(text);
+    }
+    await expectNoViolations();
+  });
+});
+
+describe("a program of one's own", () => {
+  it("is assembled, booted, and says where it is wrong", async () => {
+    await open("guest=popf&technique=emulate");
+    await stopped();
+    await tab("Program");
+    const editor = page.getByLabel("Program", { exact: true });
+    await editor.fill("org 0x7c00\nmov al, bx\n");
+    await page.waitForSelector("text=Line 2: mov does not take these operands");
+    expect(await page.getByRole("button", { name: "Boot it" }).isDisabled()).toBe(true);
+    await editor.fill('org 0x7c00\nmov si, text\nagain: lodsb\ntest al, al\njz done\nout 0xe9, al\njmp again\ndone: xor al, al\nout 0xf4, al\ntext: db "made here", 0\n');
+    await expectNoViolations();
+    await page.getByRole("button", { name: "Boot it" }).click();
+    await page.waitForSelector("text=The guest ended with success", { timeout: 30_000 });
+    await page.getByRole("tab", { name: "Debug port" }).click();
+    await waitForSerial(page, "made here");
+  });
+});
+
+describe("files", () => {
+  it("a snapshot comes back in another tab, and is refused over another image", async () => {
+    await open("guest=tour");
+    await waitForSerial(page, "t86>");
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await stopped();
+    await tab("Time");
+    const at = await instant();
+    const { path } = await download(() => page.getByRole("button", { name: "Save snapshot" }).click());
+    await expectNoViolations();
+    await page.reload();
+    await waitForSerial(page, "t86>");
+    await tab("Time");
+    await page.getByLabel("Snapshot file").setInputFiles(path);
+    await page.waitForSelector("text=restored, and paused");
+    await expect.poll(instant).toBe(at);
+    await open("guest=rings");
+    await tab("Time");
+    await page.getByLabel("Snapshot file").setInputFiles(path);
+    await page.waitForSelector("text=cannot be restored");
+    await page.getByRole("dialog").getByRole("button").first().click();
+  });
+
+  it("a recording of a run at wall time, with typed input, replays in Node to the same state and log", async () => {
+    await open("guest=tour&technique=trap");
+    await waitForSerial(page, "t86>");
+    await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
+    await page.waitForTimeout(1500);
+    await page.keyboard.type("echo recorded");
+    await page.keyboard.press("Enter");
+    await waitForSerial(page, "\nrecorded");
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await stopped();
+    await tab("Time");
+    const { path } = await download(() => page.getByRole("button", { name: "Save recording" }).click());
+    const recording = decodeRecording(new Uint8Array(readFileSync(path)));
+    const image = new Uint8Array(readFileSync("public/guests/tour.img"));
+    const named = { name: "tour.img", source: { size: image.length, read: (offset: number, into: Uint8Array) => into.set(image.subarray(offset, offset + into.length)) } };
+    expect(recording.files).toEqual([{ ...recordedFile("fda", named), name: recording.files[0]?.name }]);
+    const { memoryBytes, cpu, technique, ring, set, clock, epochMs } = recording.machine;
+    expect([clock, technique]).toEqual(["paced", "trap"]);
+    const machine = new Machine({ memoryBytes, cpu, technique, ring, set, clock, epochMs, ...configureBoot({ memoryBytes, drives: { fda: named } }).machine });
+    History.replayed(machine, recording.inputs, recording.end.retired);
+    expect(endOf(machine)).toEqual(recording.end);
+  });
+
+  it("symbols dropped beside the guest name the code", async () => {
+    await open("guest=popf&technique=emulate");
+    await page.waitForSelector("text=The guest ended", { timeout: 60_000 });
+    await stopped();
+    const address = (await nextAddress()) ?? "";
+    const path = join(folder, "System.map");
+    writeFileSync(path, `${address} T where_it_stands\n${(Number.parseInt(address, 16) + 64).toString(16).padStart(8, "0")} T behind\n`);
+    await dropFiles(page, [path]);
+    await page.waitForSelector("text=where_it_stands:");
+    await page.getByLabel("Show code at").fill("behind");
+    await page.getByLabel("Show code at").press("Enter");
+    await page.waitForSelector("text=behind:");
+  });
+});
