@@ -6,7 +6,8 @@ import type { RamPages } from "./ram-pages.ts";
 
 export interface Kept {
   readonly retired: number;
-  readonly index: number;
+  /** Input that had come. */
+  index: number;
   readonly ram: RamPages;
 }
 
@@ -64,6 +65,15 @@ export class CheckpointList<T extends Kept> {
   dropBehind(retired: number, index: number): void {
     this.list = this.list.filter((own) => own.retired < retired || (own.retired === retired && own.index <= index));
     this.measure();
+  }
+
+  /** Forgets those at which less than so much input had come, but for two; gives the input that none of the rest needs. */
+  dropBefore(index: number): number {
+    while (this.list.length > 2 && this.list[0]!.index < index) this.list.shift();
+    this.measure();
+    const unneeded = this.list[0]?.index ?? 0;
+    for (const checkpoint of this.list) checkpoint.index -= unneeded;
+    return unneeded;
   }
 
   clear(): void {

@@ -37,8 +37,6 @@ export interface HistoryOptions {
 
 interface Checkpoint extends Kept {
   readonly retired: number;
-  /** Input that had come. */
-  readonly index: number;
   readonly clock: readonly number[];
   readonly timeNs: number;
   readonly processor: ProcessorSnapshot;
@@ -49,6 +47,8 @@ interface Checkpoint extends Kept {
   readonly log: LogState;
 }
 
+/** Some hours of a running guest; beyond it the oldest is forgotten, and with it the recording. */
+const MOST_INPUTS = 2_000_000;
 const EVERY = 2_000_000, KEEP = 64, BYTES = 256 << 20;
 /** The pace is set for about this much wall time at once. */
 const PACE_NS = 6e6;
@@ -149,6 +149,14 @@ export class History {
     this.checkpoints.dropBehind(this.now, this.index);
   }
 
+  private forgetOldest(): void {
+    const unneeded = this.checkpoints.dropBefore(this.log.length >> 1);
+    if (unneeded === 0) return;
+    this.complete = false;
+    this.log.splice(0, unneeded);
+    this.index -= unneeded;
+  }
+
   private append(input: Input): void {
     this.log.push({ retired: this.now, input });
     this.takeNext();
@@ -163,6 +171,7 @@ export class History {
 
   /** A checkpoint, from which can be gone forward later. */
   mark(): void {
+    if (this.log.length > MOST_INPUTS) this.forgetOldest();
     this.append({ kind: "mark" });
     this.lastMark = this.now;
   }

@@ -55,6 +55,9 @@ export type Command =
   | { readonly type: "saveSnapshot" }
   /** Answered by `snapshotRestored`, or `fileRefused`. */
   | { readonly type: "restoreSnapshot"; readonly file: Medium }
+  /** A snapshot into the browser's storage; back from there. Both are answered by `autosaved`, a restore also as above. */
+  | { readonly type: "autosave" }
+  | { readonly type: "restoreAutosave" }
   | { readonly type: "reset" }
   | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }

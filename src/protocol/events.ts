@@ -55,6 +55,8 @@ export type MachineEvent =
   | { readonly type: "fileReady"; readonly name: string; readonly bytes: Uint8Array }
   | { readonly type: "fileRefused"; readonly title: string; readonly reason: string; readonly whatToDo: string }
   | { readonly type: "snapshotRestored"; readonly name: string }
+  /** What the browser's storage holds of a machine with these images; null: nothing. Also sent when a machine has been made. */
+  | { readonly type: "autosaved"; readonly saved: { readonly savedMs: number; readonly bytes: number } | null }
   /** Null: nothing is kept of the past. Sent whenever the machine stops. */
   | { readonly type: "history"; readonly history: HistoryView | null }
   /** Bytes that the guest sent, batched. */

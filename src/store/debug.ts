@@ -22,6 +22,8 @@ export interface DebugState {
   /** Names of the files that the symbols came from. */
   readonly symbolFiles: readonly string[];
   readonly history: HistoryView | null;
+  /** What the browser's storage holds of this machine, or null. */
+  readonly autosaved: { readonly savedMs: number; readonly bytes: number } | null;
   /** The machine goes back; this takes a moment. */
   readonly goingBack: boolean;
   /** Where the disassembly looks; null: at the next instruction. */
@@ -34,7 +36,7 @@ export interface DebugState {
 }
 
 const NONE: DebugState = {
-  breakpoints: [], symbols: null, symbolFiles: [], history: null, goingBack: false, code: null, memory: { space: "linear", address: 0 }, editRefused: null, revision: 0,
+  breakpoints: [], symbols: null, symbolFiles: [], history: null, autosaved: null, goingBack: false, code: null, memory: { space: "linear", address: 0 }, editRefused: null, revision: 0,
 };
 
 export interface DebugHost {
@@ -91,6 +93,9 @@ export class DebugStore {
       case "snapshotRestored":
         this.#host.notice(`${event.name}: restored, and paused.`);
         return true;
+      case "autosaved":
+        this.state.patch({ autosaved: event.saved });
+        return true;
       case "history":
         this.state.patch({ history: event.history });
         return true;
@@ -137,6 +142,8 @@ export class DebugStore {
 
   saveSnapshot(): void { this.#host.send({ type: "saveSnapshot" }); }
   saveRecording(): void { this.#host.send({ type: "saveRecording" }); }
+  autosave(): void { this.#host.send({ type: "autosave" }); }
+  restoreAutosave(): void { this.#host.send({ type: "restoreAutosave" }); }
   restoreSnapshot(file: Medium): void { this.#host.send({ type: "restoreSnapshot", file }); }
 
   // --- breakpoints

@@ -24,6 +24,13 @@ export function App({ page }: { readonly page: Page }): React.JSX.Element {
     else document.documentElement.dataset.theme = theme;
   }, [theme]);
   useEffect(() => {
+    const left = (): void => {
+      if (document.visibilityState === "hidden" && page.session.state.get().phase === "live") page.session.debug.autosave();
+    };
+    document.addEventListener("visibilitychange", left);
+    return () => document.removeEventListener("visibilitychange", left);
+  }, [page]);
+  useEffect(() => {
     page.session.saveFile = downloadFile;
   }, [page]);
   return (

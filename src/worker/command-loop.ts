@@ -248,6 +248,17 @@ export class CommandLoop {
     this.host.post({ type: "fileRefused", title, reason: split < 0 ? error.message : error.message.slice(0, split + 1), whatToDo: split < 0 ? "" : error.message.slice(split + 2) });
   }
 
+  /** For the browser's storage: what the machine is kept under, and the machine. Null: there is none, or it has not run. */
+  autosave(): { readonly key: string; readonly take: () => Uint8Array } | null {
+    const { files, machine } = this;
+    const key = files?.key ?? null;
+    return files && machine && key !== null && machine.core.retired() > 0 && this.state?.kind !== "ended" ? { key, take: () => files.snapshot().bytes } : null;
+  }
+
+  get autosaveKey(): string | null {
+    return this.files?.key ?? null;
+  }
+
   private restore(history: History, file: Medium): void {
     try {
       const source = mediumSource(file), bytes = new Uint8Array(source.size);

@@ -4,18 +4,28 @@ import { ImageError } from "../base/errors.ts";
 import { mediumBytes, openNamed } from "../machine/boot/boot-request.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { MachineEvent } from "../protocol/events.ts";
+import { findAutosave, readAutosave, writeAutosave } from "./autosave.ts";
 import { composeDisk } from "./disk-export.ts";
 import type { DriveKeeper } from "./drive-keeper.ts";
+
+/** What of the machine is kept in the browser's storage. */
+export interface Autosaving {
+  readonly key: () => string | null;
+  readonly machine: () => { readonly key: string; readonly take: () => Uint8Array } | null;
+  readonly nowMs: () => number;
+}
 
 export class CommandQueue {
   readonly #perform: (command: Command) => void;
   readonly #keeper: DriveKeeper;
   readonly #post: (event: MachineEvent) => void;
+  readonly #autosaving: Autosaving;
   #last: Promise<void> = Promise.resolve();
   #creating = 0;
   #canceled = false;
 
-  constructor(perform: (command: Command) => void, keeper: DriveKeeper, post: (event: MachineEvent) => void) {
+  constructor(perform: (command: Command) => void, keeper: DriveKeeper, post: (event: MachineEvent) => void, autosaving: Autosaving) {
+    this.#autosaving = autosaving;
     this.#perform = perform;
     this.#keeper = keeper;
     this.#post = post;
@@ -30,6 +40,15 @@ export class CommandQueue {
           await this.#keeper.prepareAll(command.config).finally(() => this.#creating--);
           this.#perform(command);
           this.#keeper.publish();
+          await this.#sayAutosaved();
+        });
+      case "autosave":
+        return this.#enqueue(() => this.#autosave());
+      case "restoreAutosave":
+        return this.#enqueue(async () => {
+          const key = this.#autosaving.key(), data = key === null ? null : await readAutosave(key);
+          if (data) this.#perform({ type: "restoreSnapshot", file: { name: "The machine as it was left", data } });
+          else await this.#sayAutosaved();
         });
       case "insertMedia":
         return this.#enqueue(async () => {
@@ -80,6 +99,18 @@ export class CommandQueue {
     // What storage says is no fault of ours.
     if (error instanceof ImageError || error instanceof DOMException) this.#post({ type: "notice", text: error.message });
     else this.#post({ type: "defect", message: String(error), report: error instanceof Error ? String(error.stack) : String(error) });
+  }
+
+  async #autosave(): Promise<void> {
+    const machine = this.#autosaving.machine();
+    if (!machine) return;
+    await writeAutosave(machine.key, machine.take(), this.#autosaving.nowMs());
+    await this.#sayAutosaved();
+  }
+
+  async #sayAutosaved(): Promise<void> {
+    const key = this.#autosaving.key();
+    if (key !== null) this.#post({ type: "autosaved", saved: await findAutosave(key) });
   }
 
   async #export(drive: Extract<Command, { type: "exportDisk" }>["drive"]): Promise<void> {

@@ -1,6 +1,7 @@
 // The machine as files: a snapshot of the whole, and the recording of its run.
 
 import { ImageError } from "../base/errors.ts";
+import { Sha256 } from "../base/sha256.ts";
 import type { NamedSource } from "../machine/boot/boot-request.ts";
 import type { Machine } from "../machine/machine.ts";
 import { MachineRam } from "../machine/ram-pages.ts";
@@ -26,17 +27,28 @@ export class MachineFiles {
     this.#changed = [...machine.pc.writableMedia.values()].some(({ bytesHeld }) => bytesHeld > 0);
   }
 
-  /** What the machine was made of; read when it is first asked for. */
-  get #made(): readonly RecordedFile[] {
+  get #media(): readonly (readonly [role: string, medium: Medium])[] {
     const { drives, kernel, initrd, multiboot, modules = [] } = this.#config;
     const named: (readonly [string, Medium | undefined])[] = [
       ...DRIVES.map((drive) => [drive, drives[drive]] as const), ["kernel", kernel], ["initrd", initrd], ["multiboot", multiboot], ...modules.map((medium) => ["module", medium] as const),
     ];
-    return (this.#files ??= named.flatMap(([role, medium]) => (medium ? [recordedFile(role, this.#open(medium))] : [])));
+    return named.flatMap(([role, medium]) => (medium ? [[role, medium] as const] : []));
+  }
+
+  /** What the machine was made of; read when it is first asked for. */
+  get #made(): readonly RecordedFile[] {
+    return (this.#files ??= this.#media.map(([role, medium]) => recordedFile(role, this.#open(medium))));
   }
 
   get #stem(): string {
     return (this.#made[0]?.name ?? "machine").replace(/\.[^.]*$/, "");
+  }
+
+  /** The same for the same images; null where they lie on another server, which would have to be read for it. */
+  get key(): string | null {
+    if (this.#media.some(([, medium]) => "url" in medium.data)) return null;
+    const text = this.#made.map(({ role, hash }) => `${role} ${hash}`).join("\n") + this.#config.memoryBytes;
+    return new Sha256().update(new TextEncoder().encode(text)).hex().slice(0, 32);
   }
 
   snapshot(): { readonly name: string; readonly bytes: Uint8Array } {

@@ -33,7 +33,7 @@ const loop = new CommandLoop({
   },
 });
 
-const queue = new CommandQueue((command) => loop.handle(command), keeper, post);
+const queue = new CommandQueue((command) => loop.handle(command), keeper, post, { key: () => loop.autosaveKey, machine: () => loop.autosave(), nowMs: () => Date.now() });
 setInterval(() => queue.guard(() => keeper.poll()), POLL_MS);
 
 self.onmessage = (message: MessageEvent<Command>) => {

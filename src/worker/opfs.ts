@@ -2,7 +2,7 @@
 
 import type { RandomFile } from "../block/overlay-file.ts";
 
-export type FolderName = "images" | "overlays";
+export type FolderName = "images" | "overlays" | "autosave";
 
 /** Throws where the browser refuses storage: a private window, a setting, an insecure page. */
 export async function openFolder(name: FolderName): Promise<FileSystemDirectoryHandle> {

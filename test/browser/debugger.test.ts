@@ -151,7 +151,7 @@ describe("a program of one's own", () => {
     await open("guest=popf&technique=emulate");
     await stopped();
     await tab("Program");
-    const editor = page.getByLabel("Program", { exact: true });
+    const editor = page.locator("textarea[aria-label=Program]");
     await editor.fill("org 0x7c00\nmov al, bx\n");
     await page.waitForSelector("text=Line 2: mov does not take these operands");
     expect(await page.getByRole("button", { name: "Boot it" }).isDisabled()).toBe(true);
@@ -180,6 +180,15 @@ describe("files", () => {
     await page.getByLabel("Snapshot file").setInputFiles(path);
     await page.waitForSelector("text=restored, and paused");
     await expect.poll(instant).toBe(at);
+    // The browser keeps one, too.
+    await page.getByRole("button", { name: "Keep it now" }).click();
+    await page.waitForSelector("text=The machine as it was on");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.waitForTimeout(300);
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await expect.poll(instant).not.toBe(at);
+    await page.getByRole("button", { name: "Continue from there" }).click();
+    await expect.poll(instant, { timeout: 20_000 }).toBe(at);
     await open("guest=rings");
     await tab("Time");
     await page.getByLabel("Snapshot file").setInputFiles(path);

@@ -57,6 +57,7 @@ function Scrubber(): React.JSX.Element | null {
 
 function Files({ live }: { readonly live: boolean }): React.JSX.Element {
   const { debug } = useSession();
+  const { autosaved } = useObservable(debug.state);
   const file = useRef<HTMLInputElement>(null);
   return (
     <>
@@ -73,6 +74,14 @@ function Files({ live }: { readonly live: boolean }): React.JSX.Element {
               event.target.value = "";
             }}
           />
+        </div>
+      </section>
+      <section className={styles.section} aria-label="Kept in this browser">
+        <h3>Kept in this browser</h3>
+        <p className={styles.note}>{autosaved ? `The machine as it was on ${new Date(autosaved.savedMs).toLocaleString()}, ${bytes(autosaved.bytes)}.` : "When you leave the tab, the machine is kept here for these images."}</p>
+        <div className={styles.bar}>
+          <button type="button" disabled={!live || !autosaved} onClick={() => debug.restoreAutosave()}>Continue from there</button>
+          <button type="button" disabled={!live} onClick={() => debug.autosave()}>Keep it now</button>
         </div>
       </section>
       <section className={styles.section} aria-label="Recording">
