@@ -83,7 +83,7 @@ describe("back and forward", () => {
     history.run(140_000);
     const hashes = new Map<number, string>();
     for (let n = 0; n < 1000; n++) {
-      hashes.set(history.now, stateHash(machine));
+      if (n % 50 === 0) hashes.set(history.now, stateHash(machine));
       history.run(1);
     }
     const end = stateHash(machine);
@@ -145,7 +145,7 @@ describe("back and forward", () => {
     end();
     const hash = stateHash(machine), { now } = history, guest = machine.clock.nowNs();
     expect(Math.abs(wall() - guest)).toBeLessThan(100e6);
-    for (const back of [1, 1000, 70_000, 250_000]) {
+    for (const back of [1000, 250_000]) {
       history.goTo(now - back);
       history.goTo(now);
       expect([back, stateHash(machine), machine.clock.nowNs()]).toEqual([back, hash, guest]);
