@@ -77,10 +77,10 @@ export function ScratchPane(): React.JSX.Element {
           ))}
         </ol>
       </div>
-      <ul id="scratch-errors" className={styles.errors} role="status">
-        {errors.slice(0, 6).map(({ line, message }) => <li key={`${line} ${message}`} className={styles.wrong}>Line {line + 1}: {message}.</li>)}
-        {errors.length === 0 && !sector ? <li className={styles.wrong}>{SIGNATURE} bytes fit before the signature of a boot sector.</li> : null}
-      </ul>
+      <div id="scratch-errors" className={styles.errors} role="status">
+        {errors.slice(0, 6).map(({ line, message }) => <p key={`${line} ${message}`} className={styles.wrong}>Line {line + 1}: {message}.</p>)}
+        {errors.length === 0 && !sector ? <p className={styles.wrong}>{SIGNATURE} bytes fit before the signature of a boot sector.</p> : null}
+      </div>
     </div>
   );
 }
