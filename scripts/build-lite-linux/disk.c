@@ -44,6 +44,7 @@ static int __init add(u32 index, u32 sectors, int major)
 	disk->private_data = (void *)(unsigned long)index;
 	snprintf(disk->disk_name, DISK_NAME_LEN, "hald%u", index);
 	set_capacity(disk, sectors);
+	pr_info("hald%u: %u sectors\n", index, sectors);
 	error = add_disk(disk);
 	if (error)
 		put_disk(disk);

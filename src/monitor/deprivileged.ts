@@ -178,7 +178,7 @@ export class Deprivileged implements Technique {
     return this.runOnV(left);
   }
 
-  private runOnV(left: number): StopReason {
+  protected runOnV(left: number): StopReason {
     const { core } = this.monitor;
     const before = core.retired();
     const ended = this.monitor.emulate(left, this.held);

@@ -37,6 +37,7 @@ export interface RunJson {
   readonly traps: { readonly total: number; readonly byInstruction: Record<string, number>; readonly byReason: Record<string, number> };
   readonly leaks: { readonly total: number; readonly byInstruction: Record<string, number>; readonly first: { readonly instruction: string; readonly consequence: string } | null };
   readonly observed: { readonly total: number; readonly byInstruction: Record<string, number> };
+  readonly statistics: Readonly<Record<string, number>>;
   readonly exitValue: number | null;
   readonly peakRssBytes: number;
   readonly serialTail: string;

@@ -267,6 +267,14 @@ class Int3 extends Deprivileged {
     return super.react(exit);
   }
 
+  /** V executes the guest's own bytes. */
+  protected override runOnV(left: number): StopReason {
+    for (const [physical, site] of this.sites) this.put(physical, site.original);
+    const ended = super.runOnV(left);
+    for (const physical of this.sites.keys()) this.put(physical, INT3);
+    return ended;
+  }
+
   /** A step on V executes the guest's own bytes: those that it may fetch are put back for its time. */
   override around(step: () => void): void {
     const { cpu } = this;

@@ -21,8 +21,9 @@ const HAL_VECTOR = 0xff;
 const SITES_SHOWN = 8;
 const LOCK = 0xf0;
 
-/** What the monitor of plex86-lite does for the guest's kernel; anything else ends it. */
+/** What the monitor of plex86-lite does for the guest's kernel, and whatever loads a segment register for the first time; anything else ends it. */
 const LISTED: ReadonlySet<string> = new Set([
+  "JMP", "CALL", "RETF", "POP", "LDS", "LES", "LSS", "LFS", "LGS",
   "CLI", "STI", "HLT", "IN", "OUT", "INS", "OUTS", "LGDT", "LIDT", "LTR", "LLDT", "MOV", "CLTS", "LMSW", "INVLPG", "INT", "INT3", "IRET", "RDTSC", "WBINVD",
 ]);
 

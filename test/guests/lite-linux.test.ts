@@ -1,0 +1,51 @@
+// A Linux built for plex86-lite, on a kernel of this repository's making: scripts/build-lite-linux.sh. TRAPSCOPE_LITE_LINUX names the
+// folder that it left; without it this suite is skipped.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openTrapscope, type RunJson, type Trapscope } from "../cli/trapscope.ts";
+
+const BUILT = process.env.TRAPSCOPE_LITE_LINUX ?? "";
+const image = (name: string): string => join(BUILT, name);
+
+let trapscope: Trapscope;
+
+function boot(args: readonly string[], script: readonly string[]): Promise<RunJson> {
+  const file = trapscope.file("lite.script", `${script.join("\n")}\n`);
+  return trapscope.json(["run", "--kernel", image("vmlinuz"), ...args, "--script", file, "--timeout", "900"]);
+}
+
+describe.skipIf(BUILT === "" || !existsSync(image("vmlinuz")))("Linux built with the macros (TRAPSCOPE_LITE_LINUX)", () => {
+  beforeAll(() => {
+    trapscope = openTrapscope();
+  });
+  afterAll(() => trapscope?.close());
+
+  it("reaches its shell on the HAL's disk under lite, and answers", async () => {
+    const run = await boot(["--technique", "lite", "--hda", image("disk.img"), "--net", "loopback"], [
+      'expect "hald0: 16384 sectors"', 'expect "/dev/root / ext2 rw"', 'expect "LITE LINUX READY"',
+      'send "echo $((6*7)); touch /root/kept; ls /root\\n"', 'expect "\\n42"', 'expect "kept"',
+      'send "cat /proc/interrupts\\n"', 'expect "hal"',
+    ]);
+    expect(run.outcome, run.serialTail).toBe("expected");
+    const { traps, leaks, statistics } = run;
+    // Every IRET of the kernel is F0 CF, and nothing else is #UD.
+    expect(traps.byReason["#UD"]).toBe(traps.byInstruction["IRET"]);
+    // CLI and STI act on VIF: they trap where an interrupt waits, and no oftener than interrupts come.
+    expect(traps.byInstruction["CLI"]).toBeUndefined();
+    expect(traps.byInstruction["STI"] ?? 0).toBeLessThan(traps.byReason["IRQ"]!);
+    // The macros' own PUSHF shows IF and VIF; no write of IF is lost.
+    expect(leaks.byInstruction["POPF"]).toBeUndefined();
+    expect(leaks.byInstruction["PUSHF"]).toBeGreaterThan(0);
+    expect(statistics["rawSites"]).toBe(0);
+    expect(statistics["halCalls"]).toBeGreaterThan(1000);
+  });
+
+  it("boots on a bare processor as well, where it takes no HAL", async () => {
+    const run = await boot(["--initrd", image("initrd.gz"), "--append", "console=ttyS0 rdinit=/sbin/init"], [
+      'expect "LITE LINUX READY"', 'send "echo $((6*7))\\n"', 'expect "\\n42"',
+    ]);
+    expect(run.outcome, run.serialTail).toBe("expected");
+  });
+});
