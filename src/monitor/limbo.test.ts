@@ -34,7 +34,6 @@ describe("16-bit code", () => {
   // INT n and IRET fault in V86 with IOPL 0. With VME they go through the guest's own vectors and VIF.
   it.each([
     ["trap/1", { INT: 10, IRET: 10, OUT: 1 }],
-    ["trap/3", { INT: 10, IRET: 10, OUT: 1 }],
     ["trap/1 vme=on", { OUT: 1 }],
     ["int3/1", { INT: 10, IRET: 10, OUT: 1 }],
     ["int3/1 vme=on", { INT: 10, IRET: 10, OUT: 1 }], // what VME lets through is planted on
