@@ -2,11 +2,11 @@
 # build-lite-linux.sh OUTDIR: a Linux for the technique `lite`, from Debian's own source package.
 #
 # Leaves OUTDIR/vmlinuz and OUTDIR/disk.img (ext2 without partitions, busybox):
-#   bin/trapscope run --technique lite --kernel OUTDIR/vmlinuz --hda OUTDIR/disk.img
+#   bin/trapscope run --technique lite --kernel OUTDIR/vmlinuz --hda OUTDIR/disk.img --append "root=/dev/hald0 rw clearcpuid=4"
 # and OUTDIR/initrd.gz, the same files for a machine without a HAL (--append "console=ttyS0 rdinit=/sbin/init").
 #
 # What is ours is in build-lite-linux/: the macros that every file is assembled with, a driver each for console, disks and network
-# of the HAL, and the configuration. What changes in Linux is below, in `port`: 7 lines.
+# of the HAL, and the configuration. What changes in Linux is below, in `port`.
 # Everything else comes from Debian packages through apt; no mounts, no root but for installing what is missing:
 #   dpkg --add-architecture i386 && apt-get update
 #   apt-get install build-essential flex bison bc cpio e2fsprogs xz-utils

@@ -23,18 +23,18 @@ describe.skipIf(BUILT === "" || !existsSync(image("vmlinuz")))("Linux built with
   afterAll(() => trapscope?.close());
 
   it("reaches its shell on the HAL's disk under lite, and answers", async () => {
-    const run = await boot(["--technique", "lite", "--hda", image("disk.img"), "--net", "loopback"], [
+    const run = await boot(["--technique", "lite", "--hda", image("disk.img"), "--net", "loopback", "--append", "root=/dev/hald0 rw clearcpuid=4"], [
       'expect "hald0: 16384 sectors"', 'expect "/dev/root / ext2 rw"', 'expect "LITE LINUX READY"',
-      'send "echo $((6*7)); touch /root/kept; ls /root\\n"', 'expect "\\n42"', 'expect "kept"',
+      'send "echo $((6*7)); echo x > /root/kept; ls /root\\n"', 'expect "\\n42"', 'expect "kept"',
       'send "cat /proc/interrupts\\n"', 'expect "hal"',
     ]);
     expect(run.outcome, run.serialTail).toBe("expected");
-    const { traps, leaks, statistics } = run;
-    // Every IRET of the kernel is F0 CF, and nothing else is #UD.
-    expect(traps.byReason["#UD"]).toBe(traps.byInstruction["IRET"]);
-    // CLI and STI act on VIF: they trap where an interrupt waits, and no oftener than interrupts come.
-    expect(traps.byInstruction["CLI"]).toBeUndefined();
-    expect(traps.byInstruction["STI"] ?? 0).toBeLessThan(traps.byReason["IRQ"]!);
+    const { traps, leaks, observed, statistics } = run;
+    // Nothing but IRET, F0 CF, is #UD.
+    expect(traps.byReason["#UD"]).toBeGreaterThan(500);
+    expect(traps.byReason["#UD"]).toBeLessThanOrEqual(traps.byInstruction["IRET"]!);
+    // CLI and STI act on VIF. They leave for their page, or where an interrupt waits.
+    for (const name of ["CLI", "STI"]) expect(traps.byInstruction[name] ?? 0).toBeLessThan(observed.byInstruction[name]! / 100);
     // The macros' own PUSHF shows IF and VIF; no write of IF is lost.
     expect(leaks.byInstruction["POPF"]).toBeUndefined();
     expect(leaks.byInstruction["PUSHF"]).toBeGreaterThan(0);
