@@ -11,6 +11,8 @@ import type { GuestCard } from "./guests.ts";
 import { fetchGuestImage, fetchGuests } from "./guests.ts";
 import type { IsolationProblem } from "./isolation.ts";
 import { findIsolationProblem } from "./isolation.ts";
+import type { LabStep } from "../labs/lab.ts";
+import { LabStore } from "./lab.ts";
 import { Observable } from "./observable.ts";
 import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
@@ -68,6 +70,7 @@ export class Page {
   readonly settings: SettingsStore;
   readonly frames = new Frames();
   readonly compare: CompareStore;
+  readonly labs: LabStore;
   readonly guests = new Observable<readonly GuestCard[] | null>(null);
   readonly isolation = new Observable<IsolationProblem | null>(null);
   readonly parameters: PageParameters;
@@ -79,6 +82,7 @@ export class Page {
     this.parameters = parsePageParameters(environment.search);
     this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() }, new StorageStore(environment.openStorage ?? null));
     this.compare = new CompareStore(environment.startRun ?? null);
+    this.labs = new LabStore(environment.startRun ?? null, (id) => this.guestImage(id));
     const { guest, subjects } = this.parameters;
     this.compare.state.patch({ ...(guest ? { guest } : {}), ...(subjects.length >= 2 ? { subjects } : {}) });
     if (this.parameters.view) this.settings.state.patch({ view: this.parameters.view });
@@ -104,7 +108,8 @@ export class Page {
     if (this.parameters.filter) this.session.traps.setFilter(this.parameters.filter);
     this.keepInAddress();
     await this.loadGuests();
-    const { guest, image } = this.parameters;
+    const { guest, image, lab } = this.parameters;
+    if (lab && !(await this.openLab(lab))) this.session.notice(`lab=${lab} is unknown: use one of ${(await this.labs.load()).map(({ id }) => id).join(", ")}.`);
     if (this.parameters.view === "compare" && guest) {
       if (this.parameters.autorun) await this.startComparison();
     } else if (guest) await this.bootGuestById(guest);
@@ -155,6 +160,29 @@ export class Page {
     } catch (error) {
       this.session.showProblem(`${guest.title} could not be loaded`, error instanceof Error ? error.message : String(error), "Check the connection and try again.");
     }
+  }
+
+  private async guestImage(id: string): Promise<{ readonly name: string; readonly data: Uint8Array }> {
+    const guest = (this.guests.get() ?? []).find((own) => own.id === id);
+    if (!guest) throw new Error(`There is no bundled guest ${id}.`);
+    return { name: guest.file, data: await fetchGuestImage(this.environment.fetch, this.environment.base, guest) };
+  }
+
+  /** False: there is none of this name. */
+  async openLab(id: string): Promise<boolean> {
+    const found = await this.labs.open(id);
+    if (found && this.settings.state.get().view === "compare") this.settings.patch({ view: "learn" });
+    return found;
+  }
+
+  /** Starts a lab's guest in the machine, where everything can be looked at. */
+  async showStep({ guest, technique, ring = 1, set = {} }: LabStep): Promise<void> {
+    const own = (this.guests.get() ?? []).find(({ id }) => id === guest);
+    if (own) await this.bootGuest(own, { technique, ring, set });
+  }
+
+  labLink(id: string): string {
+    return `${window.location.origin}${window.location.pathname}?${new URLSearchParams({ lab: id })}`;
   }
 
   /** Compares the chosen guest, or what the machine was started with, under the chosen techniques. */

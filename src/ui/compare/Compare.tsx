@@ -96,7 +96,7 @@ function Card({ column }: { readonly column: Column }): React.JSX.Element {
   const name = subjectName(subject);
   return (
     <article className={styles.card} aria-label={name}>
-      <h3>{name}<span className={styles.end} data-state={state} data-good={report ? OUTCOME_TEXTS[report.outcome].good : false}>{report ? report.outcome : state}</span></h3>
+      <h2>{name}<span className={styles.end} data-state={state} data-good={report ? OUTCOME_TEXTS[report.outcome].good : false}>{report ? report.outcome : state}</span></h2>
       <p className="muted">{TECHNIQUE_TEXTS[subject.technique].name}</p>
       {state === "running" ? <progress className={styles.progress} max={limit} value={instructions} aria-label={`Progress of ${name}`} /> : null}
       {state === "running" ? <p>{short(instructions)} instructions, {short(traps)} traps, {short(leaks)} leaks</p> : null}
