@@ -1,0 +1,70 @@
+// A guest that traps as fast as it can: the page stays smooth, and counts every one. Frames and long tasks are as the browser itself
+// measures them; TRAPSCOPE_QUIET=1 says that nothing else has the processor, and holds the page to its whole promise.
+
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, type Site } from "./chromium.ts";
+
+const QUIET = process.env.TRAPSCOPE_QUIET === "1";
+const SECONDS = 5;
+const FRAMES_PER_SECOND = QUIET ? 50 : 20, LONGEST_TASK_MS = QUIET ? 50 : 250;
+
+let directory: string, site: Site, browser: Browser;
+beforeAll(async () => {
+  directory = await buildPage();
+  site = await serve(directory, ISOLATION);
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  site?.close();
+  removePage(directory);
+});
+
+/** A boot sector: cli; sti; cli; sti; jmp to the first. In virtual-8086 mode, which real mode is under a monitor, each faults. */
+function storm(): string {
+  const sector = new Uint8Array(512);
+  sector.set([0xfa, 0xfb, 0xfa, 0xfb, 0xeb, 0xfa]);
+  sector.set([0x55, 0xaa], 510);
+  const path = join(mkdtempSync(join(tmpdir(), "trapscope-storm-")), "storm.img");
+  writeFileSync(path, sector);
+  return path;
+}
+
+it.each(["table", "groups", "timeline", "filter"] as const)("keeps its frames under a storm of traps, with the %s in sight", async (view) => {
+  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+  await page.goto(`${site.address}?technique=trap`);
+  await dropFiles(page, [storm()]);
+  await page.waitForSelector("[role=row][data-kind=exit]");
+  if (view === "groups") await page.getByLabel("Group", { exact: true }).selectOption("instruction");
+  if (view === "timeline") await page.getByRole("tab", { name: "Timeline" }).click();
+  if (view === "filter") await page.fill("#trap-filter", "insn == cli and icount > 1000");
+  await page.waitForTimeout(2000);
+  const measured = await page.evaluate(async (seconds) => {
+    const count = (): number => Number((document.querySelector("[data-total=traps] > span")?.firstChild?.textContent ?? "0").replaceAll(",", ""));
+    const tasks: number[] = [];
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
+    observer.observe({ type: "longtask" });
+    let frames = 0;
+    const began = performance.now(), before = count();
+    await new Promise<void>((resolve) => {
+      const frame = (now: number): void => {
+        frames++;
+        if (now - began < seconds * 1000) requestAnimationFrame(frame);
+        else resolve();
+      };
+      requestAnimationFrame(frame);
+    });
+    observer.disconnect();
+    const took = (performance.now() - began) / 1000;
+    return { framesPerSecond: frames / took, trapsPerSecond: (count() - before) / took, longestTaskMs: Math.max(0, ...tasks) };
+  }, SECONDS);
+  await page.close();
+  console.info(`${view}: ${JSON.stringify(measured, (_, value) => (typeof value === "number" ? Math.round(value) : value))}`);
+  if (view !== "timeline") expect(measured.trapsPerSecond).toBeGreaterThan(QUIET ? 1e6 : 1e4);
+  expect(measured.framesPerSecond).toBeGreaterThanOrEqual(FRAMES_PER_SECOND);
+  expect(measured.longestTaskMs).toBeLessThanOrEqual(LONGEST_TASK_MS);
+});
