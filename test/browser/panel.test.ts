@@ -143,9 +143,9 @@ describe("rows", () => {
 
   it("are grouped, and a group filters", async () => {
     await ended("?guest=popf");
-    await page.getByLabel("Group", { exact: true }).selectOption("technique");
+    await page.getByRole("combobox", { name: /^Group/ }).selectOption("technique");
     await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: "trap" }).waitFor();
-    await page.getByLabel("Group", { exact: true }).selectOption("site");
+    await page.getByRole("combobox", { name: /^Group/ }).selectOption("site");
     await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: "popfd" }).click();
     await expect.poll(filter).toMatch(/^linear == 0x/);
     await expect.poll(records).toBe(1);
@@ -273,7 +273,7 @@ describe("the layout", () => {
     await page.getByRole("button", { name: "As a table" }).click();
     expect(await violations()).toEqual([]);
     await page.getByRole("tab", { name: "Traps" }).click();
-    await page.getByLabel("Group", { exact: true }).selectOption("site");
+    await page.getByRole("combobox", { name: /^Group/ }).selectOption("site");
     await page.getByRole("button", { name: "Rows", exact: true }).click();
     await page.getByRole("button", { name: "Colours…" }).click();
     await page.getByRole("dialog").waitFor();
