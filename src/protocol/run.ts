@@ -23,6 +23,8 @@ export interface RunReport {
   /** By the number that the guest wrote to port E8h. */
   readonly phases: Readonly<Record<string, RunCounts>>;
   readonly records: Readonly<Record<string, number>>;
+  /** What the technique counts of its own. */
+  readonly statistics: Readonly<Record<string, number>>;
   readonly instructions: number;
   readonly emulatedInstructions: number;
   /** Modelled cycles of all exits, as in the log's cost column. */

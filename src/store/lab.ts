@@ -123,7 +123,7 @@ export class LabStore {
 
   private judge(lab: Lab): void {
     const results = Object.fromEntries(Object.entries(this.state.get().reports).map(([step, report]): [string, StepResult] => [step, {
-      end: report.outcome, refusal: report.refusal, serial: report.serial, whole: report.counts, phases: report.phases, records: report.records,
+      end: report.outcome, refusal: report.refusal, serial: report.serial, whole: report.counts, phases: report.phases, statistics: report.statistics, records: report.records,
     }]));
     this.state.patch({ checks: this.evaluate?.(lab.checks, results) ?? [] });
   }

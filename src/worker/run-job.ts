@@ -88,7 +88,7 @@ function run({ config, instructionLimit, filters }: Extract<RunRequest, { type: 
   const { outcome, text } = endOf(reason, machine);
   return {
     outcome, reason: text, eip: machine.cpu.state.eip >>> 0, refusal: supervisor.refusal?.reason ?? null, serial, counts, phases: phases.phases,
-    records: Object.fromEntries(tests.map(({ source, count }) => [source, count])), instructions: core.retired(), emulatedInstructions: supervisor.emulatedInstructions,
+    records: Object.fromEntries(tests.map(({ source, count }) => [source, count])), statistics: supervisor.statistics, instructions: core.retired(), emulatedInstructions: supervisor.emulatedInstructions,
     modelledCycles: cycles, monitorNs: stats.scalar("monitorNs"), runNs, guestNs: stats.scalar("guestNs"), leak: leakSentence(trapCounts(stats)),
   };
 }
