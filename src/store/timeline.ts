@@ -24,7 +24,7 @@ export const TIMELINE_CLASSES = [
 ] as const;
 export type TimelineClass = (typeof TIMELINE_CLASSES)[number]["id"];
 
-const CLASS_GROUPS: readonly (readonly number[])[] = TIMELINE_CLASSES.map(({ groups }) => (groups as readonly string[]).map((name) => SERIES_GROUPS.findIndex((own) => own === name)));
+const CLASS_GROUPS: readonly (readonly number[])[] = TIMELINE_CLASSES.map(({ groups }) => (groups as readonly string[]).map((name) => (SERIES_GROUPS as readonly string[]).indexOf(name)));
 
 /** Counts in buckets of equal guest time. */
 export interface Series {

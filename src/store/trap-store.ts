@@ -17,7 +17,7 @@ import { Observable } from "./observable.ts";
 import { logSeries, type Series, statsSeries, type TimeRange } from "./timeline.ts";
 
 /** A frame may spend this long on filtering. */
-const SCAN_MS = 6;
+const SCAN_MS = 4;
 const SCAN_STEP = 256;
 /** Snapshots while the machine runs: ten a second can be read, sixty cannot. */
 const PUBLISH_MS = 100;

@@ -146,9 +146,10 @@ describe("rows", () => {
     await page.getByRole("combobox", { name: /^Group/ }).selectOption("technique");
     await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: "trap" }).waitFor();
     await page.getByRole("combobox", { name: /^Group/ }).selectOption("site");
-    await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: "popfd" }).click();
+    await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: "popfd" }).first().click();
     await expect.poll(filter).toMatch(/^linear == 0x/);
-    await expect.poll(records).toBe(1);
+    await expect.poll(records).toBeGreaterThan(0);
+    expect(await page.locator("[role=row][data-kind]").first().innerText()).toContain("popf");
   });
 
   it("explain themselves: bytes, registers, techniques", async () => {

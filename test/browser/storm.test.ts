@@ -1,5 +1,5 @@
 // A guest that traps as fast as it can: the page stays smooth, and counts every one. What is asserted everywhere is the processor time
-// that a frame costs the page's main thread; TRAPSCOPE_QUIET=1 says that nothing else has the processor, and holds the page to
+// that the page's main thread takes; TRAPSCOPE_QUIET=1 says that nothing else has the processor, and holds the page to
 // frames, longest task and rate by the clock as well.
 
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -12,6 +12,8 @@ import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, typ
 const QUIET = process.env.TRAPSCOPE_QUIET === "1";
 const SECONDS = 5;
 const FRAMES_PER_SECOND = 50, LONGEST_TASK_MS = 50;
+/** Of one processor: what is left is the room that frames need to be on time. */
+const MOST_THREAD_SHARE = 0.6;
 
 let directory: string, site: Site, browser: Browser;
 beforeAll(async () => {
@@ -66,12 +68,13 @@ it.each(["table", "groups", "timeline", "filter"] as const)("keeps its frames un
     });
     observer.disconnect();
     const took = (performance.now() - began) / 1000;
-    return { frames, framesPerSecond: frames / took, trapsPerSecond: (count() - before) / took, longestTaskMs: Math.max(0, ...tasks) };
+    return { frames, seconds: took, framesPerSecond: frames / took, trapsPerSecond: (count() - before) / took, longestTaskMs: Math.max(0, ...tasks) };
   }, SECONDS);
-  const threadMsPerFrame = ((await threadSeconds() - threadBefore) * 1000) / measured.frames;
+  const spent = await threadSeconds() - threadBefore;
+  const threadMsPerFrame = (spent * 1000) / measured.frames, threadShare = spent / measured.seconds;
   await page.close();
-  console.info(`${view}: ${JSON.stringify({ ...measured, threadMsPerFrame }, (_, value) => (typeof value === "number" ? Math.round(value) : value))}`);
-  expect(threadMsPerFrame).toBeLessThan(1000 / FRAMES_PER_SECOND);
+  console.info(`${view}: ${JSON.stringify({ ...measured, threadMsPerFrame, threadShare }, (_, value) => (typeof value === "number" ? Math.round(value * 100) / 100 : value))}`);
+  expect(threadShare).toBeLessThan(MOST_THREAD_SHARE);
   if (!QUIET) return;
   if (view !== "timeline") expect(measured.trapsPerSecond).toBeGreaterThan(1e6);
   expect(measured.framesPerSecond).toBeGreaterThanOrEqual(FRAMES_PER_SECOND);

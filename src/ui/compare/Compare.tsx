@@ -60,7 +60,7 @@ function Tools(): React.JSX.Element {
         </select>
       </label>
       {subjects.map((subject, index) => (
-        // A technique may be chosen twice while it is being changed: the place is the identity.
+        // biome-ignore lint/suspicious/noArrayIndexKey: a technique may be chosen twice while it is being changed: the place is the identity
         <span key={index} className={styles.subject}>
           <label>
             {index === 0 ? "Reference" : `Against, ${index}`}
@@ -103,7 +103,7 @@ function Card({ column }: { readonly column: Column }): React.JSX.Element {
       {problem ? <p className={styles.leak}>{problem}</p> : null}
       {report ? <p>{report.refusal ?? report.reason}</p> : null}
       {report?.leak ? <p className={styles.leak}>{report.leak}</p> : null}
-      {report && report.serial !== "" ? <pre className={styles.serial} tabIndex={0} aria-label={`COM1 under ${name}`}>{report.serial.replaceAll("\r", "").trimEnd()}</pre> : null}
+      {report && report.serial !== "" ? <pre className={styles.serial} tabIndex={0} role="region" aria-label={`COM1 under ${name}`}>{report.serial.replaceAll("\r", "").trimEnd()}</pre> : null}
     </article>
   );
 }

@@ -86,7 +86,7 @@ export function Timeline(): React.JSX.Element {
           </div>
           <Overview series={series} whole={whole} view={view} shown={shown} onView={setView} />
           <Plot series={series} whole={whole} view={view} brush={brush} shown={shown} move={move} onBrush={setBrush} onAll={() => setView(null)} onFit={() => brush && setView(moved(brush, whole, 0, 1, 0.5, leastNs))} />
-          <div className={styles.legend} aria-label="Guest mode, and the monitor's share below it">
+          <div className={styles.legend} role="group" aria-label="Guest mode, and the monitor's share below it">
             {SERIES_MODES.map((mode, index) => <span key={mode}><i className={styles.swatch} style={{ background: `var(--mode-${index})` }} /> {mode}</span>)}
             <span><i className={styles.swatch} style={{ background: "var(--trap)" }} /> monitor's share of the host's time</span>
           </div>

@@ -27,7 +27,7 @@ export function ColourRules({ onClose }: { readonly onClose: () => void }): Reac
         {rules.map((rule, index) => {
           const result = compileFilter(rule.filter);
           return (
-            // Rules have no identity but their place: what is typed must not move the focus.
+            // biome-ignore lint/suspicious/noArrayIndexKey: rules have no identity but their place: what is typed must not move the focus
             <li key={index} className={styles.rule}>
               <input type="checkbox" checked={rule.on} aria-label={`Use ${rule.name}`} onChange={(event) => change(index, { on: event.target.checked })} />
               <input type="text" value={rule.name} aria-label="Name" onChange={(event) => change(index, { name: event.target.value })} />

@@ -131,8 +131,7 @@ function Around({ trap, code32 }: { readonly trap: TrapFields; readonly code32: 
     return () => { wanted = false; };
   }, [debug, phase, trap]);
   // What stands there now may be another program's.
-  const same = bytes !== null && trap.bytes !== null && trap.bytes.every((byte, at) => byte === bytes[at]);
-  if (!same) return null;
+  if (!bytes || !trap.bytes?.every((byte, at) => byte === bytes[at])) return null;
   return (
     <section>
       <h3>The code there</h3>
