@@ -8,6 +8,8 @@ import styles from "./HelpButton.module.css";
 const KEYS: readonly (readonly [string, string])[] = [
   ["F8", "run or pause"], ["Shift+F10", "to the next trap or leak"], ["F11", "one instruction"], ["F10", "one instruction and what it calls"], ["Shift+F11", "back by one instruction"], ["F9", "breakpoint at the selected line"], ["F4", "run to the selected line"], ["g", "go to an address"], ["/", "filter the traps"], ["?", "this page"],
   ["Ctrl+Alt", "press and release: take the keyboard back from the guest"], ["Shift+Tab", "leave the console"],
+  ["arrows", "in the trap log: record and cell"], ["Enter", "what can be done with the cell"], ["M N P", "mark a record; next and previous mark"], ["End", "follow the newest records"],
+  ["A D W S", "in the timeline: pan and zoom; Shift+arrows choose a stretch"],
 ];
 const EXAMPLES = ["insn == popf && vcpl == 0", "eip in 0xc0100000..0xc01fffff", "kind == leak or cost > 200", "bytes contains 0f 01", "not (reason == #PF) and t > 1e6"];
 
