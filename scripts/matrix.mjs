@@ -120,7 +120,7 @@ function markdown() {
   const lines = [
     "# Guests and techniques", "",
     "Written by `npm run matrix` (scripts/matrix.mjs says how it judges); the numbers are in matrix.json. *boots*: ends as under `emulate` and says the same;",
-    "leaks beside it did not matter to it. *refused*: the technique cannot run it, and says so. *fails*: as its history says; the reason is below. Seconds are processor time.", "",
+    "leaks beside it did not matter to it. *refused*: the technique cannot run it, and says so. *fails*: as its history says; the reason is below. *not run*: nobody has yet. Seconds are processor time.", "",
     `| | ${TECHNIQUES.join(" | ")} |`, `|---|${TECHNIQUES.map(() => "---|").join("")}`,
     ...known.map(({ id, title }) => `| ${title} | ${TECHNIQUES.map((technique) => overview(kept[id][technique])).join(" | ")} |`), "",
   ];
