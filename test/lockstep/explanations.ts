@@ -1,7 +1,10 @@
 // Disagreements in which the manual is on our side, or leaves the choice, by what can be seen of them. docs/quirks.md lists them in words.
 
+import { CS } from "../../src/isa/state-layout.ts";
+import { DESCRIPTORS } from "./layout.ts";
 import type { Difference } from "./lockstep.ts";
 import type { RegisterName } from "./processor-view.ts";
+import { breaksSegment, isLockInvalid, isMisaligned } from "./segment-model.ts";
 
 interface Explanation {
   readonly name: string;
@@ -12,7 +15,6 @@ interface Explanation {
 
 /** Faults of a segment check, and what their delivery may end in. */
 const SEGMENT_FAULTS: ReadonlySet<number> = new Set([8, 10, 11, 12, 13]);
-const USES_MEMORY = /\[|^(push|pop|call|ret|int|enter|leave|movs|stos|lods|cmps|scas|rep|iret)/;
 const TRANSFERS = /^(call|jmp|int|iret)/;
 const READ_MODIFY_WRITE = /^(lock )?(add|adc|sub|sbb|and|or|xor|inc|dec|neg|not|xchg|xadd|cmpxchg|cmpxchg8b|bts|btr|btc|shl|shr|sar|rol|ror|rcl|rcr) /;
 const STATUS = 0x8d5, UNDEFINED_FLAGS = /^(lock )?(shl|shr|sar|rcl|rcr|rol|ror|shld|shrd|and|or|xor|test|aaa|aas|aad|aam|daa|das|mul|imul|div|idiv|bsf|bsr|bt)/;
@@ -21,6 +23,24 @@ const GENERAL: ReadonlySet<string> = new Set(["eax", "ecx", "edx", "ebx", "esp",
 /** Only general registers differ, and those in the bits of `mask` alone. */
 function differsIn({ fields, ours, qemu }: Difference, mask: number): boolean {
   return fields.every((name) => GENERAL.has(name) && ((ours[name as RegisterName] ^ qemu[name as RegisterName]) & ~mask) === 0);
+}
+
+const CR0_BITS = 0xe005_003f, CR0_PE = 1, CR0_PG = 0x8000_0000, CR0_NW = 0x2000_0000, CR0_CD = 0x4000_0000;
+const GRANULAR = 0x8000;
+const GENERAL_BY_NUMBER = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
+
+/** MOV to CR0 of a value that the manual refuses or cuts. */
+function isOddCr0({ bytes, before }: Difference): boolean {
+  const at = bytes.findIndex((byte, n) => byte === 0x0f && bytes[n + 1] === 0x22);
+  const value = before[GENERAL_BY_NUMBER[bytes[at + 2]! & 7]!];
+  return (value & ~CR0_BITS) !== 0 || ((value & CR0_PG) !== 0 && (value & CR0_PE) === 0) || ((value & CR0_NW) !== 0 && (value & CR0_CD) === 0);
+}
+
+/** Whether an offset is beyond a code segment of the GDT as programs begin with it. */
+function isBeyondLimit(selector: number, offset: number): boolean {
+  const entry = selector & 4 ? null : DESCRIPTORS[selector >> 3];
+  if (!entry || !("base" in entry)) return false;
+  return offset > (entry.access & GRANULAR ? entry.limit * 4096 + 4095 : entry.limit);
 }
 
 export const EXPLANATIONS: readonly Explanation[] = [
@@ -97,13 +117,23 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => (d.before.eflags & 0x2_0000) !== 0 && (d.qemu.cs & 3) === 1,
   },
   {
+    // SDM Vol. 2, IRET, RETURN-TO-VIRTUAL-8086-MODE.
+    name: "IRETD to a V86 task beyond 64 KB is a general protection fault",
+    applies: (d) => d.text === "iretd" && SEGMENT_FAULTS.has(d.exception) && (d.before.cs & 3) === 0 && d.top.length === 12 && (d.top[10]! & 2) !== 0 && (d.top[2]! | d.top[3]!) !== 0,
+  },
+  {
+    // SDM Vol. 2, IRET and RET: #GP(0) if the target is beyond the limit of the new CS.
+    name: "QEMU lets IRETD and RETF return beyond the limit of CS",
+    applies: (d) => /^(iretd|retf)/.test(d.text) && SEGMENT_FAULTS.has(d.exception) && d.top.length === 12 && isBeyondLimit(d.qemu.cs, d.qemu.eip),
+  },
+  {
     name: "IRETD of ring 0 loads VIF and VIP",
     continues: true,
     applies: (d) => d.text === "iretd" && d.fields.length === 1 && d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~0x18_0000) === 0,
   },
   {
     name: "reserved bits of CR0 are 0, and PG without PE faults",
-    applies: (d) => /^mov cr0/.test(d.text),
+    applies: (d) => /^mov cr0/.test(d.text) && isOddCr0(d),
   },
   {
     name: "PUSHA begins with EAX",
@@ -128,16 +158,16 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "QEMU checks neither limits nor types of segments in memory accesses",
-    applies: (d) => SEGMENT_FAULTS.has(d.exception) && USES_MEMORY.test(d.text),
+    applies: (d) => SEGMENT_FAULTS.has(d.exception) && breaksSegment(d.bytes, d.code32, d.before, d.segments, d.ours),
   },
   {
     // SDM Vol. 2, JMP, Jcc and CALL: #GP(0) if the target is beyond the limit of CS.
     name: "QEMU lets a near branch leave the limit of CS",
-    applies: (d) => d.exception === 13 && /^(j|loop|call)[a-z]* 0x/.test(d.text),
+    applies: (d) => d.exception === 13 && /^(j|loop|call)[a-z]* 0x/.test(d.text) && Number.parseInt(d.text.split(" 0x")[1]!, 16) > d.segments[CS]!.limit,
   },
   {
     name: "QEMU has no alignment check",
-    applies: (d) => d.exception === 17,
+    applies: (d) => (d.exception === 17 || SEGMENT_FAULTS.has(d.exception)) && isMisaligned(d.bytes, d.code32, d.before, d.segments, d.ours),
   },
   {
     name: "MOV to and from a control register that there is not is an invalid opcode at every level of privilege",
@@ -157,7 +187,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "LOCK without a destination in memory that may have it is an invalid opcode",
-    applies: (d) => d.exception >= 0 && d.text.startsWith("lock "),
+    applies: (d) => (d.exception === 6 || SEGMENT_FAULTS.has(d.exception)) && d.text.startsWith("lock ") && isLockInvalid(d.bytes, d.code32),
   },
   {
     name: "LSS opens no shadow: the trap of a single step comes after it",

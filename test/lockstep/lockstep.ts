@@ -4,7 +4,7 @@ import { disassembleBytes } from "../../src/trace/instruction.ts";
 import { COMPARED_BYTES, PAGE_TABLES, SLOT_COUNT, SLOTS, slotAt } from "./layout.ts";
 import type { Ours } from "./ours.ts";
 import type { Program } from "./program.ts";
-import { type ProcessorView, REGISTERS } from "./processor-view.ts";
+import { type ProcessorView, REGISTERS, type SegmentView } from "./processor-view.ts";
 import { explain } from "./explanations.ts";
 import type { Qemu } from "./qemu.ts";
 
@@ -19,6 +19,9 @@ const FIRST_STEPS = 4;
 const MAXIMUM_REPETITIONS = 2048;
 /** Of an exception frame: error code, EIP, CS, EFLAGS, ESP, SS. */
 const FRAME_BYTES = 24;
+/** EIP, CS, EFLAGS. */
+const IRET_BYTES = 12;
+const NOTHING = new Uint8Array(0);
 /** Offsets from which on a stack may wrap around into what is a ROM there. */
 const NEAR_THE_TOP = 0xff00_0000;
 const SEGMENTS = ["cs", "ss", "ds", "es", "fs", "gs"] as const;
@@ -36,6 +39,11 @@ export interface Difference {
   readonly bytes: Uint8Array;
   readonly text: string;
   readonly before: ProcessorView;
+  /** ES CS SS DS FS GS before the instruction, and whether its code is of 32 bits. */
+  readonly segments: readonly SegmentView[];
+  readonly code32: boolean;
+  /** What IRET or RETF find first on the stack, else empty. */
+  readonly top: Uint8Array;
   readonly ours: ProcessorView;
   readonly qemu: ProcessorView;
   /** Names of registers that differ; "memory" at the end, "frame" of an exception, "shutdown" of QEMU alone. */
@@ -65,12 +73,14 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     path.push(`${before.cs.toString(16)}:${before.eip.toString(16)} ${text}`);
     // A processor that waits answers no stub; what repeats itself for hours is no test, nor is what devices say.
     if (bytes[0] === HLT || text.includes("ins") || (isRepeated(bytes) && before.ecx > MAXIMUM_REPETITIONS)) return { kind: "agree", steps, notes };
+    const segments = ours.segments();
+    const from = /^(iret|retf)/.test(text) ? ours.stackTop() : -1, top = from < 0 ? NOTHING : ours.readMemory(from, IRET_BYTES);
     const outcome = ours.step();
     // A processor that waits or has shut down answers no stub.
     if (outcome.end !== "done") return { kind: "agree", steps };
     const now = ours.view();
     if (!(await qemu.gdb.step())) {
-      const lost: Difference = { program, bytes, text, before, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const lost: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
       return { ...judge(lost, steps), qemuLost: true };
     }
     let other = await qemu.view();
@@ -87,7 +97,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (fields.length > 0) {
       // What the program before has left in the debug registers.
       if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
-      const difference: Difference = { program, bytes, text, before, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
       const explanation = explain(difference);
       if (!explanation?.continues) return judge(difference, steps);
       notes.push(explanation.name);
@@ -96,18 +106,18 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
       // Beyond lies what is RAM here and ROM there.
       if (SEGMENTS.some((name) => now[name] > HIGHEST_SEGMENT)) return { kind: "agree", steps, notes };
     }
-        if (now.esp >= NEAR_THE_TOP) return { kind: "agree", steps, notes };
-    const top = outcome.exception >= 0 ? ours.stackTop() : -1;
-    if (top >= 0 && top + FRAME_BYTES <= COMPARED_BYTES) {
-      const mine = ours.readMemory(top, FRAME_BYTES), theirs = await qemu.gdb.readMemory(top, FRAME_BYTES);
-      const memory = Array.from(mine.keys()).filter((i) => isChange(mine[i]!, theirs[i]!)).map((i) => top + i);
-      if (memory.length === 0 && Buffer.compare(mine, theirs) !== 0) await qemu.gdb.writeMemory(top, mine);
+    if (now.esp >= NEAR_THE_TOP) return { kind: "agree", steps, notes };
+    const frameTop = outcome.exception >= 0 ? ours.stackTop() : -1;
+    if (frameTop >= 0 && frameTop + FRAME_BYTES <= COMPARED_BYTES) {
+      const mine = ours.readMemory(frameTop, FRAME_BYTES), theirs = await qemu.gdb.readMemory(frameTop, FRAME_BYTES);
+      const memory = Array.from(mine.keys()).filter((i) => isChange(mine[i]!, theirs[i]!)).map((i) => frameTop + i);
+      if (memory.length === 0 && Buffer.compare(mine, theirs) !== 0) await qemu.gdb.writeMemory(frameTop, mine);
       if (memory.length > 0) {
-        const difference: Difference = { program, bytes, text, before, ours: now, qemu: other, fields: ["frame"], memory, exception: outcome.exception, path: path.slice(-6, -1), frames: [mine, theirs] };
+        const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields: ["frame"], memory, exception: outcome.exception, path: path.slice(-6, -1), frames: [mine, theirs] };
         const explanation = explain(difference);
         if (!explanation?.continues) return judge(difference, steps);
         notes.push(explanation.name);
-        await qemu.gdb.writeMemory(top, mine);
+        await qemu.gdb.writeMemory(frameTop, mine);
       }
     }
     before = now;
@@ -140,7 +150,7 @@ async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, b
     else benign++;
   }
   if (memory.length === 0) return { kind: "agree", steps, notes: benign === 0 ? notes : [...notes, BENIGN_MEMORY] };
-  return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [] }, steps, mine, other);
+  return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, segments: [], code32: true, top: NOTHING, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [] }, steps, mine, other);
 }
 
 function judge(difference: Difference, steps: number, mine?: Uint8Array, other?: Uint8Array): Exclude<Verdict, { kind: "agree" }> {

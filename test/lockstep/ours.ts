@@ -2,7 +2,7 @@
 
 import { guestRegisters, setGuestRegisters } from "../../src/machine/guest-registers.ts";
 import { Machine } from "../../src/machine/machine.ts";
-import type { ProcessorView } from "./processor-view.ts";
+import type { ProcessorView, SegmentView } from "./processor-view.ts";
 
 const SEGMENT = { selector: 0, base: 0, limit: 0xffff, access: 0x93 };
 const CODE_32 = 0x4000;
@@ -68,6 +68,12 @@ export class Ours {
     const { delivered } = cpu as { delivered: { vector: number; isException: boolean } | null };
     const { activity } = guestRegisters(this.machine);
     return { end: activity === 2 ? "shutdown" : reason === "halted" ? "halted" : "done", exception: delivered?.isException ? delivered.vector : -1 };
+  }
+
+  /** ES CS SS DS FS GS. */
+  segments(): readonly SegmentView[] {
+    const { es, cs, ss, ds, fs, gs } = guestRegisters(this.machine);
+    return [es, cs, ss, ds, fs, gs];
   }
 
   view(): ProcessorView {

@@ -5,3 +5,10 @@ export const REGISTERS = [
 ] as const;
 export type RegisterName = (typeof REGISTERS)[number];
 export type ProcessorView = Record<RegisterName, number>;
+
+/** What a segment register holds besides its selector; `access` as in state-layout.ts. */
+export interface SegmentView {
+  readonly base: number;
+  readonly limit: number;
+  readonly access: number;
+}
