@@ -30,7 +30,7 @@ describe("--json", () => {
     expect(Object.keys(result).sort()).toEqual(
       [
         "version", "outcome", "reason", "exitCode", "technique", "ring", "clock", "instructions", "emulatedInstructions", "wallSeconds", "guestSeconds",
-        "mips", "traps", "callouts", "leaks", "observed", "notices", "exitValue", "peakRssBytes", "serialTail", "screenText",
+        "mips", "traps", "callouts", "leaks", "observed", "notices", "exitValue", "peakRssBytes", "serialTail", "screenText", "statistics",
       ].sort(),
     );
     expect(result).toMatchObject({ version: 1, technique: "emulate", ring: 1, clock: "virtual", callouts: { total: 0 }, notices: [] });
