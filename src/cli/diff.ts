@@ -18,7 +18,7 @@ import { EXIT_CODES } from "./outcome.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 import { stepsOf } from "./run.ts";
 
-const { technique: _technique, clock: _clock, timeout: _timeout, "trap-log": _trapLog, log: _log, filter: _filter, serial: _serial, ...SHARED } = RUN_OPTIONS;
+const { technique: _technique, clock: _clock, timeout: _timeout, "trap-log": _trapLog, log: _log, filter: _filter, serial: _serial, profile: _profile, cost: _cost, ...SHARED } = RUN_OPTIONS;
 const TECHNIQUES_HELP = `${BUILT_TECHNIQUES.join(", ")}; with its ring behind a slash: trap/3`;
 const OPTIONS = {
   a: { value: "NAME", help: `one technique: ${TECHNIQUES_HELP} (default: emulate)` },

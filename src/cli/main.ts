@@ -11,7 +11,7 @@ import { info } from "./info.ts";
 import { lab } from "./lab.ts";
 import { EXIT_CODES, type Outcome } from "./outcome.ts";
 import { replay } from "./replay.ts";
-import { report, type RunSettings, summary, translationSummary } from "./report.ts";
+import { costSummary, report, type RunSettings, summary, translationSummary } from "./report.ts";
 import { Run } from "./run.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 
@@ -91,6 +91,7 @@ function finish(run: Run, outcome: Outcome, options: RunOptions): number {
   if (options.screenText && !options.json) process.stdout.write(`${result.screenText ?? "(graphics: --screen FILE.png shows it)"}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
   process.stderr.write(`trapscope: ${summary(line)}\n`);
+  if (options.profile) process.stderr.write(`trapscope: ${costSummary(result.machine, options.profile)}\n`);
   if (options.jitStats) process.stderr.write(`trapscope: ${translationSummary(result.machine)}\n`);
   return line.exitCode;
 }

@@ -2,7 +2,10 @@
 
 import type { Machine } from "../machine/machine.ts";
 import { StatsReader } from "../protocol/stats-view.ts";
+import { readRunCounts } from "../protocol/run-counts.ts";
+import { type CostProfile, type ModelledCost, modelledCost } from "../trace/cost-model.ts";
 import { NO_COUNTS, type TrapCounts, trapCounts } from "../trace/counts.ts";
+import { costLine, hostNsPerExit } from "./cost.ts";
 import { EXIT_CODES, type Outcome } from "./outcome.ts";
 
 export interface RunReport extends TrapCounts {
@@ -21,6 +24,9 @@ export interface RunReport extends TrapCounts {
   readonly mips: number;
   /** What the technique counts besides exits, by name. */
   readonly statistics: Readonly<Record<string, number>>;
+  /** With --profile: what the exits would have cost, and what this host measured of them. */
+  readonly modelled?: ModelledCost;
+  readonly hostNsPerExit?: number | null;
   readonly notices: readonly string[];
   readonly exitValue: number | null;
   readonly peakRssBytes: number;
@@ -37,6 +43,7 @@ export interface RunSettings {
 
 export interface RunResult {
   readonly machine: Machine;
+  readonly profile?: CostProfile;
   readonly notices: readonly string[];
   readonly serialTail: string;
   readonly screenText: string | null;
@@ -61,12 +68,30 @@ export function report(outcome: Outcome, run: RunResult | null, settings: RunSet
     mips: rounded(instructions / wallSeconds / 1e6),
     ...(machine ? trapCounts(new StatsReader(machine.map.buffer, machine.map.view.stats)) : NO_COUNTS),
     statistics: machine?.supervisor.statistics ?? {},
+    ...(run?.profile ? costOf(run.machine, run.profile) : {}),
     notices: run?.notices ?? [],
     exitValue: machine?.exitValue ?? null,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     serialTail: run?.serialTail ?? "",
     screenText: run?.screenText ?? null,
   };
+}
+
+function countsOf(machine: Machine) {
+  return readRunCounts(new StatsReader(machine.map.buffer, machine.map.view.stats));
+}
+
+function hostMeasure(machine: Machine) {
+  return { monitorNs: machine.supervisor.counters.get("monitorNs"), exits: machine.cpu.exitCount };
+}
+
+function costOf(machine: Machine, profile: CostProfile): Pick<RunReport, "modelled" | "hostNsPerExit"> {
+  return { modelled: modelledCost(profile, countsOf(machine)), hostNsPerExit: hostNsPerExit(hostMeasure(machine)) };
+}
+
+/** What --profile prints. */
+export function costSummary(machine: Machine, profile: CostProfile): string {
+  return costLine(profile, countsOf(machine), hostMeasure(machine));
 }
 
 function rounded(value: number): number {

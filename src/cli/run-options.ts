@@ -11,6 +11,8 @@ import { KINDS, type TrapKind } from "../protocol/trap-record.ts";
 import { compileFilter, FILTER_FIELDS, type TrapPredicate } from "../trace/filter.ts";
 import { type GdbAddress, parseGdbAddress } from "./gdb-server.ts";
 import { type AddressRange, TRACE_FIELDS, type TraceOptions } from "./trace-lines.ts";
+import type { CostProfile } from "../trace/cost-model.ts";
+import { COST_OPTIONS, costProfile } from "./cost.ts";
 import { type Arguments, type OptionSpecs, parseChoice, parseCount, parseSeconds, parseSize } from "./arguments.ts";
 
 export const RUN_OPTIONS = {
@@ -58,6 +60,7 @@ export const RUN_OPTIONS = {
   "trace-registers": { help: "with the registers before each instruction" },
   record: { value: "FILE.trk", help: "write down all that comes from outside, so that \"trapscope replay\" repeats the run bit for bit" },
   gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; \"monitor help\" lists what it can ask besides" },
+  ...COST_OPTIONS,
   json: { help: "print one line of JSON on stdout instead" },
   help: { help: "this text" },
 } as const satisfies OptionSpecs;
@@ -118,6 +121,8 @@ export interface RunOptions {
   readonly trace?: TraceOptions;
   readonly record?: string;
   readonly gdb?: GdbAddress;
+  /** Asked for: the modelled cost of the exits is reported. */
+  readonly profile?: CostProfile;
   readonly json: boolean;
 }
 
@@ -168,6 +173,7 @@ export function runOptions(args: Arguments): RunOptions {
     ...traceOptions(args),
     ...recordOption(args),
     ...(gdb === undefined ? {} : { gdb: parseGdbAddress(gdb) }),
+    ...(args.has("profile") || args.has("cost") ? { profile: costProfile(args) } : {}),
     json: args.has("json"),
   };
 }

@@ -63,6 +63,7 @@ export class Run {
       memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.record !== undefined && options.clock === "real" ? "paced" : options.clock, jit: options.jit,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
+      ...(options.profile ? { meterNs: () => performance.now() * 1e6 } : {}),
       ...boot.machine,
     });
     const { machine } = this;
@@ -155,7 +156,7 @@ export class Run {
     this.machine.supervisor.publish();
     const rows = screen.rows();
     if (options.screen !== undefined) writeFileSync(options.screen, encodePng(screen.image()));
-    return { machine: this.machine, notices: this.notices, serialTail: this.output.tailText, screenText: rows && rows.join("\n") };
+    return { machine: this.machine, ...(options.profile ? { profile: options.profile } : {}), notices: this.notices, serialTail: this.output.tailText, screenText: rows && rows.join("\n") };
   }
 
   /** A guest that came to no good end: what leaked may be why. */
