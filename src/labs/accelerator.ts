@@ -21,7 +21,7 @@ export const accelerator: Lab = {
     { id: "translate", guest: "userland", technique: "translate", watch: "User code runs directly here, too; the kernel is translated and not emulated." },
     { id: "trap", guest: "userland", technique: "trap", set: { tricks: true }, watch: "Everything runs by itself; every return and every call leaves." },
     { id: "vtx", guest: "userland", technique: "vtx", watch: "Nothing leaves." },
-    { id: "Debian hybrid", guest: DEBIAN, technique: "hybrid", script: COMPUTE, instructionLimit: 6e9, watch: "A real system: it starts in its kernel, then a shell counts to 2,000." },
+    { id: "Debian hybrid", guest: DEBIAN, technique: "hybrid", script: COMPUTE, instructionLimit: 12e9, watch: "A real system: it starts in its kernel, then a shell counts to 2,000." },
   ],
   predict: [
     { ask: "What share of phase 1 is emulated under hybrid?", choices: ["less than a hundredth", "about half", "all"], answer: 0, because: "Only the way in and out of the kernel is.", shownBy: "native" },

@@ -25,7 +25,7 @@ export const criticalSections: Lab = {
     { id: "lite", guest: "pvi", technique: "lite", ring: 3, watch: "Another kernel, built with macros: CLI and STI a hundred times, no exit." },
     { id: "paravirt", guest: "pv", technique: "paravirt", watch: "A ported kernel: CLI is a store into a shared page." },
     { id: "Debian trap", guest: DEBIAN, technique: "trap", instructionLimit: 60e6, watch: "A real kernel: PUSHF leaks while it starts." },
-    { id: "Debian vtx", guest: DEBIAN, technique: "vtx", script: BOOT, instructionLimit: 3e9, watch: "The same kernel comes to its prompt." },
+    { id: "Debian vtx", guest: DEBIAN, technique: "vtx", script: BOOT, instructionLimit: 12e9, watch: "The same kernel comes to its prompt." },
   ],
   predict: [
     { ask: "How many exits does a 2.4-style section make under trap?", choices: ["0", "1", "2", "3"], answer: 1, because: "Only CLI faults; PUSHF and POPF run as they are.", shownBy: "trap-24" },

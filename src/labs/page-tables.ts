@@ -32,8 +32,8 @@ export const pageTables: Lab = {
     { id: "translate", guest: "pt", technique: "translate", watch: "MOV CR3 and INVLPG are calls; the misses are the same." },
     { id: "hybrid", guest: "pt", technique: "hybrid", watch: "The kernel is emulated, on its own tables." },
     { id: "vtx", guest: "pt", technique: "vtx", watch: "With EPT nothing leaves, not even MOV CR3 and page faults." },
-    { id: "Debian translate", guest: DEBIAN, technique: "translate", script: FORKS, instructionLimit: 6e9, watch: "A real kernel that forks: each child is an address space of its own." },
-    { id: "Debian vtx", guest: DEBIAN, technique: "vtx", script: FORKS, instructionLimit: 6e9, watch: "The same with EPT." },
+    { id: "Debian translate", guest: DEBIAN, technique: "translate", script: FORKS, instructionLimit: 12e9, watch: "A real kernel that forks: each child is an address space of its own." },
+    { id: "Debian vtx", guest: DEBIAN, technique: "vtx", script: FORKS, instructionLimit: 12e9, watch: "The same with EPT." },
   ],
   predict: [
     { ask: "16 pages become present and are read: how many exits under trap?", choices: ["16", "32"], answer: 0, because: "The store to the page table is not seen; the read misses.", shownBy: "map" },

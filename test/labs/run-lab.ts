@@ -5,7 +5,7 @@ import { type LabSeams, runStep, type StepRun } from "../../src/cli/lab-run.ts";
 import { type CheckResult, evaluate } from "../../src/labs/check.ts";
 import type { Lab } from "../../src/labs/lab.ts";
 
-const DEBIAN = process.env.TRAPSCOPE_DEBIAN_DISK;
+const DEBIAN = process.env.TRAPSCOPE_LABS_DISK;
 
 /** `only`: steps to run, by name; the others count as left out. */
 export function runLab(lab: Lab, { only, seams }: { only?: readonly string[]; seams?: LabSeams } = {}): { results: Record<string, StepRun>; checks: CheckResult[] } {

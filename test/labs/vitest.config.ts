@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// The labs, every step of them: `npm run test:labs`. TRAPSCOPE_DEBIAN_DISK names the disk of the steps on a real kernel.
+// The labs, every step of them: `npm run test:labs`. TRAPSCOPE_LABS_DISK names the Debian disk of the steps on a real kernel; each boots it once.
 export default defineConfig({
-  test: { include: ["test/labs/**/*.test.ts"], environment: "node", testTimeout: 600_000, hookTimeout: 120_000 },
+  test: { include: ["test/labs/**/*.test.ts"], environment: "node", testTimeout: 1_800_000, hookTimeout: 120_000 },
 });
