@@ -37,6 +37,7 @@ export interface HistoryOptions {
 
 interface Checkpoint extends Kept {
   readonly retired: number;
+  readonly settledAt: number;
   readonly clock: readonly number[];
   readonly timeNs: number;
   readonly processor: ProcessorSnapshot;
@@ -76,6 +77,8 @@ export class History {
   /** Guest time is the wall's less this. */
   private wallOffset = 0;
   private paced = { retired: -1, wallNs: 0 };
+  /** Where a waiting guest has looked at its timers before something came. */
+  private settledAt = -1;
   private speed = FIRST_SPEED;
   /** The machine goes over what it did before: nobody is to see it twice. */
   seeking = false;
@@ -158,8 +161,18 @@ export class History {
   }
 
   private append(input: Input): void {
+    this.settle();
     this.log.push({ retired: this.now, input });
     this.takeNext();
+  }
+
+  /** A run may end right behind the HLT, or have looked at the timers that are due there: what comes now comes behind that look. */
+  private settle(): void {
+    const { now, machine } = this;
+    if (this.settledAt === now) return;
+    this.settledAt = now;
+    if (machine.supervisor.guestContext.get(ACTIVITY) !== 0) machine.run(1);
+    if (this.now > this.frontier) this.frontier = this.now;
   }
 
   /** Applies the next input of the log. */
@@ -205,6 +218,7 @@ export class History {
   private setPace(): void {
     const { clock, wallNs, paced, machine } = this;
     if (!wallNs || !(clock instanceof PacedClock)) return;
+    this.settle();
     const halted = machine.supervisor.guestContext.get(ACTIVITY) !== 0, { now } = this;
     if (now === paced.retired && !halted) return;
     const wall = wallNs(), ran = now - paced.retired, took = wall - paced.wallNs;
@@ -235,6 +249,8 @@ export class History {
   /** Applies what came at this instant. */
   private takeDue(): void {
     const { now } = this;
+    if (this.log[this.index]?.retired === now) this.settle();
+    if (this.now !== now) return;
     for (let due = this.log[this.index]; due?.retired === now; due = this.log[this.index]) {
       this.takeNext();
       // A guest that waited on looked at its timers before time went on.
@@ -337,7 +353,7 @@ export class History {
       const before = this.checkpoints.before(this.now);
       const pages = ram.save();
       this.checkpoints.add({
-        retired: this.now, index: this.index, clock: clock.parameters, timeNs: clock.nowNs(), processor: saveProcessor(machine), monitor,
+        retired: this.now, index: this.index, settledAt: this.settledAt, clock: clock.parameters, timeNs: clock.nowNs(), processor: saveProcessor(machine), monitor,
         devices: sharing(pc.save(), before?.devices ?? {}), disks: disks.save(), ram: pages, log: supervisor.log.save(before?.log ?? null),
       });
       ram.begin(pages);
@@ -367,6 +383,7 @@ export class History {
     supervisor.log.restore(checkpoint.log);
     supervisor.setIntr(pc.interruptPending);
     this.index = checkpoint.index;
+    this.settledAt = checkpoint.settledAt;
   }
 }
 
