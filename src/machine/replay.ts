@@ -9,7 +9,7 @@
 
 import { UsageError } from "../base/errors.ts";
 import type { DeviceState } from "../hardware/device.ts";
-import { ACTIVITY } from "../isa/state-layout.ts";
+import { ACTIVITY, SUSPENDED } from "../isa/state-layout.ts";
 import type { HistoryView } from "../protocol/debug.ts";
 import type { LogState } from "../monitor/trap-log.ts";
 import type { Breakpoint } from "./breakpoints.ts";
@@ -218,6 +218,8 @@ export class History {
   private setPace(): void {
     const { clock, wallNs, paced, machine } = this;
     if (!wallNs || !(clock instanceof PacedClock)) return;
+    // In the middle of a repetition no instruction says where this would be.
+    if (machine.cpu.state.read(SUSPENDED) !== 0) return;
     this.settle();
     const halted = machine.supervisor.guestContext.get(ACTIVITY) !== 0, { now } = this;
     if (now === paced.retired && !halted) return;
