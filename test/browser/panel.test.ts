@@ -182,9 +182,9 @@ describe("the timeline", () => {
     const name = (): Promise<string | null> => plot.getAttribute("aria-label");
     const whole = await name();
     await page.keyboard.press("w");
-    expect(await name()).not.toBe(whole);
+    await expect.poll(name).not.toBe(whole);
     await page.keyboard.press("0");
-    expect(await name()).toBe(whole);
+    await expect.poll(name).toBe(whole);
     const box = (await plot.boundingBox())!;
     await page.mouse.move(box.x + box.width * 0.8, box.y + 40);
     await page.mouse.down();
