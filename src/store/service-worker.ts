@@ -4,7 +4,7 @@
 /** What of the browser is needed; tests give their own. */
 export interface ServiceWorkerHost {
   /** Null: the browser has none here (plain HTTP, private windows of Firefox), or the page is not built. */
-  readonly container: Pick<ServiceWorkerContainer, "register" | "ready" | "controller" | "addEventListener" | "removeEventListener"> | null;
+  readonly container: Pick<ServiceWorkerContainer, "register" | "controller" | "addEventListener" | "removeEventListener"> | null;
   /** Lives as long as the tab: a page that was reloaded in vain is not reloaded again. */
   readonly memory: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
   readonly reload: () => void;
@@ -12,7 +12,7 @@ export interface ServiceWorkerHost {
 
 const SCRIPT = "service-worker.js";
 const RELOADED = "trapscope.reloaded-for-isolation";
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5_000;
 
 /** True: the page is about to be loaded again, isolated. False: nothing more can be done. */
 export async function isolateByServiceWorker({ container, memory, reload }: ServiceWorkerHost): Promise<boolean> {
@@ -20,7 +20,7 @@ export async function isolateByServiceWorker({ container, memory, reload }: Serv
   if (!container || !memory || memory.getItem(RELOADED)) return false;
   try {
     await container.register(SCRIPT);
-    await container.ready;
+    // Some settings let it be registered and never become ready.
     if (!(await isControlled(container))) return false;
     memory.setItem(RELOADED, "1");
   } catch {

@@ -158,6 +158,8 @@ describe("a program of one's own", () => {
     await editor.fill('org 0x7c00\nmov si, text\nagain: lodsb\ntest al, al\njz done\nout 0xe9, al\njmp again\ndone: xor al, al\nout 0xf4, al\ntext: db "made here", 0\n');
     await expectNoViolations();
     await page.getByRole("button", { name: "Boot it" }).click();
+    // popf ended with success, too.
+    await page.waitForSelector("text=Scratch program · 16 MB");
     await page.waitForSelector("text=The guest ended with success", { timeout: 30_000 });
     await page.getByRole("tab", { name: "Debug port" }).click();
     await waitForSerial(page, "made here");

@@ -69,6 +69,8 @@ describe("a dropped image", () => {
     await open();
     await dropFiles(page, [TOUR]);
     await waitForSerial(page, "t86>");
+    // Typed within milliseconds of the first prompt, characters were lost in one of ten tries; the cause is not found.
+    await page.waitForTimeout(1500);
     await type("echo one two");
     await waitForSerial(page, "\none two");
 
@@ -92,7 +94,7 @@ describe("a dropped image", () => {
     await rows("leak", "sgdt").first().click();
     const detail = page.locator("aside");
     await detail.waitFor();
-    expect(await detail.innerText()).toMatch(/Why is this sensitive/i);
+    await expect.poll(() => detail.innerText()).toMatch(/Why is this sensitive/i);
     expect(await detail.innerText()).toContain("bare metal");
 
     const download = page.waitForEvent("download");
@@ -216,6 +218,10 @@ describe("the page", () => {
 
   it("names the header that is missing when it cannot share memory", async () => {
     const plain = await serve(directory, { "Cross-Origin-Opener-Policy": "same-origin" });
+    // A service worker would add it.
+    const context = await browser.newContext({ serviceWorkers: "block" });
+    await page.close();
+    page = await context.newPage();
     await page.goto(plain.address);
     const alert = page.locator("[role=alert]");
     await alert.waitFor();
