@@ -20,13 +20,11 @@ export interface LinkedUnit {
 }
 
 export class ModuleLinker {
-  private readonly memory: WebAssembly.Memory;
   private readonly memoryPages: number;
   private readonly environment: Readonly<Record<string, WebAssembly.ImportValue>>;
   private readonly shared = new Map<SharedFunction, WebAssembly.ExportValue>();
 
   constructor(memory: WebAssembly.Memory, memoryPages: number, slow: Readonly<Record<SlowPath, Callable>>, helpers: Readonly<Record<HelperName, Callable>>) {
-    this.memory = memory;
     this.memoryPages = memoryPages;
     this.environment = { memory, ...slow, ...helpers };
   }
