@@ -1,5 +1,5 @@
 // The trap log as JSON lines: a header, then one line a record. No wall-clock time and no path, so that the same run
-// writes the same bytes. Field names and order are fixed (README, "Trap log").
+// writes the same bytes. Field names and order are fixed (docs/trap-log.md).
 
 import { isTechnique, type ProcessorSet, type Ring, type TechniqueId } from "../protocol/technique.ts";
 import type { ActionName, ModeName, TrapKind } from "../protocol/trap-record.ts";
