@@ -121,7 +121,7 @@ export const TESTS = [
   T("SYSENTER", "none", 0, always(gp()), { needs: ["sep"] }),
   T("SYSEXIT", "none", 0, always(gp()), { needs: ["sep"] }),
   T("LAR-08", "none", 0, notInV86((s) => ran(s.ring === 0 ? 0x00c09b00 : 0))),
-  T("LAR-18", "none", 0, (s) => ran(0x00c0fb00), { notV86: true }),
+  T("LAR-18", "none", 0, () => ran(0x00c0fb00), { notV86: true }),
   T("LSL-10", "none", 0, notInV86((s) => ran(s.ring === 0 ? 0xffffffff : 0))),
   T("VERR-10", "none", 0, notInV86((s) => ran(s.ring === 0 ? 1 : 0))),
   T("VERW-10", "none", 0, notInV86((s) => ran(s.ring === 0 ? 1 : 0))),

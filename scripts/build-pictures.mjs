@@ -23,6 +23,7 @@ const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").
 
 function consoleLines(serial) {
   // Escape sequences are colours: the picture has its own.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences of a terminal begin with ESC
   const lines = serial.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, "").split(/\r?\n/).map((line) => line.trimEnd()).filter((line) => line !== "");
   const shown = lines.slice(-LINES);
   return shown.map((line) => (line.length > CHARACTERS ? `${line.slice(0, CHARACTERS - 1)}…` : line));

@@ -97,7 +97,7 @@ async function cell(guest, technique, bare) {
 
 const kept = existsSync(DATA) ? JSON.parse(readFileSync(DATA, "utf8")) : {};
 const number = (value) => (value === undefined ? "" : value.toLocaleString("en").replaceAll(",", " "));
-const escape = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+const escaped = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 function overview(own) {
   if (!own) return "not run";
@@ -112,7 +112,7 @@ function because(own) {
   if (own.firstLeak) parts.push(`First leak: ${own.firstLeak.instruction} at ${own.firstLeak.eip} after ${number(own.firstLeak.icount)} instructions.`);
   const d = own.divergence;
   if (d) parts.push(d.text ? `First divergence: \`${d.text}\` at ${d.eip} after ${number(d.icount)} instructions (${d.differences.join("; ")}).` : `No divergence in ${number(d.none)} instructions of virtual time.`);
-  return escape(parts.join(" "));
+  return escaped(parts.join(" "));
 }
 
 function markdown() {

@@ -156,7 +156,7 @@ export class Run {
     this.machine.supervisor.publish();
     const rows = screen.rows();
     if (options.screen !== undefined) writeFileSync(options.screen, encodePng(screen.image()));
-    return { machine: this.machine, ...(options.profile ? { profile: options.profile } : {}), notices: this.notices, serialTail: this.output.tailText, screenText: rows && rows.join("\n") };
+    return { machine: this.machine, ...(options.profile ? { profile: options.profile } : {}), notices: this.notices, serialTail: this.output.tailText, screenText: rows?.join("\n") ?? null };
   }
 
   /** A guest that came to no good end: what leaked may be why. */

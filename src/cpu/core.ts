@@ -365,7 +365,7 @@ export class Core {
 
   /** The watch wants each instruction at EIP by itself. Links join code of one page only, so that no other page leads into it unseen. */
   private isWatched(): boolean {
-    return this.watch !== null && this.watch.covers(this.linearEip() >>> 12);
+    return this.watch?.covers(this.linearEip() >>> 12) ?? false;
   }
 
   /** TF, instruction breakpoints, and RF, which the next instruction clears. */

@@ -42,7 +42,7 @@ const SVR_ENABLE = 0x100, SVR_WRITABLE = 0x3ff;
 const BROADCAST = 0xff;
 
 /** LVT entries in the order of their registers, and the bits that each has. */
-const LVT_TIMER = 0, LVT_LINT0 = 3, LVT_LINT1 = 4, LVT_ERROR = 5;
+const LVT_TIMER = 0, LVT_LINT0 = 3, LVT_ERROR = 5;
 const LVT_WRITABLE: readonly number[] = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff];
 const LVT_MASKED = 0x1_0000, LVT_PERIODIC = 0x2_0000, LVT_LEVEL = 0x8000, LVT_REMOTE_IRR = 0x4000;
 

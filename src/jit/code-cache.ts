@@ -433,7 +433,8 @@ class GuestCode implements CodeSource {
 
   /** The same for every region that holds the transfer. */
   siteKey(at: number, callers: readonly number[]): string {
-    return [at, ...callers].map((place) => `${this.physicalPage(place >> 12)}.${place & (PAGE - 1)}`).join("<") + `:${this.request.mode}`;
+    const places = [at, ...callers].map((place) => `${this.physicalPage(place >> 12)}.${place & (PAGE - 1)}`);
+    return `${places.join("<")}:${this.request.mode}`;
   }
 
   isKnown(at: number): boolean {

@@ -78,7 +78,6 @@ export class Machine {
   exitValue: number | null = null;
   /** Of the ROMs: a snapshot wants the same. */
   readonly firmwareHash: string;
-  private readonly options: MachineOptions;
   private ended: RunReason | null = null;
   private resetRequested = false;
   private realSlice = FIRST_SLICE;
@@ -86,7 +85,6 @@ export class Machine {
   private complete = false;
 
   constructor(options: MachineOptions) {
-    this.options = options;
     this.map = allocateMemory(options.memoryBytes);
     const real = options.clock === "real", epochMs = options.epochMs ?? VIRTUAL_EPOCH_MS;
     this.wallNs = real ? requireClock(options.wallNs) : () => 0;

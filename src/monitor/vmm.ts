@@ -245,7 +245,7 @@ export class Vmm implements Monitor {
     recorder.begin(exit, core.retired(), this.parts.nowNs(), this.codeUnit, this.technique);
     let action = exit.kind === "interrupt" ? this.hostInterrupt() : this.technique.react(exit);
     const { delivered } = this.cpu;
-    const injected = delivered !== null && delivered.isException;
+    const injected = delivered?.isException ?? false;
     if (injected) action = "inject";
     if (cpu.v.context.get(ACTIVITY) === SHUT_DOWN) action = "end";
     this.refuseInnerRing();

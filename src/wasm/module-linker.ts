@@ -9,7 +9,7 @@ import { type ImportedFunctions, SLOW_PATHS, type SlowPath } from "./backend.ts"
 import { I32, ModuleWriter, type ValueType, valueType } from "./encoder.ts";
 import { emitShared } from "./shared-function.ts";
 
-type Callable = (...args: number[]) => number | void;
+type Callable = (...args: number[]) => unknown;
 
 /** A module under construction. */
 export interface LinkedUnit {

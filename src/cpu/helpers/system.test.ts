@@ -7,7 +7,7 @@ import {
 import { setSegment } from "../segmentation.ts";
 
 let b: BareCpu;
-const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4;
+const EAX = 0, ECX = 1, EDX = 2, ESP = 4;
 const gpr = (i: number): number => b.cpu.state.gpr(i);
 const set = (i: number, value: number): void => b.cpu.state.setGpr(i, value);
 const done = (name: Parameters<BareCpu["call"]>[0], ...args: number[]): string => {

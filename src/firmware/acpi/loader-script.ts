@@ -1,7 +1,7 @@
 // The ACPI tables as files of fw_cfg, with the script by which a firmware places them in its memory and links them.
 // QEMU, include/hw/acpi/bios-linker-loader ("etc/table-loader"): 128 bytes a command.
 
-import { type Board } from "./board.ts";
+import type { Board } from "./board.ts";
 import { acpiTables, type AcpiTable, CHECKSUM_AT, facs, rsdp, RSDP_BYTES, RSDP_CHECKSUM_AT, RSDP_POINTER_AT } from "./tables.ts";
 
 const TABLES_FILE = "etc/acpi/tables", RSDP_FILE = "etc/acpi/rsdp", SCRIPT_FILE = "etc/table-loader";

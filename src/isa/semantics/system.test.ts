@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { run } from "../../../test/support/one-instruction.ts";
 import {
-  CR0, EFLAGS_AF as AF, EFLAGS_CF as CF, EFLAGS_DF as DF, EFLAGS_OF as OF, EFLAGS_PF as PF, EFLAGS_SF as SF, EFLAGS_ZF as ZF,
+  EFLAGS_AF as AF, EFLAGS_CF as CF, EFLAGS_DF as DF, EFLAGS_OF as OF, EFLAGS_PF as PF, EFLAGS_SF as SF, EFLAGS_ZF as ZF,
   GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, SHADOW,
 } from "../state-layout.ts";
 

@@ -55,13 +55,13 @@ function classify<V>(
   const operands: Operands<V> = {
     x: b.variable64(x), xe: b.variable(xExponent), y: b.variable64(y), ye: b.variable(yExponent), denormal: b.variable(raised),
   };
-  const isFinite = b.variable(b.imm(1));
+  const areFinite = b.variable(b.imm(1));
   const inRange = (exponent: V) => b.ltU(b.sub(exponent, b.imm(1)), b.imm(EXPONENT - 1));
   const usual = b.and(b.and(inRange(xExponent), inRange(yExponent)), b.wrap(b.shrU64(b.and64(x, y), b.imm64(63n))));
   b.when(b.eqz(usual), () => {
     const denormal = b.let(b.or(b.or(denormalFlag(b, x, xse), denormalFlag(b, y, yse)), raised));
     b.when(b.or(isSpecial(b, x, xse), isSpecial(b, y, yse)), () => {
-      isFinite.set(b.imm(0));
+      areFinite.set(b.imm(0));
       special(denormal);
     }, () => {
       const xn = normalize(b, x, xse), yn = normalize(b, y, yse);
@@ -72,7 +72,7 @@ function classify<V>(
       operands.denormal.set(denormal);
     });
   });
-  b.when(isFinite.get(), () => finite(operands));
+  b.when(areFinite.get(), () => finite(operands));
 }
 
 /** (x, y, toggle, raised): x + y with y's sign turned over by `toggle` (0 or SIGN) unless it is a NaN. `raised`: DE of the operand's conversion. */

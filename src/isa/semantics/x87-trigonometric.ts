@@ -1,7 +1,7 @@
 // FSIN FCOS FSINCOS FPTAN. SDM Vol. 1, sections 8.3.7 "Trigonometric Instructions" and 8.3.8 "Approximation of Pi": angles are
 // reduced by a pi of 66 bits. Results are within 0.51 ulp of the function so defined.
 
-import type { Builder, SharedFunction } from "../builder.ts";
+import type { SharedFunction } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import { FSW } from "../state-layout.ts";
 import {

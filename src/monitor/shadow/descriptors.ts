@@ -65,7 +65,6 @@ class ShadowTable {
 }
 
 export class ShadowDescriptors {
-  private readonly cpu: Cpu;
   private readonly policy: TablePolicy;
   private readonly gdt: ShadowTable;
   private readonly ldt: ShadowTable;
@@ -84,7 +83,6 @@ export class ShadowDescriptors {
   private windowBase = 0;
 
   constructor(cpu: Cpu, pool: MonitorPool, policy: TablePolicy, onWatch: (physicalPage: number, watched: boolean) => void) {
-    this.cpu = cpu;
     this.policy = policy;
     this.onWatch = onWatch;
     this.gdt = new ShadowTable(cpu, pool, GDT_KERNEL_PAGE, GDT_USER_PAGE);

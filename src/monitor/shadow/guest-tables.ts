@@ -13,7 +13,6 @@ import { readPhysical32 } from "../../cpu/physical-space.ts";
 import { CR0, CR3, CR4, PDPTE } from "../../isa/state-layout.ts";
 import type { ShadowMode } from "../../protocol/technique.ts";
 import { PAGE_BYTES } from "../pool.ts";
-import type { AddressSpace } from "./address-space.ts";
 import type { ShadowPaging } from "./paging.ts";
 import { TableTraces } from "./table-traces.ts";
 

@@ -103,6 +103,7 @@ export function MemoryPane(): React.JSX.Element {
                 const changed = value !== undefined && older?.[index] !== undefined && older[index] !== value;
                 const here = (from + column) >>> 0 === address;
                 return (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: a column of the dump is its place
                   <span key={column} className={styles.byte} data-cursor={here} data-changed={changed} onClick={() => go((from + column) >>> 0)}>
                     {here && half !== null ? `${half}_` : value === undefined ? "··" : digits(value)}
                   </span>

@@ -36,7 +36,12 @@ function Rows({ caption, heads, rows, empty }: { readonly caption: string; reado
       <table className={styles.table}>
         <caption className="hidden">{caption}</caption>
         <thead><tr>{heads.map((head) => <th key={head} scope="col">{head}</th>)}</tr></thead>
-        <tbody>{(all ? rows : rows.slice(0, MOST_ROWS)).map((cells, n) => <tr key={n}>{cells.map((cell, column) => <td key={heads[column]}>{cell}</td>)}</tr>)}</tbody>
+        <tbody>
+          {(all ? rows : rows.slice(0, MOST_ROWS)).map((cells, n) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: an entry of a table is its place
+            <tr key={n}>{cells.map((cell, column) => <td key={heads[column]}>{cell}</td>)}</tr>
+          ))}
+        </tbody>
       </table>
       {!all && rows.length > MOST_ROWS ? <button type="button" className="plain" onClick={() => setAll(true)}>Show all {count(rows.length)}</button> : null}
     </>

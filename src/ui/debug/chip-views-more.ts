@@ -57,7 +57,7 @@ function fdc(r: Registers): ChipSection[] {
     {
       rows: [
         ["DOR", hex(r.dor), `drive ${r.dor & 3}, ${r.dor & 4 ? "" : "reset, "}${r.dor & 8 ? "interrupts and DMA, " : ""}motors: ${bitNumbers(r.dor >> 4, 4)}`], ["phase", ["reset", "command", "execution", "result"][r.phase] ?? String(r.phase)],
-        ["command", hex(r.command), `parameters: ${(r.parameters as number[]).map((value) => hex(value)).join(" ") || "none"}`], ["results", (r.results as number[]).map((value) => hex(value)).join(" ") || "none"], ["interrupt", yes(r.int)], ["rate", ["500", "300", "250", "1000"][r.dsr & 3] + " kbit/s"],
+        ["command", hex(r.command), `parameters: ${(r.parameters as number[]).map((value) => hex(value)).join(" ") || "none"}`], ["results", (r.results as number[]).map((value) => hex(value)).join(" ") || "none"], ["interrupt", yes(r.int)], ["rate", `${["500", "300", "250", "1000"][r.dsr & 3]} kbit/s`],
         ["transfer", `C ${r.transfer.c} H ${r.transfer.h} R ${r.transfer.r}`, r.transfer.sectors ? `${r.transfer.sectors} sectors to come` : ""],
       ],
     },

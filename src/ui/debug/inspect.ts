@@ -16,7 +16,7 @@ export function useInspect<K extends DebugRequest["kind"]>(request: Extract<Debu
   const key = JSON.stringify(request);
   const latest = useRef(request);
   latest.current = request;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a stop, an edit or another request is a reason to ask again
+  // A stop, an edit or another request is a reason to ask again.
   useEffect(() => {
     let gone = false;
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -170,7 +170,7 @@ export class SandboxMachine {
     const last = linear + bytes - 1;
     for (let at = linear; ; at = Math.min((at & -PAGE_BYTES) + PAGE_BYTES, last)) {
       const page = this.pages.get(at >>> 12);
-      if (!page || !page.user || (write && !page.writable)) {
+      if (!page?.user || (write && !page.writable)) {
         this.cpu.context.set(CR2, at);
         return { vector: PAGE_FAULT, errorCode: (page ? 1 : 0) | (write ? 2 : 0) | 4 };
       }
