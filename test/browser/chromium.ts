@@ -1,13 +1,15 @@
-// The built page, served with or without the headers that it needs, and a real Chromium to look at it.
+// The built page, served with or without the headers that it needs, and a real Chromium to look at it. `usePage` is what most tests begin with.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { build } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -58,6 +60,52 @@ export async function serve(directory: string, headers: Readonly<Record<string, 
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sub/path/`, close: () => server.close() };
+}
+
+/** What `useSite` and `usePage` have set up for the test that runs. */
+export let directory: string, site: Site, browser: Browser, page: Page;
+
+/** Before all tests of a file: the built page on a server of its own, isolated. */
+export function useSite(answer?: Answer): void {
+  beforeAll(async () => {
+    directory = await buildPage();
+    site = await serve(directory, ISOLATION, answer);
+  });
+  afterAll(() => {
+    site?.close();
+    removePage(directory);
+  });
+}
+
+/** The same, and a tab of its own for each test, which fails if a script of the page does. */
+export function usePage(viewport = { width: 1400, height: 900 }): void {
+  const problems: string[] = [];
+  useSite();
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    problems.length = 0;
+    page = await browser.newPage({ viewport, acceptDownloads: true });
+    page.on("pageerror", (error) => problems.push(error.message));
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds in a page as it is now; the test's own page if none is named. */
+export async function violations(own: Page = page): Promise<unknown[]> {
+  await own.evaluate(AXE);
+  return own.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[] }> } };
+    const result = await axe.run(document, { resultTypes: ["violations"] });
+    return result.violations.map((violation) => [violation.id, ...violation.nodes.slice(0, 3).map((node) => `${node.target.join(" ")}: ${node.failureSummary.slice(0, 200)}`)]);
+  });
 }
 
 /** Undefined: it was never built. */

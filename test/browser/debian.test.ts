@@ -4,26 +4,14 @@
 import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serialText, serve, type Site, waitForSerial } from "./chromium.ts";
+import { describe, expect, it } from "vitest";
+import { dropFiles, page, serialText, site, usePage, waitForSerial } from "./chromium.ts";
 
 const DISK = process.env.TRAPSCOPE_DEBIAN_DISK ?? "";
 const BOOT_MS = 300_000;
 
 describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)", () => {
-  let directory: string, site: Site, browser: Browser, page: Page;
-  beforeAll(async () => {
-    directory = await buildPage();
-    site = await serve(directory, ISOLATION);
-    browser = await launchChromium();
-    page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    site?.close();
-    removePage(directory);
-  });
+  usePage();
 
   async function shell(command: string, answer: RegExp): Promise<RegExpExecArray> {
     await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();

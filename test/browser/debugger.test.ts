@@ -2,41 +2,24 @@
 // and a recording that Node replays.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Download, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Download } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configureBoot } from "../../src/machine/boot/boot-request.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { decodeRecording, endOf, recordedFile } from "../../src/machine/recording.ts";
 import { History } from "../../src/machine/replay.ts";
-import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, type Site, waitForSerial } from "./chromium.ts";
+import { dropFiles, page, site, usePage, violations, waitForSerial } from "./chromium.ts";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-let directory: string, folder: string, site: Site, browser: Browser, page: Page;
-const problems: string[] = [];
+let folder: string;
 
-beforeAll(async () => {
-  directory = await buildPage();
+usePage({ width: 1500, height: 950 });
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "trapscope-debugger-"));
-  site = await serve(directory, ISOLATION);
-  browser = await launchChromium();
 });
-afterAll(async () => {
-  await browser?.close();
-  site?.close();
-  removePage(directory);
+afterAll(() => {
   if (folder) rmSync(folder, { recursive: true });
-});
-beforeEach(async () => {
-  page = await browser.newPage({ viewport: { width: 1500, height: 950 }, acceptDownloads: true });
-  problems.length = 0;
-  page.on("pageerror", (error) => problems.push(error.message));
-});
-afterEach(async () => {
-  await page.close();
-  expect(problems).toEqual([]);
 });
 
 const open = (query: string): Promise<unknown> => page.goto(`${site.address}?view=debug&${query}`);
@@ -57,15 +40,6 @@ async function download(press: () => Promise<void>): Promise<{ download: Downloa
   const path = join(folder, file.suggestedFilename());
   await file.saveAs(path);
   return { download: file, path };
-}
-
-async function expectNoViolations(): Promise<void> {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
-    return (await axe.run(document, { resultTypes: ["violations"] })).violations.map((violation) => [violation.id, ...violation.nodes.map((node) => node.target.join(" "))]);
-  });
-  expect(found).toEqual([]);
 }
 
 describe("time", () => {
@@ -110,13 +84,13 @@ describe("breakpoints, memory, tables and chips", () => {
     await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
     await page.keyboard.type("e");
     await page.waitForSelector("text=stopped here", { timeout: 30_000 });
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
     await page.getByRole("checkbox", { name: /port 03f8/ }).uncheck();
     await tab("Disassembly");
     const line = page.locator("[aria-label=Code] > li").nth(6), address = await line.getAttribute("data-address");
     await line.getByRole("button").click();
     await expect.poll(() => line.getByRole("button").getAttribute("aria-pressed")).toBe("true");
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
     await line.click();
     await page.locator("[aria-label=Code]").press("F9");
     await expect.poll(() => line.getByRole("button").getAttribute("aria-pressed")).toBe("false");
@@ -129,20 +103,20 @@ describe("breakpoints, memory, tables and chips", () => {
     await expect.poll(() => page.locator("[aria-label='Memory, hexadecimal']").innerText()).toContain("00000500");
     await page.keyboard.press("ArrowLeft");
     await page.waitForSelector("text=00000500: byte 5a");
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
 
     await tab("Tables");
     for (const name of ["GDT", "IDT", "TSS", "TLB", "LDT", "Pages"]) {
       await page.getByRole("button", { name, exact: true }).click();
       await expect.poll(() => page.locator("[aria-label^='Table:']").innerText()).not.toBe("");
     }
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
     await tab("Devices");
     for (const [chip, text] of [["8259A", "requested"], ["8254", "Counter 0"], ["uart0", "baud"], ["vga", "CRTC"], ["MC146818A", "CMOS RAM"], ["i440fx", "8086:1237"]] as const) {
       await page.locator(`[data-chip="${chip}"]`).click();
       await expect.poll(() => page.locator("[role=region] h3").locator("..").innerText()).toContain(text);
     }
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
   });
 });
 
@@ -156,7 +130,7 @@ describe("a program of one's own", () => {
     await page.waitForSelector("text=Line 2: mov does not take these operands");
     expect(await page.getByRole("button", { name: "Boot it" }).isDisabled()).toBe(true);
     await editor.fill('org 0x7c00\nmov si, text\nagain: lodsb\ntest al, al\njz done\nout 0xe9, al\njmp again\ndone: xor al, al\nout 0xf4, al\ntext: db "made here", 0\n');
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
     await page.getByRole("button", { name: "Boot it" }).click();
     // popf ended with success, too.
     await page.waitForSelector("text=Scratch program · 16 MB");
@@ -175,7 +149,7 @@ describe("files", () => {
     await tab("Time");
     const at = await instant();
     const { path } = await download(() => page.getByRole("button", { name: "Save snapshot" }).click());
-    await expectNoViolations();
+    expect(await violations()).toEqual([]);
     await page.reload();
     await waitForSerial(page, "t86>");
     await tab("Time");

@@ -6,22 +6,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildPage, dropFiles, ISOLATION, launchProfile, removePage, serialText, serve, type Site } from "./chromium.ts";
+import { dropFiles, launchProfile, serialText, site, useSite } from "./chromium.ts";
 import { FIRST_LINE, journalDisk, readJournal } from "./journal-guest.ts";
 
 const KILLS = Number(process.env.TRAPSCOPE_KILLS ?? 50);
-let directory: string, folder: string, site: Site, context: BrowserContext;
+let folder: string, context: BrowserContext;
 
+useSite();
 beforeAll(async () => {
-  directory = await buildPage();
-  site = await serve(directory, ISOLATION);
   folder = mkdtempSync(join(tmpdir(), "trapscope-kill-"));
   context = await launchProfile(join(folder, "profile"));
 });
 afterAll(async () => {
   await context?.close();
-  site?.close();
-  removePage(directory);
   if (folder) rmSync(folder, { recursive: true });
 });
 

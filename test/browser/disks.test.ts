@@ -2,22 +2,20 @@
 // the guest's writes. Real files, real input, a real Chromium with a profile on the disk.
 
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TEST_DISK_SAYS, testDisk } from "../../src/block/test-disk.ts";
-import { type Answer, buildPage, dropFiles, ISOLATION, launchProfile, removePage, serialText, serve, type Site, waitForSerial } from "./chromium.ts";
+import { type Answer, dropFiles, ISOLATION, launchProfile, serialText, site, useSite, violations, waitForSerial } from "./chromium.ts";
 import { FIRST_LINE, type Journal, journalDisk, readJournal } from "./journal-guest.ts";
 
 const FIXTURES = "src/block/fixtures";
 const CONTAINERS = ["v2.qcow2", "v3.qcow2", "compressed.qcow2", "fixed.vhd", "dynamic.vhd", "sparse.vmdk", "stream.vmdk", "dynamic.vdi", "static.vdi"];
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let directory: string, folder: string, site: Site, context: BrowserContext, page: Page;
+let folder: string, context: BrowserContext, page: Page;
 const problems: string[] = [];
 
 /** The ranges that the server was asked for; whether it gives them. */
@@ -39,14 +37,7 @@ const remoteDisk: Answer = (request, response) => {
   return true;
 };
 
-beforeAll(async () => {
-  directory = await buildPage();
-  site = await serve(directory, ISOLATION, remoteDisk);
-});
-afterAll(() => {
-  site?.close();
-  removePage(directory);
-});
+useSite(remoteDisk);
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "trapscope-disks-"));
   context = await launchProfile(join(folder, "profile"));
@@ -101,15 +92,6 @@ const openDrives = async (): Promise<void> => {
 };
 const runControl = (name: "Run" | "Pause"): Promise<void> => page.getByRole("button", { name, exact: true }).press("Enter");
 const drive = (name: string): ReturnType<Page["locator"]> => page.locator(`[data-drive=${name}]`);
-
-async function expectNoViolations(): Promise<void> {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
-    return (await axe.run(document, { resultTypes: ["violations"] })).violations.map((violation) => [violation.id, ...violation.nodes.map((node) => node.target.join(" "))]);
-  });
-  expect(found).toEqual([]);
-}
 
 describe("image formats", () => {
   it.each(CONTAINERS)("%s made by qemu-img boots when it is dropped", async (name) => {
@@ -193,7 +175,7 @@ describe("what the guest writes", () => {
     await runControl("Pause");
     await openDrives();
     await drive("hda").getByText(/changed, saved, not committed/).waitFor();
-    await expectNoViolations();
+    expect(await violations(page)).toEqual([]);
     await drive("hda").getByRole("button", { name: "Commit" }).press("Enter");
     await drive("hda").getByText(/, committed/).waitFor();
     const committed = (await journal(page)).flushed;
@@ -238,7 +220,7 @@ describe("what the guest writes", () => {
     await changes.getByText("in use now").waitFor();
     expect(await changes.getByRole("button").count()).toBe(0);
     expect(await images.innerText()).toMatch(/disk\.img 4 MB\s+unpacked from disk\.img\.gz/);
-    await expectNoViolations();
+    expect(await violations(page)).toEqual([]);
     await page.reload();
     await page.waitForSelector("[data-guest=popf]");
     await page.getByRole("button", { name: "Storage" }).click();

@@ -1,39 +1,16 @@
 // A person's way through the page, in a real browser: drop an image, type, switch the technique, look at what trapped.
 
 import { readFileSync, writeFileSync, mkdtempSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { readJsonl } from "../../src/trace/jsonl.ts";
-import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serialText, serve, type Site, waitForSerial } from "./chromium.ts";
+import { browser, directory, dropFiles, page, serialText, serve, site, usePage, violations, waitForSerial } from "./chromium.ts";
 
 const TOUR = "public/guests/tour.img";
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let directory: string, site: Site, browser: Browser, page: Page;
-const problems: string[] = [];
-
-beforeAll(async () => {
-  directory = await buildPage();
-  site = await serve(directory, ISOLATION);
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser?.close();
-  site?.close();
-  removePage(directory);
-});
-beforeEach(async () => {
-  page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-  problems.length = 0;
-  page.on("pageerror", (error) => problems.push(error.message));
-});
-afterEach(async () => {
-  await page.close();
-  expect(problems).toEqual([]);
-});
+usePage();
 
 async function open(query = ""): Promise<void> {
   await page.goto(site.address + query);
@@ -200,14 +177,6 @@ describe("a bundled guest", () => {
 describe("the page", () => {
   it.each(["light", "dark"] as const)("has no accessibility violations that axe can find, in %s", async (colorScheme) => {
     await page.emulateMedia({ colorScheme });
-    const violations = async (): Promise<unknown[]> => {
-      await page.evaluate(AXE);
-      return page.evaluate(async () => {
-        const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } };
-        const result = await axe.run(document, { resultTypes: ["violations"] });
-        return result.violations.map((violation) => [violation.id, ...violation.nodes.slice(0, 3).map((node) => node.target.join(" "))]);
-      });
-    };
     await open();
     expect(await violations()).toEqual([]);
     await page.click("[data-guest=popf]");
@@ -220,13 +189,13 @@ describe("the page", () => {
     const plain = await serve(directory, { "Cross-Origin-Opener-Policy": "same-origin" });
     // A service worker would add it.
     const context = await browser.newContext({ serviceWorkers: "block" });
-    await page.close();
-    page = await context.newPage();
-    await page.goto(plain.address);
-    const alert = page.locator("[role=alert]");
+    const bare = await context.newPage();
+    await bare.goto(plain.address);
+    const alert = bare.locator("[role=alert]");
     await alert.waitFor();
     expect(await alert.innerText()).toContain("does not send Cross-Origin-Embedder-Policy");
     expect(await alert.innerText()).toContain("Cross-Origin-Embedder-Policy: require-corp");
+    await context.close();
     plain.close();
   });
 

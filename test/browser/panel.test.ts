@@ -1,46 +1,14 @@
 // The trap panel, the timeline, the comparison and the layout, by a person's hands: real keys and a real pointer, nothing of the app's own.
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readJsonl } from "../../src/trace/jsonl.ts";
-import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, type Site } from "./chromium.ts";
+import { dropFiles, page, site, usePage, violations } from "./chromium.ts";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAINT_BYTES = 100 * 1024, INTERACTIVE_BYTES = 260 * 1024;
 
-let directory: string, site: Site, browser: Browser, page: Page;
-const problems: string[] = [];
-
-beforeAll(async () => {
-  directory = await buildPage();
-  site = await serve(directory, ISOLATION);
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser?.close();
-  site?.close();
-  removePage(directory);
-});
-beforeEach(async () => {
-  page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-  problems.length = 0;
-  page.on("pageerror", (error) => problems.push(error.message));
-});
-afterEach(async () => {
-  await page.close();
-  expect(problems).toEqual([]);
-});
-
-async function violations(): Promise<unknown[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[] }> } };
-    const result = await axe.run(document, { resultTypes: ["violations"] });
-    return result.violations.map((violation) => [violation.id, ...violation.nodes.slice(0, 3).map((node) => `${node.target.join(" ")}: ${node.failureSummary.slice(0, 200)}`)]);
-  });
-}
+usePage();
 
 /** A guest that has ended: nothing moves any more. */
 async function ended(query: string): Promise<void> {

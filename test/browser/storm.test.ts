@@ -5,9 +5,8 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildPage, dropFiles, ISOLATION, launchChromium, removePage, serve, type Site } from "./chromium.ts";
+import { expect, it } from "vitest";
+import { dropFiles, page, site, usePage } from "./chromium.ts";
 
 const QUIET = process.env.TRAPSCOPE_QUIET === "1";
 const SECONDS = 5;
@@ -15,17 +14,8 @@ const FRAMES_PER_SECOND = 50, LONGEST_TASK_MS = 50;
 /** Of one processor: what is left is the room that frames need to be on time. */
 const MOST_THREAD_SHARE = 0.6;
 
-let directory: string, site: Site, browser: Browser;
-beforeAll(async () => {
-  directory = await buildPage();
-  site = await serve(directory, ISOLATION);
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser?.close();
-  site?.close();
-  removePage(directory);
-});
+
+usePage();
 
 /** A boot sector: cli; sti; cli; sti; jmp to the first. In virtual-8086 mode, which real mode is under a monitor, each faults. */
 function storm(): string {
@@ -38,7 +28,6 @@ function storm(): string {
 }
 
 it.each(["table", "groups", "timeline", "filter"] as const)("keeps its frames under a storm of traps, with the %s in sight", async (view) => {
-  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
   await page.goto(`${site.address}?technique=trap`);
   await dropFiles(page, [storm()]);
   await page.waitForSelector("[role=row][data-kind=exit]");
@@ -72,7 +61,6 @@ it.each(["table", "groups", "timeline", "filter"] as const)("keeps its frames un
   }, SECONDS);
   const spent = await threadSeconds() - threadBefore;
   const threadMsPerFrame = (spent * 1000) / measured.frames, threadShare = spent / measured.seconds;
-  await page.close();
   console.info(`${view}: ${JSON.stringify({ ...measured, threadMsPerFrame, threadShare }, (_, value) => (typeof value === "number" ? Math.round(value * 100) / 100 : value))}`);
   expect(threadShare).toBeLessThan(MOST_THREAD_SHARE);
   if (!QUIET) return;
