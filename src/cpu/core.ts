@@ -6,10 +6,11 @@
 
 import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
-import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, R_HANDLER, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
+import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, R_HANDLER, R_LENGTH, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, PROBED, RECORD, SHADOW, SUSPENDED, WINDOW } from "../isa/state-layout.ts";
+import { BranchWatch, watchesBranches } from "./branch-records.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -93,6 +94,7 @@ export class Core {
   readonly interpreter: Interpreter;
   readonly blocks: BlockCache;
   readonly decoder: Decoder;
+  private readonly branchWatch: BranchWatch;
   private readonly undefinedNotice: UndefinedNotice;
   private sensitiveProbe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
@@ -131,6 +133,7 @@ export class Core {
     const decoder = createDecoder(offeredRows(rows, cpu.model));
     this.decoder = decoder;
     this.undefinedNotice = new UndefinedNotice(cpu, decoder);
+    this.branchWatch = new BranchWatch(decoder);
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
     for (const name of OPENS_WINDOW) {
       const body = helpers[name];
@@ -409,9 +412,12 @@ export class Core {
       this.deliver();
       return;
     }
+    const branches = watchesBranches(cpu);
+    if (branches) this.branchWatch.before(cpu, state.u8[record + R_LENGTH]!);
     this.reserve = state.read(BUDGET) - 1;
     state.write(BUDGET, 1);
     const retired = this.enter(record);
+    if (branches && retired) this.branchWatch.after(cpu);
     this.unbias();
     state.write(BUDGET, this.reserve + state.read(BUDGET));
     this.reserve = 0;

@@ -1,9 +1,10 @@
 // Debug registers: instruction, data and I/O breakpoints, single step, the contents of DR6.
 // SDM Vol. 3B, "Debug Registers", "Debug Exceptions".
 //
-// Not implemented: LBR, BTF, 8-byte breakpoints (no 64-bit mode).
+// Not implemented: 8-byte breakpoints (no 64-bit mode).
 
 import { CR4, DR0, DR6, DR7, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, SHADOW } from "../isa/state-layout.ts";
+import { stepsByBranch } from "./branch-records.ts";
 import { CR4_DE } from "./control-bits.ts";
 import { DB, type Processor } from "./processor.ts";
 
@@ -89,6 +90,7 @@ export function beginInstruction(p: Processor, linear: number): boolean {
 export function endInstruction(p: Processor): number {
   if (p.keepResumeFlag) p.keepResumeFlag = false;
   else if (p.context.get(EFLAGS_SYSTEM) & EFLAGS_RF) p.context.set(EFLAGS_SYSTEM, p.context.get(EFLAGS_SYSTEM) & ~EFLAGS_RF);
+  if (p.stepping && !p.branched && stepsByBranch(p)) p.stepping = false;
   if (!p.stepping && p.pendingDebug === 0) return 0;
   const step = p.stepping ? DR6_BS : 0;
   p.stepping = false;

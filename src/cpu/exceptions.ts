@@ -9,6 +9,7 @@ import {
   EFLAGS_VIP, EFLAGS_VM, ES, ESP, FAULT, FAULT_ERROR,
   FAULT_HAS_ERROR, FS, GS, IDTR_BASE, IDTR_LIMIT, SHADOW, SS, SUSPENDED,
 } from "../isa/state-layout.ts";
+import { eventSource, noteEvent, watchesBranches } from "./branch-records.ts";
 import { DR7_GD, setDebugStatus } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
 import { type CutOffEvent, type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
@@ -135,6 +136,7 @@ function isDouble(first: number, second: number): boolean {
 /** One attempt: true if delivered, false if it became an exit. Unwinds on a fault with nothing changed. */
 export function dispatch(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
   p.external = kind >= EVENT_SOFTWARE ? 0 : 1;
+  const watched = watchesBranches(p), from = watched ? eventSource(p, kind >= EVENT_INT1) : 0;
   const delivered = p.context.get(CR0) & CR0_PE ? dispatchProtected(p, vector, kind, hasError, error) : dispatchReal(p, vector, kind);
   p.external = 0;
   if (!delivered) return false;
@@ -143,6 +145,10 @@ export function dispatch(p: Processor, vector: number, kind: EventKind, hasError
   p.context.set(SHADOW, 0);
   // The handler runs with TF clear: a single step that waits would be its own. It may use the debug registers.
   p.stepping = false;
+  if (watched) {
+    noteEvent(p, from, vector === DB && kind < EVENT_SOFTWARE);
+    updateMode(p);
+  }
   if (vector === DB && kind < EVENT_SOFTWARE) p.context.set(DR7, p.context.get(DR7) & ~DR7_GD);
   return true;
 }

@@ -5,6 +5,7 @@ import {
   CPL, CR0, CS, DR7, DS, EFLAGS_AC, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ES, MODE, MODE_CODE32, MODE_FLAT, MODE_HARDWARE,
   MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_TRANSLATED, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_CODE, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
+import { watchesBranches } from "./branch-records.ts";
 import { watchBreakpoints } from "./debug.ts";
 import { CR0_AM, CR0_PE } from "./control-bits.ts";
 import type { Processor } from "./processor.ts";
@@ -13,7 +14,7 @@ import { ACCESS_DB } from "./protection.ts";
 const FLAT_DATA = SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_FLAT;
 const FLAT_CODE = SEG_FAST_READ | SEG_FAST_FLAT;
 
-/** To be called whenever CPL, CR0, EFLAGS.VM, TF or AC, DR0-DR3, DR7, CS, SS, DS or ES change. MODE_FLAT: CS is readable, DS ES SS are writable. */
+/** To be called whenever CPL, CR0, EFLAGS.VM, TF or AC, DR0-DR3, DR7, DEBUGCTL, CS, SS, DS or ES change. MODE_FLAT: CS is readable, DS ES SS are writable. */
 export function updateMode(p: Processor): void {
   const c = p.context, tables = p.tlb.tables;
   const cr0 = c.get(CR0), flags = p.state.read(EFLAGS_SHARED), cpl = c.get(CPL);
@@ -28,7 +29,7 @@ export function updateMode(p: Processor): void {
     mode |= MODE_FLAT;
   }
   if (cr0 & CR0_PE) mode |= c.get(EFLAGS_SYSTEM) & EFLAGS_VM ? MODE_V86 : MODE_PROTECTED;
-  if (flags & EFLAGS_TF || breakpoints || p.singleInstruction) mode |= MODE_SINGLE;
+  if (flags & EFLAGS_TF || breakpoints || p.singleInstruction || watchesBranches(p)) mode |= MODE_SINGLE;
   if (cpl === 3) mode |= MODE_USER;
   if (p.translating && c.isHardware) mode |= MODE_TRANSLATED;
   c.set(MODE, mode);

@@ -206,10 +206,17 @@ describe("model-specific registers", () => {
     expect([rdmsr(0x277), rdmsr(0x2ff)]).toEqual(["0:0", "0:806"]);
   });
 
+  it("DEBUGCTL has LBR, BTF and TR; the branch trace store is not there", () => {
+    expect([wrmsr(0x1d9, 0x7f), rdmsr(0x1d9), wrmsr(0x1d9, 0x80), wrmsr(0x1d9, 0, 1)]).toEqual(["", "0:7", GP, GP]);
+    expect([rdmsr(0x1da), wrmsr(0x1da, 1), rdmsr(0x68f), wrmsr(0x6cf, 5), rdmsr(0x6cf), rdmsr(0x690)]).toEqual(["0:0", GP, "0:0", "", "0:5", GP]);
+    b = new BareCpu("pentium3");
+    expect([wrmsr(0x1d9, 0x7f), rdmsr(0x1d9), rdmsr(0x1db), wrmsr(0x1de, 0), rdmsr(0x680)]).toEqual(["", "0:7f", "0:0", GP, GP]);
+  });
+
   it("others do not exist", () => {
-    for (const n of [2, 0xc1, 0x186, 0x1d9, 0x300, 0xc000_0081 | 0]) expect([rdmsr(n), wrmsr(n, 0)]).toEqual([GP, GP]);
+    for (const n of [2, 0xc1, 0x186, 0x1db, 0x300, 0xc000_0081 | 0]) expect([rdmsr(n), wrmsr(n, 0)]).toEqual([GP, GP]);
     b = new BareCpu("pentium");
-    for (const n of [0x17, 0x8b, 0xfe, 0x179, 0x1a0, 0x277]) expect([rdmsr(n), wrmsr(n, 0)]).toEqual([GP, GP]);
+    for (const n of [0x17, 0x8b, 0xfe, 0x179, 0x1a0, 0x1d9, 0x277]) expect([rdmsr(n), wrmsr(n, 0)]).toEqual([GP, GP]);
     expect([rdmsr(0), rdmsr(1)]).toEqual(["0:0", "0:0"]);
   });
 });

@@ -2,7 +2,7 @@
 // SDM Vol. 4, "MSRs in the Pentium 4 and Intel Xeon Processors", "... P6 Family Processors", "... Pentium Processors".
 //
 // Caches are not modelled, so memory types change nothing; their registers keep what is written.
-// Not implemented: performance counters, debug control and branch records, thermal control, machine checks (the banks never fill), microcode updates
+// Not implemented: performance counters, thermal control, machine checks (the banks never fill), microcode updates
 // (the trigger takes an address and no update is loaded).
 
 import type { CpuModel } from "./models.ts";
@@ -19,6 +19,13 @@ const MTRRCAP = 0x508;
 /** UC WC WT WP WB; PAT knows UC- (7) as well. */
 const MTRR_TYPES = 0b111_0011, PAT_TYPES = MTRR_TYPES | 0x80;
 export const MISC_LIMIT_CPUID = 1 << 22;
+export const MSR_DEBUGCTL = 0x1d9, DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2;
+/** P6: LBR, BTF, the breakpoint pins, TR. Pentium 4: LBR, BTF, TR, and four bits of the branch trace store, which it says it has not. */
+const P6_DEBUGCTL = 0x7f, P4_DEBUGCTL = 7, P4_TRACE_STORE = 0x78;
+/** Last branch records. The Pentium 4's: the newest's number, sixteen pairs of linear addresses, the pair before the last event. */
+export const P4_TOP = 0x1da, P4_FROM = 0x680, P4_TO = 0x6c0, P4_PAIRS = 16, P4_EVENT_FROM = 0x1d7, P4_EVENT_TO = 0x1d8;
+/** The P6's: a pair of offsets in the code segment, and the pair before the last event. */
+export const P6_FROM = 0x1db, P6_TO = 0x1dc, P6_EVENT_FROM = 0x1dd, P6_EVENT_TO = 0x1de;
 
 /** One register that keeps what is written. A write with a bit outside `writable` and `ignored` faults. */
 interface Definition {
@@ -80,6 +87,9 @@ function definitions(model: CpuModel): Map<number, Definition> {
   if (model.features.has("pat")) all.set(MSR_PAT, { reset: [0x0007_0406, 0x0007_0406], writable: ALL, accepts: allTypes(PAT_TYPES) });
   if (model.name === "pentium4") {
     machineCheck(all, 4);
+    all.set(MSR_DEBUGCTL, { reset: NONE, writable: [P4_DEBUGCTL, 0], ignored: [P4_TRACE_STORE, 0] });
+    for (const index of [P4_TOP, P4_EVENT_FROM, P4_EVENT_TO]) all.set(index, readOnly(0));
+    for (let n = 0; n < P4_PAIRS; n++) for (const first of [P4_FROM, P4_TO]) all.set(first + n, { reset: NONE, writable: [-1, 0] });
     all.set(MSR_EBL_CR_POWERON, fixed(0));
     all.set(MSR_EBC_SOFT_POWERON, fixed(0));
     // 5 times 200 MHz.
@@ -88,6 +98,8 @@ function definitions(model: CpuModel): Map<number, Definition> {
     all.set(MSR_MISC_ENABLE, { reset: [0x0004_1801, 0], writable: [0x01c8_0755, 0], ignored: [0x0004_3888, 4] });
   } else {
     machineCheck(all, 5);
+    all.set(MSR_DEBUGCTL, { reset: NONE, writable: [P6_DEBUGCTL, 0] });
+    for (const index of [P6_FROM, P6_TO, P6_EVENT_FROM, P6_EVENT_TO]) all.set(index, readOnly(0));
     all.set(MSR_EBL_CR_POWERON, { reset: NONE, writable: ALL });
   }
   return all;
@@ -97,13 +109,15 @@ function definitions(model: CpuModel): Map<number, Definition> {
 export class MsrFile {
   private readonly defined: ReadonlyMap<number, Definition>;
   private readonly values = new Map<number, readonly [low: number, high: number]>();
+  /** DEBUGCTL, which is looked at all the time. */
+  debugControl = 0;
 
   constructor(model: CpuModel) {
     this.defined = definitions(model);
   }
 
   reset(): void {
-    this.values.clear();
+    this.load([]);
   }
 
   get(index: number): readonly [low: number, high: number] | null {
@@ -117,7 +131,15 @@ export class MsrFile {
     const { writable, ignored = NONE, accepts } = definition;
     if (low & ~(writable[0] | ignored[0]) || high & ~(writable[1] | ignored[1]) || accepts?.(low, high) === false) return false;
     this.values.set(index, [(present[0] & ~writable[0]) | (low & writable[0]), (present[1] & ~writable[1]) | (high & writable[1])]);
+    if (index === MSR_DEBUGCTL) this.debugControl = this.get(index)![0];
     return true;
+  }
+
+  /** What the processor itself writes. */
+  put(index: number, value: number): void {
+    if (!this.defined.has(index)) return;
+    this.values.set(index, [value, 0]);
+    if (index === MSR_DEBUGCTL) this.debugControl = value;
   }
 
   /** Everything that was written since reset, and the way back. */
@@ -128,5 +150,6 @@ export class MsrFile {
   load(saved: readonly (readonly [index: number, low: number, high: number])[]): void {
     this.values.clear();
     for (const [index, low, high] of saved) this.values.set(index, [low, high]);
+    this.debugControl = this.get(MSR_DEBUGCTL)?.[0] ?? 0;
   }
 }

@@ -3,7 +3,8 @@
 
 import { EAX, ECX, EDX, EFER, type Field, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from "../isa/state-layout.ts";
 import { EFER_NXE } from "./control-bits.ts";
-import { MSR_APIC_BASE, MSR_BIOS_UPDT_TRIG, MSR_EFER, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC } from "./msr-file.ts";
+import { MSR_APIC_BASE, MSR_BIOS_UPDT_TRIG, MSR_DEBUGCTL, MSR_EFER, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC } from "./msr-file.ts";
+import { updateMode } from "./mode.ts";
 import { GP, type Processor } from "./processor.ts";
 
 const TWO32 = 0x1_0000_0000n;
@@ -97,5 +98,7 @@ function writeRegister(p: Processor, index: number, low: number, high: number): 
   }
   if (index === MSR_APIC_BASE) return p.model.features.has("apic") && high === 0 && (p.hooks.apicBase?.write(low >>> 0) ?? false);
   if (index === MSR_BIOS_UPDT_TRIG) return p.model.features.has("mca");
-  return p.msrs.set(index, low, high);
+  const written = p.msrs.set(index, low, high);
+  if (index === MSR_DEBUGCTL) updateMode(p);
+  return written;
 }

@@ -124,6 +124,9 @@ export class Processor {
   pendingDebug = 0;
   /** TF was set when the instruction began. */
   stepping = false;
+  /** While branches are watched (branch-records.ts): the instruction's place, and whether it went elsewhere. */
+  branchFrom = 0;
+  branched = false;
   /** CR0.AM, EFLAGS.AC and CPL 3: every data access takes the slow path. */
   alignmentCheck = false;
 
