@@ -25,6 +25,13 @@ function differsIn({ fields, ours, qemu }: Difference, mask: number): boolean {
   return fields.every((name) => GENERAL.has(name) && ((ours[name as RegisterName] ^ qemu[name as RegisterName]) & ~mask) === 0);
 }
 
+/** Two words of SystemView that differ within `mask`. */
+function differsOnlyIn({ systems }: Difference, name: string, mask: number): boolean {
+  const [ours, qemu] = systems!.map((view) => Number.parseInt(view.get(name)!, 16));
+  return ((ours! ^ qemu!) & ~mask) === 0;
+}
+
+const CR4_BITS = 0x7ff;
 const CR0_BITS = 0xe005_003f, CR0_PE = 1, CR0_PG = 0x8000_0000, CR0_NW = 0x2000_0000, CR0_CD = 0x4000_0000;
 const GRANULAR = 0x8000;
 const GENERAL_BY_NUMBER = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
@@ -136,12 +143,17 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => /^mov cr0/.test(d.text) && isOddCr0(d),
   },
   {
+    name: "reserved bits of CR4 fault",
+    applies: (d) => d.exception === 13 && /^mov cr4/.test(d.text) && (d.before[GENERAL_BY_NUMBER[d.bytes[d.bytes.indexOf(0x22) + 1]! & 7]!] & ~CR4_BITS) !== 0,
+  },
+  {
     name: "PUSHA begins with EAX",
     applies: (d) => d.text.startsWith("pusha") && d.exception === 14 && d.fields.every((name) => name === "cr2"),
   },
   {
     name: "a switch to the current task's own TSS loads what it has just saved",
-    applies: (d) => TRANSFERS.test(d.text) && d.exception < 0 && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 && (d.ours.eflags & ~d.before.eflags) === 0x4000,
+    applies: (d) => TRANSFERS.test(d.text) && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 &&
+      (d.exception < 0 ? (d.ours.eflags & ~d.before.eflags) === 0x4000 : d.ours.eip === d.before.eip && (d.ours.cr0 & 8) !== 0),
   },
   {
     name: "a fault behind the commit point of a task switch: how much of the new task is loaded by then",
@@ -188,6 +200,16 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: "LOCK without a destination in memory that may have it is an invalid opcode",
     applies: (d) => (d.exception === 6 || SEGMENT_FAULTS.has(d.exception)) && d.text.startsWith("lock ") && isLockInvalid(d.bytes, d.code32),
+  },
+  {
+    name: "GD makes an access to a debug register a fault",
+    applies: (d) => d.exception === 1 && /\bdr[0-7]/.test(d.text),
+  },
+  {
+    // 80386 Programmer's Reference Manual, "Debug Control Register": LE goes at a task switch, as the enable bits L0 to L3 do.
+    name: "a task switch clears LE of DR7",
+    continues: true,
+    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0x100),
   },
   {
     name: "LSS opens no shadow: the trap of a single step comes after it",

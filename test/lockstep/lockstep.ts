@@ -4,7 +4,7 @@ import { disassembleBytes } from "../../src/trace/instruction.ts";
 import { COMPARED_BYTES, PAGE_TABLES, SLOT_COUNT, SLOTS, slotAt } from "./layout.ts";
 import type { Ours } from "./ours.ts";
 import type { Program } from "./program.ts";
-import { type ProcessorView, REGISTERS, type SegmentView } from "./processor-view.ts";
+import { type ProcessorView, REGISTERS, type RegisterName, type SegmentView, type SystemView } from "./processor-view.ts";
 import { explain } from "./explanations.ts";
 import type { Qemu } from "./qemu.ts";
 
@@ -15,6 +15,8 @@ const BENIGN_MEMORY = "memory at the end: RF in stored images, W in error codes 
 const ACCESSED_DIRTY = 0x60, HLT = 0xf4;
 /** Until DR7 is clear. */
 const FIRST_STEPS = 4;
+/** Else in every so many steps. */
+const SYSTEM_INTERVAL = 32;
 /** Code that was entered in its middle may repeat itself for hours. */
 const MAXIMUM_REPETITIONS = 2048;
 /** Of an exception frame: error code, EIP, CS, EFLAGS, ESP, SS. */
@@ -26,6 +28,8 @@ const NOTHING = new Uint8Array(0);
 const NEAR_THE_TOP = 0xff00_0000;
 const SEGMENTS = ["cs", "ss", "ds", "es", "fs", "gs"] as const;
 const HIGHEST_SEGMENT = 0x8f00;
+/** Instructions after which the registers of SystemView are compared. */
+const SYSTEM = /^(mov (dr|cr|ss|ds|es|fs|gs)|[ls][gil]dt|ltr|lmsw|wrmsr|pop|l[defgs]s|iret|retf|jmp far|call far|int|sysenter|sysexit)/;
 
 export type Verdict =
   | { readonly kind: "agree"; readonly steps: number; readonly notes?: readonly string[] }
@@ -46,7 +50,7 @@ export interface Difference {
   readonly top: Uint8Array;
   readonly ours: ProcessorView;
   readonly qemu: ProcessorView;
-  /** Names of registers that differ; "memory" at the end, "frame" of an exception, "shutdown" of QEMU alone. */
+  /** Names of registers that differ, also of what SystemView holds; "memory" at the end, "frame" of an exception, "shutdown" of QEMU alone. */
   readonly fields: readonly string[];
   /** Physical addresses of memory that differs. */
   readonly memory: readonly number[];
@@ -56,6 +60,7 @@ export interface Difference {
   readonly exception: number;
   /** Ours and QEMU's. */
   readonly frames?: readonly [Uint8Array, Uint8Array];
+  readonly systems?: readonly [SystemView, SystemView];
 }
 
 export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Promise<Verdict> {
@@ -120,9 +125,29 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
         await qemu.gdb.writeMemory(frameTop, mine);
       }
     }
+    if (linear >= SLOTS && (outcome.exception >= 0 || SYSTEM.test(text) || steps % SYSTEM_INTERVAL === 0)) {
+      const systems = [ours.system(), await qemu.system()] as const, differing = systemDifferences(now, ...systems);
+      if (differing.length > 0) {
+        const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields: differing, memory: [], exception: outcome.exception, path: path.slice(-6, -1), systems };
+        const explanation = explain(difference);
+        if (!explanation?.continues) return judge(difference, steps);
+        notes.push(explanation.name);
+      }
+    }
     before = now;
   }
   return finish(program, ours, qemu, MAXIMUM_STEPS, before, notes);
+}
+
+/** Names of what differs. What a null selector leaves in its register is the processor's affair, and a program in real mode has no LDT and no task. */
+function systemDifferences(now: ProcessorView, ours: SystemView, qemu: SystemView): string[] {
+  const isProtected = (now.cr0 & 1) !== 0 && (now.eflags & 0x2_0000) === 0;
+  return [...ours.keys()].filter((name) => {
+    if (ours.get(name) === qemu.get(name)) return false;
+    if (name === "ldt" || name === "tr") return isProtected;
+    const segment = name.startsWith("hidden ") ? (name.slice("hidden ".length) as RegisterName) : null;
+    return segment === null || !isProtected || now[segment] > 3;
+  });
 }
 
 function isSame(a: ProcessorView, b: ProcessorView): boolean {
@@ -162,6 +187,7 @@ function judge(difference: Difference, steps: number, mine?: Uint8Array, other?:
     `${program.kind} seed ${program.seed}, step ${steps}, ${hex(before.cs)}:${hex(before.eip)} ${text} [${Buffer.from(bytes).toString("hex")}]${exception >= 0 ? `, ours raised #${exception}` : ""}`,
     `  after ${difference.path.join("; ")}`,
     ...fields.filter((name) => name in ours).map((name) => `  ${name}: ours ${hex(ours[name as keyof ProcessorView])}, QEMU ${hex(qemu[name as keyof ProcessorView])}, before ${hex(before[name as keyof ProcessorView])}`),
+    ...(difference.systems ? fields.map((name) => `  ${name}: ours ${difference.systems![0].get(name)}, QEMU ${difference.systems![1].get(name)}`) : []),
     ...(difference.frames ? difference.frames.map((frame, i) => `  frame of ${i === 0 ? "ours" : "QEMU"}: ${words(frame)}`) : []),
     ...memory.slice(0, difference.frames ? 0 : 8).map((at) => `  byte ${hex(at)}: ours ${hex(mine?.[at] ?? 0)}, QEMU ${hex(other?.[at] ?? 0)}`),
     `  before: eflags ${hex(before.eflags)} cr0 ${hex(before.cr0)} cr4 ${hex(before.cr4)} ss:esp ${hex(before.ss)}:${hex(before.esp)} ds ${hex(before.ds)} es ${hex(before.es)} eax ${hex(before.eax)}`,

@@ -2,7 +2,7 @@
 
 import { guestRegisters, setGuestRegisters } from "../../src/machine/guest-registers.ts";
 import { Machine } from "../../src/machine/machine.ts";
-import type { ProcessorView, SegmentView } from "./processor-view.ts";
+import { describeSegment, type ProcessorView, type SegmentView, type SystemView } from "./processor-view.ts";
 
 const SEGMENT = { selector: 0, base: 0, limit: 0xffff, access: 0x93 };
 const CODE_32 = 0x4000;
@@ -19,6 +19,12 @@ export interface Place {
   readonly linear: number;
   readonly code32: boolean;
   readonly bytes: Uint8Array;
+}
+
+const MSR_EFER = 0xc000_0080;
+
+function hex(value: number): string {
+  return (value >>> 0).toString(16).padStart(8, "0");
 }
 
 export class Ours {
@@ -74,6 +80,18 @@ export class Ours {
   segments(): readonly SegmentView[] {
     const { es, cs, ss, ds, fs, gs } = guestRegisters(this.machine);
     return [es, cs, ss, ds, fs, gs];
+  }
+
+  system(): SystemView {
+    const s = guestRegisters(this.machine);
+    const view = new Map<string, string>();
+    for (const name of ["es", "cs", "ss", "ds", "fs", "gs"] as const) describeSegment(view, name, s[name].selector, hex(s[name].base), hex(s[name].limit), s[name].access);
+    describeSegment(view, "ldt", s.ldtr.selector, hex(s.ldtr.base), hex(s.ldtr.limit), s.ldtr.access);
+    describeSegment(view, "tr", s.tr.selector, hex(s.tr.base), hex(s.tr.limit), s.tr.access);
+    for (const [name, table] of [["gdt", s.gdtr], ["idt", s.idtr]] as const) view.set(name, `${hex(table.base)} ${hex(table.limit)}`);
+    for (const [n, value] of [[0, s.dr0], [1, s.dr1], [2, s.dr2], [3, s.dr3], [6, s.dr6], [7, s.dr7]] as const) view.set(`dr${n}`, hex(value));
+    view.set("efer", hex(s.msr[MSR_EFER] ?? 0));
+    return view;
   }
 
   view(): ProcessorView {

@@ -6,9 +6,19 @@ export const REGISTERS = [
 export type RegisterName = (typeof REGISTERS)[number];
 export type ProcessorView = Record<RegisterName, number>;
 
+/** Registers that are compared now and then, as they cost a round trip: tables, hidden parts of segment registers, debug registers. By name, in hexadecimal. */
+export type SystemView = ReadonlyMap<string, string>;
+
 /** What a segment register holds besides its selector; `access` as in state-layout.ts. */
 export interface SegmentView {
   readonly base: number;
   readonly limit: number;
   readonly access: number;
 }
+
+/** Null selectors leave the rest open; a busy TSS is the descriptor's matter; accessed bits are compared in memory. */
+export function describeSegment(into: Map<string, string>, name: string, selector: number, base: string, limit: string, access: number): void {
+  if (name === "ldt" || name === "tr") into.set(name, `${selector.toString(16)} ${base} ${limit}`);
+  else into.set(`hidden ${name}`, `${base} ${limit} ${(access & ~ACCESSED).toString(16)}`);
+}
+const ACCESSED = 1;

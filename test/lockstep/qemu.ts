@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GdbRemote } from "./gdb-remote.ts";
-import { REGISTERS, type ProcessorView, type RegisterName } from "./processor-view.ts";
+import { describeSegment, REGISTERS, type ProcessorView, type RegisterName, type SystemView } from "./processor-view.ts";
 
 const PROGRAM = "qemu-system-i386";
 /** What our default model has, as far as QEMU's P6 can be told. */
@@ -85,11 +85,25 @@ export class Qemu {
     }
   }
 
-  /** Gives the general registers and EFLAGS these values. */
+  /** Gives the general registers, EFLAGS and CS these values. */
   async adopt(view: ProcessorView): Promise<void> {
     const block = await this.gdb.readRegisters();
-    for (const name of ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eflags"] as const) block.writeUInt32LE(view[name], WORDS.indexOf(name) * 4);
+    for (const name of ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eflags", "cs"] as const) block.writeUInt32LE(view[name], WORDS.indexOf(name) * 4);
     await this.gdb.writeRegisters(block);
+  }
+
+  /** From what the monitor prints of the registers. */
+  async system(): Promise<SystemView> {
+    const text = await this.gdb.monitor("info registers");
+    const view = new Map<string, string>();
+    for (const [, name, selector, base, limit, flags] of text.matchAll(/^([CSDEFGLT][SDR]T?) *=([0-9a-f]{4}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8})/gm)) {
+      const high = Number.parseInt(flags!, 16);
+      describeSegment(view, name!.toLowerCase(), Number.parseInt(selector!, 16), base!, limit!, ((high >> 8) & 0xff) | ((high >> 8) & 0xf000));
+    }
+    for (const [, name, base, limit] of text.matchAll(/^([GI]DT)= +([0-9a-f]{8}) ([0-9a-f]{8})/gm)) view.set(name!.toLowerCase(), `${base} ${limit}`);
+    for (const [, n, value] of text.matchAll(/DR([0-7])=([0-9a-f]{8})/g)) view.set(`dr${n}`, value!);
+    for (const [, value] of text.matchAll(/EFER=([0-9a-f]{16})/g)) view.set("efer", value!.slice(8));
+    return view;
   }
 
   async view(): Promise<ProcessorView> {

@@ -2,7 +2,7 @@
 
 import type { Prng } from "../support/prng.ts";
 import type { Code } from "./code.ts";
-import { DATA, DATA_PAGES, DESCRIPTORS, PAGE_TABLES, STACKS } from "./layout.ts";
+import { DATA, DATA_PAGES, DESCRIPTORS, PAGE_TABLES, SLOT_BYTES, STACKS } from "./layout.ts";
 
 export interface StepContext {
   readonly random: Prng;
@@ -180,10 +180,25 @@ const controlRegisters: Step = (code, { random }) => {
     default: code.raw(0x0f, random.pick([0x08, 0x09]));
   }
 };
+/**
+ * An image of DR7: kinds and lengths, some enabled, at times GD. Lengths of 8 bytes are left out, they mean nothing in 32 bits; data
+ * breakpoints stay disabled, as QEMU reports them late when it is stepped by its gdb stub.
+ */
+function breakpoints(random: Prng): number {
+  let image = 0x400 | (random.next() & random.next() & 0xff) | (random.oneIn(6) ? 0x2000 : 0) | (random.next() & 0x300);
+  for (let n = 0; n < 4; n++) {
+    const kind = random.below(4);
+    image |= (kind | ((kind === 0 ? 0 : random.pick([0, 1, 3])) << 2)) << (16 + n * 4);
+    if (kind === 1 || kind === 3) image &= ~(3 << (n * 2));
+  }
+  return image;
+}
 const debugRegisters: Step = (code, context) => {
   const { random } = context;
-  switch (random.below(4)) {
-    case 0: code.load(0, dataAddress(context)).raw(0x0f, 0x23, 0xc0 | (random.below(4) << 3)); break;
+  switch (random.below(6)) {
+    // Slots to come as instruction breakpoints, data, ports.
+    case 0: code.load(0, random.oneIn(3) ? context.next + random.below(8) * SLOT_BYTES : random.oneIn(8) ? 0x2e0 + random.below(12) : dataAddress(context)).raw(0x0f, 0x23, 0xc0 | (random.below(4) << 3)); break;
+    case 4: case 5: code.load(0, breakpoints(random)).raw(0x0f, 0x23, 0xf8); break;
     case 1: code.raw(0x0f, 0x21, 0xc0 | (random.below(8) << 3) | random.below(4)); break;
     case 2: code.load(0, random.next() & 0xe00f).raw(0x0f, 0x23, 0xf0); break;
     default: code.raw(0x0f, 0x21, 0xf0 | random.below(4));
