@@ -306,6 +306,7 @@ export class Core {
     const { state } = cpu;
     for (;;) {
       this.unbias();
+      if (cpu.touched !== null) this.goOnTouching();
       if (cpu.exit.pending) return "exit";
       if (this.atException && cpu.context.get(ACTIVITY) !== SHUT_DOWN) return "exception";
       if (this.breakPending && !this.holdInterrupts) {
@@ -342,7 +343,7 @@ export class Core {
 
   private deliver(): void {
     const { state } = this.cpu;
-    if (this.cpu.exit.pending) {
+    if (this.cpu.exit.pending || this.cpu.touched !== null) {
       state.write(FAULT, 0);
       return;
     }
@@ -350,6 +351,18 @@ export class Core {
     this.note(state.read(FAULT) - 1, hasError ? state.read(FAULT_ERROR) : null);
     if (this.deliverExceptions) this.cpu.deliverFault();
     else state.write(FAULT, 0);
+  }
+
+  /** The instruction at EIP was left to tell of an access that it makes: it is told of, and runs. */
+  private goOnTouching(): void {
+    const { cpu } = this;
+    const { touched } = cpu;
+    cpu.touched = null;
+    cpu.touchWatch?.note(touched!);
+    cpu.touchTold = true;
+    this.stepOne();
+    cpu.touchTold = false;
+    this.unbias();
   }
 
   private note(vector: number, errorCode: number | null): void {

@@ -6,12 +6,10 @@ import { deliverEvent, deliverRaised, EVENT_EXTERNAL, EVENT_TRAP, recordExit } f
 import { translateCode } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { peekPhysical } from "./paging.ts";
-import { DB, NMI, Processor } from "./processor.ts";
+import { DB, NMI, PAGE_HOLDS_CODE, PAGE_IS_PRIVATE, PAGE_IS_TRACED, PAGE_READS_WATCHED, Processor } from "./processor.ts";
 import { resetProcessor } from "./reset.ts";
+import type { Tlb } from "./tlb.ts";
 import { EXIT_EXCEPTION, EXIT_EXTERNAL_INTERRUPT, EXIT_INTERRUPT_WINDOW } from "./vmx-controls.ts";
-
-/** Bits of `codePages`. */
-const PAGE_HOLDS_CODE = 1, PAGE_IS_TRACED = 2;
 
 export class Cpu extends Processor {
   /** Delivers the fault that FAULT names: reads and clears it. EIP is the faulting instruction's own. May end in `exit.pending` or in shutdown (ACTIVITY = 2). */
@@ -93,13 +91,34 @@ export class Cpu extends Processor {
     this.codePages[physicalPage]! &= ~PAGE_IS_TRACED;
   }
 
+  /** A monitor watches loads from the page, too: they go to `touchWatch`. The page is traced. */
+  watchReads(physicalPage: number, watched: boolean): void {
+    if (!watched) this.codePages[physicalPage]! &= ~PAGE_READS_WATCHED;
+    else if ((this.codePages[physicalPage]! & PAGE_READS_WATCHED) === 0) {
+      this.codePages[physicalPage]! |= PAGE_READS_WATCHED;
+      this.eachHostOf(physicalPage, (tlb, host) => tlb.dropRead(host));
+    }
+  }
+
+  /** Pages that are a monitor's own. Call before the silicon's TLB holds any of them. */
+  setPrivate(firstPage: number, count: number, own: boolean): void {
+    for (let page = firstPage; page < firstPage + count; page++) {
+      if (own) this.codePages[page]! |= PAGE_IS_PRIVATE;
+      else this.codePages[page]! &= ~PAGE_IS_PRIVATE;
+    }
+  }
+
   private watchPage(physicalPage: number, why: number): void {
     const before = this.codePages[physicalPage]!;
     this.codePages[physicalPage] = before | why;
     if (before !== 0) return;
+    this.eachHostOf(physicalPage, (tlb, host) => tlb.dropWrite(host));
+  }
+
+  private eachHostOf(physicalPage: number, drop: (tlb: Tlb, host: number) => void): void {
     for (const unit of [this.v, this.h]) {
       const host = unit.physical.hostPage(physicalPage);
-      if (host !== 0) unit.tlb.dropWrite(host);
+      if (host !== 0) drop(unit.tlb, host);
     }
   }
 

@@ -7,7 +7,7 @@ import { FAULT, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layou
 import { noteDataBreakpoint } from "./debug.ts";
 import { CR0_PG } from "./control-bits.ts";
 import { walk } from "./paging.ts";
-import { AC, GUEST_FAULT, type Processor, UD } from "./processor.ts";
+import { AC, GUEST_FAULT, PAGE_IS_PRIVATE, PAGE_READS_WATCHED, type Processor, UD } from "./processor.ts";
 import { PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
 
 export type Width = 1 | 2 | 4;
@@ -34,7 +34,8 @@ export function translate(p: Processor, linear: number, write: boolean, user: bo
   }
   const host = physicalPage < BUS_PAGES ? p.physical.hostPage(physicalPage) : 0;
   const writable = host !== 0 && !p.physical.isReadOnly(physicalPage) && p.codePages[physicalPage] === 0;
-  if (host !== 0 && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page))) {
+  const watched = host !== 0 && p.codePages[physicalPage] & (user ? PAGE_READS_WATCHED | PAGE_IS_PRIVATE : PAGE_READS_WATCHED);
+  if (host !== 0 && !watched && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page))) {
     p.tlb.fillRead(page, host, user, flags);
     if (writable && flags & PAGE_WRITABLE) p.tlb.fillWrite(page, host, user, flags);
   } else if (!recalled && p.context.get(CR0) & CR0_PG) {
@@ -69,6 +70,7 @@ function loadUncached(p: Processor, linear: number, width: Width, user: boolean)
   if ((linear & 0xfff) > 4096 - width) return loadAcross(p, linear, width, user);
   const physical = translate(p, linear, false, user);
   if (physical < 0 || misaligned(p, linear, width, user)) return 0;
+  if (touches(p, linear, physical, width, false, user)) return 0;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, false);
   return loadPhysical(p, physical, width);
 }
@@ -87,6 +89,7 @@ function loadAcross(p: Processor, linear: number, width: Width, user: boolean): 
   if (first < 0) return 0;
   const second = translate(p, (linear + inFirst) | 0, false, user);
   if (second < 0 || misaligned(p, linear, width, user)) return 0;
+  if (touches(p, linear, first, inFirst, false, user) || touches(p, (linear + inFirst) | 0, second, width - inFirst, false, user)) return 0;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, false);
   let value = 0;
   for (let i = 0; i < width; i++) value |= loadPhysical(p, i < inFirst ? first + i : second + i - inFirst, 1) << (8 * i);
@@ -105,7 +108,7 @@ function storeUncached(p: Processor, linear: number, width: Width, value: number
     return;
   }
   const physical = translate(p, linear, true, user);
-  if (physical < 0 || misaligned(p, linear, width, user)) return;
+  if (physical < 0 || misaligned(p, linear, width, user) || touches(p, linear, physical, width, true, user)) return;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, true);
   storePhysical(p, physical, width, value);
 }
@@ -124,6 +127,7 @@ function storeAcross(p: Processor, linear: number, width: Width, value: number, 
   if (first < 0) return;
   const second = translate(p, (linear + inFirst) | 0, true, user);
   if (second < 0 || misaligned(p, linear, width, user)) return;
+  if (touches(p, linear, first, inFirst, true, user) || touches(p, (linear + inFirst) | 0, second, width - inFirst, true, user)) return;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, true);
   for (let i = 0; i < width; i++) storePhysical(p, i < inFirst ? first + i : second + i - inFirst, 1, (value >>> (8 * i)) & 0xff);
 }
@@ -186,6 +190,16 @@ function misaligned(p: Processor, linear: number, width: number, user: boolean):
   if (!p.alignmentCheck || !user || (linear & (width - 1)) === 0) return false;
   p.raise(AC, 0);
   return true;
+}
+
+/**
+ * Whether the instruction is left to tell of an access first. A supervisor's loads from private pages are mostly the processor's own, of
+ * its tables: they are not told of.
+ */
+function touches(p: Processor, linear: number, physical: number, width: number, write: boolean, user: boolean): boolean {
+  const marks = p.codePages[physical >>> 12] & (PAGE_READS_WATCHED | PAGE_IS_PRIVATE);
+  if (!marks || (write ? (marks & PAGE_IS_PRIVATE) === 0 : !user && (marks & PAGE_READS_WATCHED) === 0)) return false;
+  return p.leaveForTouch(linear, physical, width, write);
 }
 
 function loadHost(p: Processor, host: number, width: Width): number {

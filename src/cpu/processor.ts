@@ -32,6 +32,21 @@ export interface DataWatch {
   note(linear: number, width: number, write: boolean): void;
 }
 
+/** What a monitor wants to be told of: accesses to bytes that are its own. */
+export interface TouchWatch {
+  /** Whether an access to a page that is marked (PAGE_READS_WATCHED, PAGE_IS_PRIVATE) is one of them. */
+  concerns(physical: number, width: number, write: boolean): boolean;
+  /** The instruction at EIP is about to make it. */
+  note(touch: Touch): void;
+}
+
+export interface Touch {
+  readonly linear: number;
+  readonly physical: number;
+  readonly width: number;
+  readonly write: boolean;
+}
+
 export interface CpuHooks {
   ports: PortSpace;
   /** Bytes of a page that was marked by `markCode` changed. */
@@ -64,6 +79,13 @@ export interface ProcessorOptions {
 }
 
 const APIC_BASE_ENABLE = 0x800;
+/** In FAULT: no exception. */
+const NO_VECTOR = 256;
+
+/** Bits of `codePages`: what the page holds, or what stores to it and loads from it are watched for. */
+export const PAGE_HOLDS_CODE = 1, PAGE_IS_TRACED = 2, PAGE_READS_WATCHED = 4;
+/** The monitor's own: the processor reads its tables there, and nobody else may come. */
+export const PAGE_IS_PRIVATE = 8;
 
 /** Unwinds a helper body after `raise`; caught at the helper's boundary. Never an Error: no stack is captured. */
 export const GUEST_FAULT = Object.freeze({ signal: "guest fault" });
@@ -113,6 +135,11 @@ export class Processor {
 
   /** Nonzero for physical pages that hold decoded code or that a monitor watches. */
   readonly codePages = new Uint8Array(1 << 20);
+  touchWatch: TouchWatch | null = null;
+  /** The instruction was left for it, as for a fault: it is told of, and runs once more. */
+  touched: Touch | null = null;
+  /** The instruction that runs has been told of. */
+  touchTold = false;
   /** Blocks of one instruction, besides what TF and breakpoints ask for. */
   singleInstruction = false;
 
@@ -187,6 +214,14 @@ export class Processor {
     this.state.write(FAULT, vector + 1);
     this.state.write(FAULT_ERROR, 0);
     this.state.write(FAULT_HAS_ERROR, 0);
+  }
+
+  /** Leaves the instruction once to tell of an access. False: it has been told of, or is of no interest. */
+  leaveForTouch(linear: number, physical: number, width: number, write: boolean): boolean {
+    if (this.touchTold || this.touchWatch === null || !this.touchWatch.concerns(physical, width, write)) return false;
+    this.touched = { linear, physical, width, write };
+    this.raiseNoError(NO_VECTOR);
+    return true;
   }
 
   raisePageFault(linear: number, errorCode: number): void {

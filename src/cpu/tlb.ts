@@ -265,6 +265,12 @@ export class Tlb {
     this.#writeUser.dropHost(hostPage);
   }
 
+  /** Loads from the page at this wasm address are watched now. */
+  dropRead(hostPage: number): void {
+    this.#readSupervisor.dropHost(hostPage);
+    this.#readUser.dropHost(hostPage);
+  }
+
   #dropPage(page: number): void {
     this.dropData(page << 12);
     this.#code.drop(page);

@@ -3,7 +3,8 @@
 // the last byte; the first difference is the technique's. Where registers or memory differ at a mark, both start again
 // from power-on and are compared more and more closely, until one instruction is left.
 //
-// Not implemented: the state of the devices is not compared (a difference shows when the guest reads it).
+// Not implemented: the state of the devices is not compared (a difference shows when the guest reads it); a difference that heals
+// before the next mark is found only near one that does not.
 
 import type { RunReason } from "./machine.ts";
 import type { Machine } from "./machine.ts";
@@ -41,6 +42,8 @@ export interface Comparison {
 const MARK = 65_536, MEMORY_MARK = 128 * MARK;
 /** Parts that an interval is divided into, each time that it is looked at more closely. */
 const PARTS = 64;
+/** An interval this short is gone through instruction by instruction. */
+const WALK = 4 * MARK;
 /** Instructions after the divergence in which the ways of the two are followed. */
 const REACH = 1_000_000;
 /** Stops without an instruction in between, after which a machine counts as ended. */
@@ -114,8 +117,15 @@ function differs({ a, b }: Pair, memory: boolean): boolean {
 
 /** They are equal at `low` and not at `high`: which instruction? */
 function narrow(start: () => Pair, low: number, high: number): Divergence {
-  for (;;) {
+  for (let walked = false; ; ) {
     const pair = start();
+    // What registers differ in may be gone again a few instructions later: once they are near, every instruction is looked at.
+    if (high - low <= WALK && !walked) {
+      walked = true;
+      const found = walk(pair, low, high);
+      if (found) return found;
+      continue;
+    }
     advance(pair, low);
     const step = Math.ceil((high - low) / PARTS);
     let instruction = instructionAt(pair.a.machine);
@@ -129,6 +139,17 @@ function narrow(start: () => Pair, low: number, high: number): Divergence {
     low = at;
     high = Math.min(at + step, high);
   }
+}
+
+/** Instruction by instruction, by the registers alone. */
+function walk(pair: Pair, low: number, high: number): Divergence | null {
+  advance(pair, low);
+  for (let at = low; at < high; at++) {
+    const instruction = instructionAt(pair.a.machine);
+    advance(pair, at + 1);
+    if (differs(pair, false)) return { icount: at, instruction, differences: differencesOf(pair), parting: follow(pair) };
+  }
+  return null;
 }
 
 function differencesOf({ a, b }: Pair): Difference[] {

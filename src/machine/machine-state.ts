@@ -67,8 +67,14 @@ function segmentWord({ cpu }: Machine, number: number, offset: number): number {
   return cpu.state.i32[(cpu.v.context.base + number * SEGMENT_STRIDE + offset) >> 2]!;
 }
 
-/** The first dword of RAM that differs. */
+/** The first dword of RAM that differs in what the two guests made of it. */
 export function memoryDifference(x: Machine, y: Machine): Difference | null {
+  let found: Difference | null = null;
+  x.supervisor.unplanted(() => y.supervisor.unplanted(() => void (found = firstDifference(x, y))));
+  return found;
+}
+
+function firstDifference(x: Machine, y: Machine): Difference | null {
   const a = new Int32Array(x.map.buffer, x.map.ram, x.map.ramBytes >> 2), b = new Int32Array(y.map.buffer, y.map.ram, y.map.ramBytes >> 2);
   for (let i = 0; i < a.length; i++) {
     if (a[i] !== b[i]) return { what: `memory ${(i * 4).toString(16).padStart(8, "0")}`, a: a[i]! >>> 0, b: b[i]! >>> 0 };

@@ -262,6 +262,12 @@ export class Supervisor {
     return Uint8Array.from(bytes);
   }
 
+  /** Calls `look` while RAM holds what the guest made of it: nothing that a monitor has planted. */
+  unplanted(look: () => void): void {
+    if (this.vmm) this.vmm.unplanted(look);
+    else look();
+  }
+
   /** Where the guest is: EIP, and the bytes of the instruction there. */
   private place(): { eip: number; bytes: Uint8Array } {
     const { state } = this.parts.cpu;

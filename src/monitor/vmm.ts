@@ -6,13 +6,14 @@
 
 import { type Core, STALL, type StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { type ContextUnit, NMI } from "../cpu/processor.ts";
+import { type ContextUnit, NMI, type Touch, type TouchWatch } from "../cpu/processor.ts";
 import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, SHADOW } from "../isa/state-layout.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type ActionName, FLAG_EMULATED_RUN, FLAG_INJECTED, FLAG_REFUSED } from "../protocol/trap-record.ts";
 import { changesOf } from "./changes.ts";
 import { ExitRecorder } from "./exit-record.ts";
 import { runsInV86 } from "./limbo.ts";
+import { PAGE_BYTES } from "./pool.ts";
 import type { Monitor, MonitorParts, Technique, TechniqueDefinition } from "./techniques/technique.ts";
 import { VirtualInterrupts } from "./virtual-interrupts.ts";
 
@@ -27,7 +28,7 @@ const RUNNING = 0, SHUT_DOWN = 2;
 /** Emulated instructions between two looks at whether H can hold V again: few at first, as most limbos are short. */
 const FIRST_LOOKS = 64, LOOK_EVERY = 256;
 
-export class Vmm implements Monitor {
+export class Vmm implements Monitor, TouchWatch {
   readonly parts: MonitorParts;
   readonly cpu: Cpu;
   readonly core: Core;
@@ -64,6 +65,9 @@ export class Vmm implements Monitor {
 
   /** Takes the guest over between two instructions. */
   attach(): void {
+    const { cpu } = this;
+    cpu.setPrivate(this.firstPoolPage, this.poolPages, true);
+    cpu.touchWatch = this;
     this.technique.attach();
     this.cpu.v.tlb.onFlush.push(this.onFlush);
   }
@@ -73,8 +77,61 @@ export class Vmm implements Monitor {
     const { cpu } = this;
     cpu.v.tlb.onFlush.splice(cpu.v.tlb.onFlush.indexOf(this.onFlush), 1);
     this.technique.detach();
+    cpu.touchWatch = null;
+    cpu.setPrivate(this.firstPoolPage, this.poolPages, false);
     cpu.switchContext("V");
     this.interrupts.release();
+  }
+
+  // --- accesses to what is the monitor's own
+
+  private get firstPoolPage(): number {
+    return this.parts.pool.firstPage;
+  }
+  private get poolPages(): number {
+    return this.parts.pool.bytes / PAGE_BYTES;
+  }
+
+  private isInPool(physical: number): boolean {
+    const page = (physical >>> 12) - this.firstPoolPage;
+    return this.cpu.deprivileged && page >= 0 && page < this.poolPages;
+  }
+
+  /** TouchWatch. */
+  concerns(physical: number, width: number, write: boolean): boolean {
+    if (this.isInPool(physical)) return true;
+    return !write && this.guestBytes(physical, width) !== this.bytes(physical, width);
+  }
+
+  /** TouchWatch. */
+  note(touch: Touch): void {
+    const { probes } = this.parts;
+    const { physical, width } = touch;
+    if (this.isInPool(physical)) probes.isolationBroken(touch);
+    else probes.patchSeen(touch, this.bytes(physical, width), this.guestBytes(physical, width));
+  }
+
+  private bytes(physical: number, width: number): number {
+    const page = this.cpu.v.physical.hostPage(physical >>> 12);
+    let value = 0;
+    for (let i = width - 1; i >= 0; i--) value = (value << 8) | this.cpu.state.u8[page + (physical & (PAGE_BYTES - 1)) + i]!;
+    return value;
+  }
+
+  /** What `bytes` would be without anything planted. */
+  private guestBytes(physical: number, width: number): number {
+    let value = this.bytes(physical, width);
+    for (let i = 0; i < width; i++) {
+      const original = this.technique.originalByte?.(physical + i) ?? -1;
+      if (original >= 0) value = (value & ~(0xff << (8 * i))) | (original << (8 * i));
+    }
+    return value;
+  }
+
+  /** Calls `look` while the guest's memory is as the guest made it. */
+  unplanted(look: () => void): void {
+    if (this.technique.unplanted) this.technique.unplanted(look);
+    else look();
   }
 
   /** What the technique counts besides exits, by name. */

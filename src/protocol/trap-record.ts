@@ -13,6 +13,7 @@
 //   table                                             a = limit | which << 16 (0 GDTR 1 IDTR 2 LDTR 3 TR), b = base or selector
 //   msr                                               a = MSR, b = low half of the value
 //   leak                                              a = what the guest saw or kept, b = what bare metal would have given
+//   isolation                                         a = linear address, b = 1 for a store
 //   observed                                          a = b = what the guest saw
 
 import { RingReader, ringBytes } from "../base/shared-ring.ts";
@@ -132,11 +133,16 @@ export const ACTIONS = {
   callout: 18,
   /** Not an exit: the instruction ran by itself and was right. */
   native: 32,
-  /** Leaks: the guest read something that is not its own; a write was dropped; the wrong stack frame; a fault that should or should not have come. */
+  /**
+   * Leaks: the guest read something that is not its own; a write was dropped; the wrong stack frame; a fault that should or should not
+   * have come; it read a byte that the monitor had planted in its memory; it reached a page of the monitor's.
+   */
   "leaked-read": 33,
   "lost-write": 34,
   "wrong-frame": 35,
   "wrong-fault": 36,
+  "patch-seen": 37,
+  isolation: 38,
 } as const;
 export type ActionName = keyof typeof ACTIONS;
 

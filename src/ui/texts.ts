@@ -78,6 +78,8 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, string>> = {
   "lost-write": "Nothing: it never knew. The processor dropped the change without a fault.",
   "wrong-frame": "Nothing: it never knew. The instruction ran directly with the wrong stack frame.",
   "wrong-fault": "Nothing: the processor decided about a fault by the wrong privilege level.",
+  "patch-seen": "Nothing: it never knew. The guest read its own code, and with it a byte that the monitor had planted there.",
+  isolation: "Nothing kept the guest out: it reached a page of the monitor's own.",
 };
 
 export const CLASS_TEXTS: Readonly<Record<TrapClass, { readonly glyph: string; readonly title: string }>> = {

@@ -27,6 +27,17 @@ describe("trapscope diff", () => {
     expect(stdout).toContain("They go different ways after");
   });
 
+  it("takes nothing that int3 has planted for the guest's, and names the instruction that reads it", async () => {
+    expect((await cli.run(["diff", "irqsave", "--b", "int3", ...SMALL])).code).toBe(0);
+    const { code, stdout } = await cli.run(["diff", "int3", "--b", "int3", ...SMALL, "--json"]);
+    const { divergence } = JSON.parse(stdout) as { divergence: { icount: number; text: string; differences: unknown } };
+    const run = JSON.parse((await cli.run(["run", "int3", "--technique", "int3", ...SMALL, "--json"])).stdout) as { leaks: { first: object } };
+    expect(code).toBe(5);
+    // The byte is the 66 of a PUSHF whose 9C stands on the next page.
+    expect(divergence).toMatchObject({ text: "mov al,[0x60fff]", differences: [{ what: "EAX" }] });
+    expect(run.leaks.first).toMatchObject({ instruction: "MOV", icount: divergence.icount, observed: 0xcc, expected: 0x66 });
+  });
+
   it("ends with 0 where there is no difference, and at the limit that is asked for", async () => {
     expect((await cli.run(["diff", "tables", "--b", "trap", "--set", "umip=on", ...SMALL])).code).toBe(0);
     const { code, stdout } = await cli.run(["diff", "tables", "--b", "trap", "--max-instructions", "100e3", ...SMALL]);

@@ -34,10 +34,16 @@ export class NativeInstruction {
 
   /** Reads the instruction whose record is about to run in the active context. */
   read(): void {
+    const { state } = this.cpu;
+    this.readAt((state.read(EIP_BASE) + state.view.getUint16(state.read(RECORD) + R_OFFSET, true)) | 0);
+  }
+
+  /** Reads the one at `eip`. */
+  readAt(eip: number): void {
     const { cpu } = this;
-    const { state, context } = cpu;
+    const { context } = cpu;
     const v = cpu.v.context;
-    this.eip = (state.read(EIP_BASE) + state.view.getUint16(state.read(RECORD) + R_OFFSET, true)) | 0;
+    this.eip = eip;
     this.linear = (context.segmentBase(CS) + this.eip) | 0;
     this.selector = v.selector(CS);
     const code32 = (context.segmentAccess(CS) & ACCESS_CODE32) !== 0;

@@ -3,6 +3,7 @@
 
 import type { SensitiveProbe } from "../../cpu/core.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
+import type { Touch } from "../../cpu/processor.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import type { Row } from "../../isa/row.ts";
 import { sensitivityNote } from "../../isa/sensitivity.ts";
@@ -149,16 +150,42 @@ export class Probes implements SensitiveProbe {
     }
   }
 
+  private isToForetell(eip: number): boolean {
+    const times = this.foretold.get(eip) ?? 0;
+    if (times < FORETOLD_PER_SITE) this.foretold.set(eip, times + 1);
+    return times < FORETOLD_PER_SITE;
+  }
+
   /** Finds out whether the guest will act on what just leaked. */
   private foretell(mnemonic: string): void {
     const { cpu, decoder, log } = this.parts;
     const { insn, judgement } = this;
     const place = judgement.action === ACTIONS["leaked-read"] ? insn.leakPlace(mnemonic, judgement.observed, judgement.expected) : null;
-    const times = this.foretold.get(insn.eip) ?? 0;
-    if (place === null || times === FORETOLD_PER_SITE) return;
-    this.foretold.set(insn.eip, times + 1);
+    if (place === null || !this.isToForetell(insn.eip)) return;
     const decision = parting(cpu, decoder, insn.nextEip, place, judgement.expected);
     if (decision) log.leakDecided(decision);
+  }
+
+  /** The instruction at EIP is about to reach a page of the monitor's. */
+  isolationBroken({ linear, write }: Touch): void {
+    this.toldAtEip(ACTIONS.isolation, linear, write ? 1 : 0);
+  }
+
+  /** The instruction at EIP is about to read what the monitor has planted, `observed`, in the place of `expected`. */
+  patchSeen({ linear, width }: Touch, observed: number, expected: number): void {
+    const { cpu, decoder, log } = this.parts;
+    const { eip } = cpu.state;
+    this.toldAtEip(ACTIONS["patch-seen"], observed, expected);
+    if (log.counters.hasDecisiveLeak || !this.isToForetell(eip)) return;
+    const decision = parting(cpu, decoder, eip, { kind: "memory", linear, width }, expected);
+    if (decision) log.leakDecided(decision);
+  }
+
+  private toldAtEip(action: number, observed: number, expected: number): void {
+    const { cpu, log, icount, nowNs } = this.parts;
+    log.registers?.before();
+    this.insn.readAt(cpu.state.eip);
+    log.leak(this.insn.site(log), icount(), nowNs(), action, 0, observed, expected);
   }
 
   /** The guest waits for an interrupt in vain: the write of IF that got lost is to blame, if there was one. */

@@ -72,6 +72,7 @@ class Int3 extends Deprivileged {
   override detach(): void {
     for (const [physical, site] of this.sites) this.put(physical, site.original);
     const pages = [...this.searched.keys()];
+    for (const page of this.sitesOf.keys()) this.cpu.watchReads(page, false);
     this.sites.clear();
     this.sitesOf.clear();
     this.searched.clear();
@@ -120,7 +121,10 @@ class Int3 extends Deprivileged {
   }
 
   private drop(physical: number): void {
-    if (this.sites.delete(physical)) this.sitesOf.set(physical >>> 12, this.sitesOf.get(physical >>> 12)! - 1);
+    if (!this.sites.delete(physical)) return;
+    const page = physical >>> 12, left = this.sitesOf.get(page)! - 1;
+    this.sitesOf.set(page, left);
+    if (left === 0) this.cpu.watchReads(page, false);
   }
 
   /** The guest's own byte. */
@@ -241,10 +245,22 @@ class Int3 extends Deprivileged {
   private plant(physical: number): void {
     if (this.sites.has(physical)) return;
     const original = this.cpu.state.u8[this.host(physical)]!;
-    // A byte that an instruction found before goes through would become part of another one.
+    const page = physical >>> 12, before = this.sitesOf.get(page) ?? 0;
     this.sites.set(physical, { original });
-    this.sitesOf.set(physical >>> 12, (this.sitesOf.get(physical >>> 12) ?? 0) + 1);
+    this.sitesOf.set(page, before + 1);
+    if (before === 0) this.cpu.watchReads(page, true);
     this.put(physical, INT3);
+  }
+
+  originalByte(physical: number): number {
+    return this.sites.get(physical)?.original ?? -1;
+  }
+
+  unplanted(look: () => void): void {
+    const { u8 } = this.cpu.state;
+    for (const [physical, { original }] of this.sites) u8[this.host(physical)] = original;
+    look();
+    for (const physical of this.sites.keys()) u8[this.host(physical)] = INT3;
   }
 
   // --- exits

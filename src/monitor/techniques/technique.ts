@@ -42,6 +42,10 @@ export interface Technique extends PlantedBytes {
   readonly emulatesNext: boolean;
   /** What H fetches is not what the guest has there: records show the guest's own code. */
   readonly hidesCode?: boolean;
+  /** The guest's own byte where the technique has planted another one in the guest's memory, -1 elsewhere. */
+  originalByte?(physical: number): number;
+  /** Calls `look` while the guest's memory holds the guest's own bytes everywhere; no guest runs meanwhile. */
+  unplanted?(look: () => void): void;
   /** What the technique counts besides exits, by name. */
   readonly statistics?: Readonly<Record<string, number>>;
   /** The guest's exceptions go to its own handlers on H, without an exit. */
