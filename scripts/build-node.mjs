@@ -2,13 +2,7 @@
 // Run by `npm ci` through `prepare`.
 import { build } from "esbuild";
 
-await build({
-  entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
-  outdir: process.argv[2] ?? "dist",
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node20",
-  sourcemap: true,
-  logLevel: "warning",
-});
+const common = { outdir: process.argv[2] ?? "dist", bundle: true, format: "esm", sourcemap: true, logLevel: "warning" };
+await build({ ...common, entryPoints: { cli: "src/cli/main.ts" }, platform: "node", target: "node20" });
+// The library runs in browsers, too.
+await build({ ...common, entryPoints: { index: "src/index.ts", "machine-worker": "src/library/worker-main.ts" }, platform: "browser", target: "es2022" });

@@ -6,11 +6,8 @@ import { configureBoot, type NamedSource } from "../machine/boot/boot-request.ts
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { Machine, type MachineOptions, type RunReason } from "../machine/machine.ts";
 import { PhaseMeter } from "../machine/phase-meter.ts";
-import { StatsReader } from "../protocol/stats-view.ts";
-import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
 import { compileFilter, type TrapPredicate } from "../trace/filter.ts";
-import { disassembleBytes } from "../trace/instruction.ts";
-import { rowContext, TrapRow } from "../trace/trap-row.ts";
+import { followRecords } from "../trace/record-feed.ts";
 import { Director } from "./director.ts";
 import { endOf } from "./outcome.ts";
 import { parseScript } from "./script.ts";
@@ -82,20 +79,10 @@ function countRecords(machine: Machine, filters: readonly string[]): { readonly 
     return { counts, finish: () => {} };
   }
   probes.recordObserved = true;
-  const { buffer, view } = machine.map;
-  const stats = new StatsReader(buffer, view.stats);
-  const reader = new TrapReader(buffer, view.trapRing, view.trapSites);
-  const raw = emptyRawTrap();
-  const row = new TrapRow(raw, rowContext(stats, disassembleBytes));
-  let next = reader.total;
-  const drain = (total: number): void => {
-    for (; next < total; next++) {
-      if (!reader.read(next, raw)) throw new Error(`record ${next} of the trap log was lost before it was counted`);
-      for (const [source, test] of tests) if (test(row)) counts[source]!++;
-    }
-  };
-  log.drain = drain;
-  return { counts, finish: () => drain(reader.total) };
+  const feed = followRecords(machine, (row) => {
+    for (const [source, test] of tests) if (test(row)) counts[source]!++;
+  });
+  return { counts, finish: () => feed.end() };
 }
 
 function compiled(source: string): TrapPredicate {

@@ -9,12 +9,12 @@ import type { MachineConfig, Medium } from "../protocol/commands.ts";
 import type { Outcome } from "../protocol/events.ts";
 import type { DivergedAt, RunEvent, RunReport, RunRequest } from "../protocol/run.ts";
 import { StatsReader } from "../protocol/stats-view.ts";
-import { emptyRawTrap, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
+import { KIND_EXIT, KIND_LEAK, KIND_OBSERVED } from "../protocol/trap-record.ts";
 import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { compileFilter } from "../trace/filter.ts";
-import { disassembleBytes, explainInstruction } from "../trace/instruction.ts";
+import { explainInstruction } from "../trace/instruction.ts";
+import { followRecords } from "../trace/record-feed.ts";
 import { hexBytes, modelledCycles } from "../trace/trap-fields.ts";
-import { rowContext, TrapRow } from "../trace/trap-row.ts";
 import { bootRequest } from "./command-loop.ts";
 import type { NamedSource } from "../machine/boot/boot-request.ts";
 
@@ -62,18 +62,11 @@ function run({ config, instructionLimit, filters }: Extract<RunRequest, { type: 
   });
   supervisor.probes.recordObserved = tests.length > 0;
   supervisor.log.recordKinds = (1 << KIND_EXIT) | (1 << KIND_LEAK) | (tests.length > 0 ? 1 << KIND_OBSERVED : 0);
-  const reader = new TrapReader(buffer, view.trapRing, view.trapSites);
-  const raw = emptyRawTrap();
-  const row = new TrapRow(raw, rowContext(stats, disassembleBytes));
-  let next = reader.total, cycles = 0;
-  const drain = (total: number): void => {
-    for (; next < total; next++) {
-      if (!reader.read(next, raw)) throw new Error(`record ${next} of the trap log was lost before it was counted`);
-      cycles += modelledCycles(row);
-      for (const own of tests) if (own.test(row)) own.count++;
-    }
-  };
-  supervisor.log.drain = drain;
+  let cycles = 0;
+  const records = followRecords(machine, (row) => {
+    cycles += modelledCycles(row);
+    for (const own of tests) if (own.test(row)) own.count++;
+  });
   const began = host.wallNs();
   let reason: RunReason = "budget", fruitless = 0;
   while ((reason === "budget" || reason === "break") && core.retired() < instructionLimit && fruitless < 1000) {
@@ -84,7 +77,7 @@ function run({ config, instructionLimit, filters }: Extract<RunRequest, { type: 
   }
   const runNs = host.wallNs() - began;
   const counts = phases.now();
-  drain(reader.total);
+  records.end();
   const { outcome, text } = endOf(reason, machine);
   return {
     outcome, reason: text, eip: machine.cpu.state.eip >>> 0, refusal: supervisor.refusal?.reason ?? null, serial, counts, phases: phases.phases,

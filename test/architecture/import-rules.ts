@@ -1,6 +1,6 @@
 // Who may import whom: the table of ARCHITECTURE.md, as data.
 
-/** Folders of src/ in the order of the layers; each may import itself and what is named. `index` is src/index.ts. */
+/** Folders of src/ in the order of the layers; each may import itself and what is named. `index` is src/index.ts, the library's front door. */
 export const IMPORT_RULES: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["base", "isa"],
@@ -21,7 +21,8 @@ export const IMPORT_RULES: Readonly<Record<string, readonly string[]>> = {
   store: ["base", "protocol", "isa", "trace", "labs", "client"],
   ui: ["base", "protocol", "isa", "trace", "labs", "store"],
   cli: ["base", "protocol", "isa", "hardware", "block", "trace", "labs", "machine"],
-  index: ["base", "protocol", "trace", "machine"],
+  library: ["base", "protocol", "trace", "machine"],
+  index: ["base", "protocol", "trace", "machine", "library"],
 };
 
 /** npm packages a folder may import. Everything below `client` is our own, but for decompression in `block`. */

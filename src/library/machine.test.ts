@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { echoGuest, exitGuest, haltGuest, keyGuest, powerOffGuest, screenGuest, tripleFaultGuest } from "../test/cli/boot-sectors.ts";
-import { createMachine, type CreateOptions, ImageError, type TrapscopeMachine, UsageError } from "./index.ts";
+import { echoGuest, exitGuest, haltGuest, keyGuest, powerOffGuest, screenGuest, tripleFaultGuest } from "../../test/cli/boot-sectors.ts";
+import { createMachine, type CreateOptions, ImageError, type TrapscopeMachine, UsageError } from "../index.ts";
 
 const bare = (options: CreateOptions = {}): Promise<TrapscopeMachine> => createMachine({ memoryBytes: 1 << 20, firmware: "none", ...options });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
