@@ -5,7 +5,7 @@
 // place in the interpreter's table; that is the only way in. So a region dies by taking its number out of the headers: a store
 // to code is made by the interpreter, hence no region is running then.
 
-import { MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_USER } from "../isa/state-layout.ts";
+import { CS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_USER } from "../isa/state-layout.ts";
 import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
 import { TOO_LONG, type Decoded } from "../isa/decoded.ts";
 import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION } from "../isa/record-layout.ts";
@@ -268,7 +268,7 @@ export class CodeCache implements Translator {
       pageEntries.set(page, (page === 0 ? request.physicalPage << 12 | TLB_CODE_VALID | TLB_CODE_USER : unit.tlb.code(((linear >>> 12) + page) & 0xf_ffff)) & tlbMask);
     }
     const last = Math.max(...region.bytes.map(({ to }) => to)) - 1;
-    const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(1);
+    const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(CS);
     return {
       mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
       tlbCode: tables.code, tlbMask, pageEntries,
@@ -408,7 +408,15 @@ class GuestCode implements CodeSource {
       crosses = true;
     }
     if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return null;
-    return { decoded, crosses, effect: this.effectOf(decoded) };
+    return { decoded, crosses, effect: this.cutsEip(at, decoded) ? null : this.effectOf(decoded) };
+  }
+
+  /** A branch of 16-bit operand size that does not go where its distance says, as it drops the upper half of EIP. In flat code, which may run at any address, each may. */
+  private cutsEip(at: number, { row, operandSize, length, immediate }: Decoded): boolean {
+    if (row === null || operandSize !== 2 || !row.operands.some((code) => code === "Jb" || code === "Jz")) return false;
+    if (this.request.mode & MODE_FLAT) return true;
+    const eip = ((this.request.linear & ~(PAGE - 1)) + at - this.unit.context.segmentBase(CS)) | 0;
+    return ((eip + length + immediate) & ~0xffff) !== 0;
   }
 
   private effectOf(d: Decoded): Effect | null {

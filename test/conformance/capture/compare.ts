@@ -15,6 +15,8 @@ const PAGE_FAULT = 14;
 export interface Prediction {
   readonly evaluator: Outcome;
   readonly interpreter: Outcome;
+  /** Of a translated region; null: there is none of the case. */
+  readonly translated: Outcome | null;
 }
 
 /** Single-step traps, and the fetch of what may be cut off at the end of the code or is too long, are the run loop's: the evaluating back-end has none. */
@@ -22,10 +24,10 @@ export function needsRunLoop(c: Case): boolean {
   return (c.eflags & EFLAGS_TF) !== 0 || c.code.length > MAX_LENGTH || linearEip(c) + c.code.length === CODE + CODE_BYTES;
 }
 
-/** `both`: on the evaluating back-end, too; else its outcome is taken to be the same. */
-export function predict(machine: SandboxMachine, c: Case, both: boolean): Prediction {
+/** `both`: on the evaluating back-end, too; else its outcome is taken to be the same. `translator`: in a region, too. */
+export function predict(machine: SandboxMachine, c: Case, both: boolean, translator: SandboxMachine | null = null): Prediction {
   const interpreter = machine.runInterpreter(c);
-  return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter };
+  return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter, translated: translator?.runTranslated(c) ?? null };
 }
 
 export interface Verdict {
@@ -42,8 +44,9 @@ export function judge(row: Row, c: Case, silicon: Outcome, prediction: Predictio
   const ours = reconciled(prediction.interpreter);
   const interpreter = difference(silicon, ours, mask);
   const evaluator = prediction.evaluator === prediction.interpreter ? interpreter : difference(silicon, reconciled(prediction.evaluator), mask);
-  if (evaluator === "" && interpreter === "") return { difference: "", deviation: null };
-  if (evaluator !== interpreter) return { difference: `evaluator\n${evaluator}\ninterpreter\n${interpreter}`, deviation: null };
+  const translated = prediction.translated === null ? interpreter : difference(silicon, reconciled(prediction.translated), mask);
+  if (evaluator === "" && interpreter === "" && translated === "") return { difference: "", deviation: null };
+  if (evaluator !== interpreter || translated !== interpreter) return { difference: `evaluator\n${evaluator}\ninterpreter\n${interpreter}\ntranslator\n${translated}`, deviation: null };
   const deviation = deviationOf(row, c, silicon, ours);
   return deviation ? { difference: "", deviation: deviation.name } : { difference: evaluator, deviation: null };
 }
@@ -54,10 +57,10 @@ function reaches({ address, bytes }: Bytes, from: number, to: number): boolean {
 }
 
 /** Null if the case must not run natively: it would touch what the harness occupies, write into its own code, or execute anything behind itself. */
-export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[], both = true): Prediction | null {
+export function predictIfSafe(machine: SandboxMachine, c: Case, occupied: readonly (readonly [number, number])[], both = true, translator: SandboxMachine | null = null): Prediction | null {
   let prediction: Prediction;
   try {
-    prediction = predict(machine, c, both);
+    prediction = predict(machine, c, both, translator);
   } catch (error) {
     if (error instanceof LeavesSandbox) return null;
     throw error;

@@ -1,4 +1,4 @@
-// Live comparison: random cases, silicon against both back-ends, differences shrunk to the simplest case found.
+// Live comparison: random cases, silicon against the back-ends, differences shrunk to the simplest case found.
 //
 // Silicon works on a batch while ours plans the next one. A batch is one message each way; what costs is our side's bookkeeping about
 // an instruction, so that millions of cases take minutes.
@@ -27,6 +27,8 @@ export interface LiveOptions {
   readonly floatCases: number;
   /** Every how many cases run on the evaluating back-end, too. */
   readonly evaluatorEvery: number;
+  /** Every how many cases run as a translated region, too; 0: none. */
+  readonly translatedEvery: number;
   /** By `performance.now`. */
   readonly deadline: number;
   readonly seed: number;
@@ -42,6 +44,8 @@ export interface LiveOptions {
 export interface LiveResult {
   readonly cases: number;
   readonly floatCases: number;
+  /** That ran as a region. */
+  readonly translated: number;
   readonly skipped: number;
   readonly faults: number;
   readonly differences: number;
@@ -58,6 +62,7 @@ interface Planned {
 
 export async function compareLive(silicon: Silicon, options: LiveOptions): Promise<LiveResult> {
   const machine = new SandboxMachine();
+  const translator = options.translatedEvery > 0 ? new SandboxMachine(true) : null;
   const chosen = ROWS.filter((row) => options.rows.test(rowName(row)));
   const integers = chosen.filter((row) => runsOnSilicon(row) && !knowsFloat(row)), floats = chosen.filter((row) => knowsFloat(row) && NOT_ON_SILICON[row.mnemonic] === undefined);
   if (integers.length + floats.length === 0) throw new Error("no row matches");
@@ -65,7 +70,7 @@ export async function compareLive(silicon: Silicon, options: LiveOptions): Promi
   const shown = new Map<Row, number>();
   const deviations = new Map<string, number>();
   let left = integers.length > 0 ? options.cases : 0, floatsLeft = floats.length > 0 ? options.floatCases : 0;
-  let cases = 0, floatCases = 0, skipped = 0, faults = 0, differences = 0, planned = 0;
+  let cases = 0, floatCases = 0, translated = 0, skipped = 0, faults = 0, differences = 0, planned = 0;
 
   /** Rows by lot, in proportion to what is left of each kind. */
   const draw = (): Row => (left <= 0 || (floatsLeft > 0 && random.below(left + floatsLeft) < floatsLeft) ? random.pick(floats) : random.pick(integers));
@@ -79,7 +84,8 @@ export async function compareLive(silicon: Silicon, options: LiveOptions): Promi
     });
     for (const c of generated) machine.announce(c);
     for (const c of generated) {
-      const prediction = predictIfSafe(machine, c, silicon.occupied, planned++ % options.evaluatorEvery === 0);
+      planned++;
+      const prediction = predictIfSafe(machine, c, silicon.occupied, planned % options.evaluatorEvery === 0, translator && planned % options.translatedEvery === 0 ? translator : null);
       if (prediction) batch.push({ generated: c, prediction });
       else {
         skipped++;
@@ -102,13 +108,14 @@ export async function compareLive(silicon: Silicon, options: LiveOptions): Promi
       if (generated.float) floatCases++;
       else cases++;
       if (outcome.vector >= 0) faults++;
+      if (prediction.translated) translated++;
       const verdict = judge(generated.row, generated, outcome, prediction, options.strict);
       if (verdict.deviation !== null) deviations.set(verdict.deviation, (deviations.get(verdict.deviation) ?? 0) + 1);
       if (verdict.difference === "") continue;
       differences++;
       const count = (shown.get(generated.row) ?? 0) + 1;
       shown.set(generated.row, count);
-      if (count <= SHOWN_PER_ROW) options.print(await report(silicon, machine, generated, verdict.difference, options));
+      if (count <= SHOWN_PER_ROW) options.print(await report(silicon, machine, translator, generated, verdict.difference, options));
     }
     batch = next;
     if ((performance.now() - began) / 60_000 > minutes + 1) options.print(`minute ${++minutes}: ${cases} integer cases, ${floatCases} of x87, MMX and SSE, ${differences} differences`);
@@ -119,12 +126,12 @@ export async function compareLive(silicon: Silicon, options: LiveOptions): Promi
   };
   table("known deviations of the silicon:", [...deviations]);
   table("differences:", [...shown].map(([row, count]) => [rowName(row), count]));
-  return { cases, floatCases, skipped, faults, differences };
+  return { cases, floatCases, translated, skipped, faults, differences };
 }
 
-async function report(silicon: Silicon, machine: SandboxMachine, failing: GeneratedCase, first: string, { strict, keep }: LiveOptions): Promise<string> {
+async function report(silicon: Silicon, machine: SandboxMachine, translator: SandboxMachine | null, failing: GeneratedCase, first: string, { strict, keep }: LiveOptions): Promise<string> {
   const judgeAnew = async (candidate: GeneratedCase): Promise<string> => {
-    const prediction = predictIfSafe(machine, candidate, silicon.occupied);
+    const prediction = predictIfSafe(machine, candidate, silicon.occupied, true, translator);
     if (!prediction) return "";
     const [outcome] = await silicon.run([candidate]);
     return outcome ? judge(candidate.row, candidate, outcome, prediction, strict).difference : "";

@@ -1,4 +1,4 @@
-// The sandbox on our own processor: runs a case on the generated interpreter or on the plain evaluating back-end.
+// The sandbox on our own processor: runs a case on the generated interpreter, on the plain evaluating back-end, or as a translated region.
 // Ring 0 belongs to a host, as on silicon to Linux: whatever would enter it ends the case with its vector, and nothing else happens.
 
 import { Core } from "../../../src/cpu/core.ts";
@@ -11,6 +11,9 @@ import { accessOf, baseOf, limitOf } from "../../../src/cpu/protection.ts";
 import { setSegment, setUnusable } from "../../../src/cpu/segmentation.ts";
 import type { TlbTables } from "../../../src/cpu/tlb.ts";
 import { createDecoded, createDecoder } from "../../../src/isa/decoder.ts";
+import { CodeCache } from "../../../src/jit/code-cache.ts";
+import { effectOf } from "../../../src/jit/effect.ts";
+import { isTranslated } from "../../../src/jit/region.ts";
 import { createEvaluator, type Evaluator, type Fault } from "../../../src/isa/evaluator.ts";
 import { ROWS } from "../../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../../src/isa/row.ts";
@@ -20,14 +23,20 @@ import {
 } from "../../../src/isa/state-layout.ts";
 import { type Bytes, type Case, COMPLETED, linearEip, type Outcome } from "./case.ts";
 import { idleFloat, loadFloat, saveFloat } from "./float-state.ts";
-import { globalTable, localTable, PAGE_BYTES, REGIONS } from "./sandbox.ts";
+import { CODE, CODE_BYTES, globalTable, localTable, PAGE_BYTES, REGIONS } from "./sandbox.ts";
 
 const MB = 1 << 20, WASM_PAGE = 1 << 16;
 const JUMP_CACHE = 0x1_0000;
 const PRESENT = 1, WRITABLE = 2, USER = 4;
 const CR0_PROTECTED = 0x8005_0033 | 0; // PG AM WP NE ET MP PE, as Linux has it
 const CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
-const PAGE_FAULT = 14;
+const BREAKPOINT = 3, PAGE_FAULT = 14;
+/** jmp +0; nop */
+const LEAD_IN = [0xeb, 0, 0x90];
+/** For the lead-in, the case, and an end that faults. */
+const TRANSLATED_BUDGET = 8;
+/** One sets the jump's link, one counts, one finds it hot. */
+const RUNS_TO_REGION = 3;
 /** For instructions that do not know it. */
 const IDLE = idleFloat();
 
@@ -63,7 +72,10 @@ export class SandboxMachine {
   private readonly patched: [number, number][] = [];
   private readonly pages = new Map<number, { readonly physical: number; readonly writable: boolean; readonly user: boolean }>();
 
-  constructor() {
+  private readonly translations: CodeCache | null;
+
+  /** `translate`: for `runTranslated`. */
+  constructor(translate = false) {
     let next = JUMP_CACHE + JUMP_CACHE_BYTES;
     const take = (bytes: number) => {
       next = Math.ceil(next / PAGE_BYTES) * PAGE_BYTES;
@@ -92,8 +104,9 @@ export class SandboxMachine {
       },
     });
     const helpers = createHelpers(this.cpu);
-    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd };
+    const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd, translate };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, helpers);
+    this.translations = translate ? new CodeCache(this.core, memory, memoryPages, { threshold: 1, batch: 1, patience: 0 }) : null;
     this.evaluator = createEvaluator({
       state: this.cpu.state.view, context: CONTEXT_H,
       helper: (name, [a = 0, b = 0, c = 0, d = 0, e = 0]) => helpers[name](a, b, c, d, e),
@@ -197,10 +210,14 @@ export class SandboxMachine {
   }
 
   private prepare(c: Case): void {
-    const { cpu } = this;
-    const { context, state } = cpu;
     c.memory.forEach((patch) => this.put(patch));
     this.put({ address: linearEip(c), bytes: c.code });
+    this.loadRegisters(c);
+  }
+
+  private loadRegisters(c: Case): void {
+    const { cpu } = this;
+    const { context, state } = cpu;
     cpu.exit.clear();
     state.write(FAULT, 0);
     state.write(SUSPENDED, 0);
@@ -286,6 +303,42 @@ export class SandboxMachine {
     if (reason === "exit") return this.exitOutcome();
     if (reason !== "budget") throw new Error(`the interpreter stopped: ${reason}`);
     return this.outcome(COMPLETED, 0, this.cpu.state.eip);
+  }
+
+  /**
+   * As the second instruction of a region, behind a NOP that a jump leads to: runs that link the jump and make the region, then one that enters it and ends
+   * at what comes behind, an INT3 or the fault of its fetch. Null: no place for the jump, or the instruction is one that is left to the interpreter.
+   */
+  runTranslated(c: Case): Outcome | null {
+    const { core, cpu, translations } = this, { exit } = cpu;
+    if (translations === null) throw new Error("a machine without translator");
+    const begin = linearEip(c);
+    if (c.eip < LEAD_IN.length || begin < CODE + LEAD_IN.length || begin + c.code.length >= CODE + CODE_BYTES) return null;
+    c.memory.forEach((patch) => this.put(patch));
+    this.put({ address: begin - LEAD_IN.length, bytes: [...LEAD_IN, ...c.code] });
+    this.loadRegisters(c);
+    const { decoded } = this, isOurs = this.decode(c) && decoded.row !== null && isTranslated(decoded, effectOf(decoded.row, decoded));
+    const { regions } = translations.counters;
+    /** False: it has come back to the lead-in. */
+    const run = () => {
+      this.loadRegisters(c);
+      cpu.state.eip = c.eip - LEAD_IN.length;
+      return core.run(TRANSLATED_BUDGET) === "exit" && (exit.returnEip >= c.eip || exit.returnEip < c.eip - LEAD_IN.length);
+    };
+    for (let n = 0; isOurs && n < RUNS_TO_REGION && translations.counters.regions === regions; n++) {
+      const ended = run();
+      // Its data as they were; code that it changed gives no region.
+      if (Buffer.compare(this.ram.subarray(0, SYSTEM), this.before) !== 0) this.ram.set(this.before.subarray(PAGE_BYTES), PAGE_BYTES);
+      if (!ended) break;
+      translations.work();
+    }
+    if (translations.counters.regions !== regions + 1 || !run()) {
+      this.takeBack();
+      return null;
+    }
+    if (exit.returnEip === c.eip) return this.exitOutcome();
+    const trapped = exit.kind === "exception" && exit.vector === BREAKPOINT;
+    return this.outcome(COMPLETED, 0, exit.returnEip - (trapped ? 1 : 0));
   }
 
   runEvaluator(c: Case): Outcome {
