@@ -26,6 +26,8 @@ import { type RegionCode, translate } from "./translator.ts";
 const PAGE = 4096;
 /** Entries before a region that is known to be hot is made again. */
 const MADE_AGAIN = 8;
+/** Entries of a region before it is worth copying into it the functions that it calls, in entries that make code hot. */
+const PROMOTED = 25;
 
 export interface TranslationOptions {
   /** Entries of a block before it is translated. */
@@ -57,6 +59,8 @@ interface LiveRegion {
   /** Byte ranges by physical page: from, to, from, to ... */
   readonly bytes: Map<number, number[]>;
   readonly instructions: number;
+  /** Where its entries are counted, 0 where it is as large as it can be. */
+  readonly entryCell: number;
   /** Transfers whose targets it notes, with their places in it. */
   readonly sites: readonly NotedSite[];
 }
@@ -75,6 +79,8 @@ export interface TranslationCounters {
   invalidated: number;
   /** Made again because more was known of where their computed transfers go. */
   learned: number;
+  /** Made again with what it calls. */
+  promoted: number;
   live: number;
 }
 
@@ -84,7 +90,7 @@ function placeKey(physicalPage: number, key: number): number {
 }
 
 export class CodeCache implements Translator {
-  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, learned: 0, live: 0 };
+  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, learned: 0, promoted: 0, live: 0 };
   private readonly core: Core;
   private readonly cpu: Cpu;
   private readonly decoder: Decoder;
@@ -102,9 +108,13 @@ export class CodeCache implements Translator {
   private waitingSince = 0;
   private resting = false;
   private readonly cells: TargetCells;
+  /** Word by slot: entries until the region is promoted. */
+  private readonly entryCells: number;
   private lookedAtCells = 0;
-  /** Live regions that note targets. */
+  /** Live regions that note targets or count entries. */
   private readonly noting = new Set<LiveRegion>();
+  /** Entries of regions that follow calls. */
+  private readonly promoted = new Set<number>();
 
   constructor(core: Core, memory: WebAssembly.Memory, memoryPages: number, options: TranslationOptions = DEFAULT_TRANSLATION) {
     this.core = core;
@@ -115,6 +125,8 @@ export class CodeCache implements Translator {
     this.options = options;
     this.nextSlot = core.interpreter.regionSlots.begin;
     this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options.threshold);
+    const { begin, end } = core.interpreter.regionSlots;
+    this.entryCells = core.blocks.reserve((end - begin) * 4) - begin * 4;
     core.attachTranslator(this);
   }
 
@@ -151,17 +163,26 @@ export class CodeCache implements Translator {
 
   work(): void {
     const { waiting, options } = this;
-    if (this.noting.size !== 0 && this.core.retired() - this.lookedAtCells >= 4 * options.patience) this.learn();
+    if (this.core.retired() - this.lookedAtCells >= options.patience) this.learn();
     if (waiting.length === 0) return;
     if (waiting.length < options.batch && this.core.retired() - this.waitingSince < options.patience) return;
     this.waiting = [];
     this.translateAll(waiting);
   }
 
-  /** Regions that have noted enough are forgotten, to be made again soon. */
+  /** Regions that have noted or been entered enough are forgotten, to be made again soon. */
   private learn(): void {
     this.lookedAtCells = this.core.retired();
+    if (!this.cells.takeNews()) return;
     for (const region of this.noting) {
+      if (region.entryCell !== 0) {
+        if (this.cpu.state.i32[region.entryCell >> 2] !== 0) continue;
+        for (const place of region.keys) this.promoted.add(place);
+        for (const { site, at } of region.sites) if (this.cells.isFull(site)) this.cells.learn(site, at);
+        this.counters.promoted++;
+        this.forget(region, MADE_AGAIN);
+        continue;
+      }
       if (!region.sites.some(({ site }) => this.cells.isFull(site))) continue;
       let hasNews = false;
       for (const { site, at } of region.sites) if (this.cells.isFull(site) && this.cells.learn(site, at)) hasNews = true;
@@ -194,6 +215,7 @@ export class CodeCache implements Translator {
   flush(): void {
     this.entries.clear();
     this.exiting.clear();
+    this.promoted.clear();
     this.noting.clear();
     this.cells.forget();
     this.byPage.clear();
@@ -220,7 +242,7 @@ export class CodeCache implements Translator {
     } as ImportedFunctions;
     /** Blocks of the regions that are being made: they need none of their own yet. */
     const held = new Set<number>();
-    const made: { region: Region; code: ByteWriter; request: Request; sites: NotedSite[] }[] = [];
+    const made: { region: Region; code: ByteWriter; request: Request; slot: number; entryCell: number; sites: NotedSite[] }[] = [];
     for (const request of requests) {
       const key = (request.linear & (PAGE - 1)) | (request.mode << 12);
       // The code may have changed, or become part of another region, while it waited.
@@ -230,14 +252,21 @@ export class CodeCache implements Translator {
         continue;
       }
       const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, request);
-      const region = findRegion(source, request.linear & (PAGE - 1));
+      const region = findRegion(source, request.linear & (PAGE - 1), this.promoted.has(placeKey(request.physicalPage, key)));
       if (region === null || region.instructions < 2) {
         this.counters.refused++;
         continue;
       }
       for (const at of region.own) if (at >> 12 === 0) held.add(placeKey(request.physicalPage, at | (request.mode << 12)));
+      const slot = this.freeSlots.pop() ?? this.nextSlot++;
+      if (slot >= this.core.interpreter.regionSlots.end) {
+        this.core.blocks.flush();
+        return;
+      }
+      const entryCell = region.couldFollow && !this.promoted.has(placeKey(request.physicalPage, key)) ? this.entryCells + slot * 4 : 0;
+      if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.threshold * PROMOTED;
       const sites: NotedSite[] = [];
-      made.push({ region, code: translate(region, this.codeOf(request, region, source, sites), imports), request, sites });
+      made.push({ region, code: translate(region, this.codeOf(request, region, source, entryCell, sites), imports), request, slot, entryCell, sites });
     }
     if (made.length === 0) return;
     const type = module.type([I32], [I32]);
@@ -250,14 +279,17 @@ export class CodeCache implements Translator {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.counters.modules++;
     this.counters.bytes += bytes.length;
-    made.forEach(({ region, request, sites }, n) => this.install(region, request, sites, instance.exports[names[n]]));
+    made.forEach(({ region, request, slot, entryCell, sites }, n) => {
+      this.core.interpreter.setRegion(slot, instance.exports[names[n]]);
+      this.install(region, request, slot, entryCell, sites);
+    });
   }
 
   private unit(mode: number): ContextUnit {
     return mode & MODE_HARDWARE ? this.cpu.h : this.cpu.v;
   }
 
-  private codeOf(request: Request, region: Region, source: GuestCode, sites: NotedSite[]): RegionCode {
+  private codeOf(request: Request, region: Region, source: GuestCode, entryCell: number, sites: NotedSite[]): RegionCode {
     const { mode, linear } = request;
     const unit = this.unit(mode);
     const { tables } = unit.tlb;
@@ -279,21 +311,16 @@ export class CodeCache implements Translator {
         if (!sites.some((noted) => noted.site === site)) sites.push({ site, at });
         return site.cell;
       },
+      entryCell, news: this.cells.news,
     };
   }
 
-  private install(region: Region, request: Request, sites: readonly NotedSite[], code: WebAssembly.ExportValue): void {
-    const { blocks, interpreter } = this.core;
-    const slot = this.freeSlots.pop() ?? this.nextSlot++;
-    if (slot >= interpreter.regionSlots.end) {
-      blocks.flush();
-      return;
-    }
-    interpreter.setRegion(slot, code);
+  private install(region: Region, request: Request, slot: number, entryCell: number, sites: readonly NotedSite[]): void {
+    const { blocks } = this.core;
     const unit = this.unit(request.mode);
     const physicalOf = (page: number) => (page === 0 ? request.physicalPage : unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff) >>> 12);
-    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions, sites };
-    if (sites.length !== 0) this.noting.add(live);
+    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions, entryCell, sites };
+    if (sites.length !== 0 || entryCell !== 0) this.noting.add(live);
     for (const { from, to } of region.bytes) {
       for (let page = from >> 12; page <= (to - 1) >> 12; page++) {
         const physicalPage = physicalOf(page);

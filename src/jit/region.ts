@@ -12,8 +12,8 @@ import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
 
 const PAGE = 4096;
-/** Instructions of a region, and of one function that is followed. */
-export const MAX_INSTRUCTIONS = 400;
+/** Instructions of a region, of one without the functions that it calls, and of one function that is followed. */
+const MAX_INSTRUCTIONS = 400, MAX_ALONE = 200;
 const MAX_CALLEE = 100;
 const MAX_DEPTH = 3;
 
@@ -63,6 +63,8 @@ export interface Region {
   /** Places of all blocks but those of called functions. */
   readonly own: readonly number[];
   readonly instructions: number;
+  /** There are calls or computed transfers that were not followed, or code beyond the limit. */
+  readonly couldFollow: boolean;
   /** Bytes [from, to) relative to the region's first page. */
   readonly bytes: readonly { readonly from: number; readonly to: number }[];
 }
@@ -95,13 +97,19 @@ interface Frame {
   readonly blocks: Map<number, BasicBlock>;
 }
 
-/** The region that begins at distance `start` in its page; null if its first instruction is left to the interpreter. */
-export function findRegion(source: CodeSource, start: number): Region | null {
-  return new RegionFinder(source).find(start);
+/**
+ * The region that begins at distance `start` in its page; null if its first instruction is left to the interpreter.
+ * `follows`: calls and computed transfers are followed.
+ */
+export function findRegion(source: CodeSource, start: number, follows: boolean): Region | null {
+  return new RegionFinder(source, follows).find(start);
 }
 
 class RegionFinder {
   private readonly source: CodeSource;
+  private readonly follows: boolean;
+  private readonly limit: number;
+  private couldFollow = false;
   private total = 0;
   private readonly blocks: BasicBlock[] = [];
   private readonly reentries = new Set<number>();
@@ -109,13 +117,15 @@ class RegionFinder {
   /** Returns to these end calls of the root function by itself. */
   private readonly recursions: { readonly frame: Frame; readonly at: number }[] = [];
 
-  constructor(source: CodeSource) {
+  constructor(source: CodeSource, follows: boolean) {
     this.source = source;
+    this.follows = follows;
+    this.limit = follows ? MAX_INSTRUCTIONS : MAX_ALONE;
   }
 
   find(start: number): Region | null {
     const root = this.root = frame(null, 0, start, []);
-    this.explore(root, MAX_INSTRUCTIONS);
+    this.explore(root, this.limit);
     const first = root.instructions.get(start);
     if (!first || first.kind === "leave" || first.crosses) return null;
     this.cut(root);
@@ -133,7 +143,7 @@ class RegionFinder {
       }
     }
     const bytes = this.blocks.flatMap((block) => block.instructions.map(({ at, decoded }) => ({ from: at, to: at + decoded.length })));
-    return { blocks: this.blocks, entries, own: [...root.blocks.keys()], instructions: this.total, bytes };
+    return { blocks: this.blocks, entries, own: [...root.blocks.keys()], instructions: this.total, bytes, couldFollow: this.couldFollow };
   }
 
   /** Follows the code of one function; false: it has more than `limit` instructions. */
@@ -142,6 +152,10 @@ class RegionFinder {
     const waiting = [f.start];
     const calls: Instruction[] = [];
     const jumpTo = (instruction: Instruction) => {
+      if (!this.follows) {
+        this.couldFollow = true;
+        return;
+      }
       const places = this.source.targets(instruction.at, f.callers).filter((at) => f.instructions.has(at) || this.source.isKnown(at));
       waiting.push(...places);
       f.learned.set(instruction.at, places.map((at) => ({ frame: f, at })));
@@ -154,8 +168,9 @@ class RegionFinder {
           f.leaders.add(at);
           break;
         }
-        if (this.total - before >= limit || this.total >= MAX_INSTRUCTIONS) {
+        if (this.total - before >= limit || this.total >= this.limit) {
           if (f.caller) return false;
+          this.couldFollow = true;
           break;
         }
         const instruction = this.read(at);
@@ -207,6 +222,10 @@ class RegionFinder {
   }
 
   private follow(f: Frame, call: Instruction, room: number): void {
+    if (!this.follows) {
+      this.couldFollow = true;
+      return;
+    }
     const behind = call.at + call.decoded.length;
     if (call.kind === "call") {
       const target = behind + call.decoded.immediate;

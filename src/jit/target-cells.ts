@@ -6,7 +6,8 @@ import { CELL_TARGETS } from "../wasm/translator-builder.ts";
 
 const CELL_BYTES = 4 + CELL_TARGETS * 4;
 const CELLS = 4096;
-export const TARGET_CELLS_BYTES = CELLS * CELL_BYTES;
+/** The first word says that there is news. */
+export const TARGET_CELLS_BYTES = 4 + CELLS * CELL_BYTES;
 /**
  * Exits that are noted before the region is made again for the first time, for the second ..., in entries that make code hot.
  * Of returns more: the calls that lead to them, if they can be followed, make them inner ones first.
@@ -25,6 +26,8 @@ export interface Site {
 
 export class TargetCells {
   private readonly i32: Int32Array;
+  /** Address of the word that is set when a cell comes to 0. */
+  readonly news: number;
   private readonly begin: number;
   private readonly sites = new Map<string, Site>();
   private readonly threshold: number;
@@ -33,8 +36,17 @@ export class TargetCells {
   /** `begin`: TARGET_CELLS_BYTES of the shared memory; `threshold`: entries that make code hot. */
   constructor(i32: Int32Array, begin: number, threshold: number) {
     this.i32 = i32;
-    this.begin = begin;
+    this.news = begin;
+    this.begin = begin + 4;
     this.threshold = threshold;
+  }
+
+  /** Whether any cell has come to 0 since the last call. */
+  takeNews(): boolean {
+    const word = this.news >> 2;
+    const hasNews = this.i32[word] !== 0;
+    this.i32[word] = 0;
+    return hasNews;
   }
 
   private exits(site: Site): number {

@@ -20,6 +20,10 @@ export interface RegionCode extends TranslatedCode {
   readonly fixed: { readonly base: number; readonly limit: number } | null;
   /** Address of the cell (jit/target-cells.ts) that notes where a computed transfer goes; 0: nobody wants to know. */
   readonly cellOf: (at: number, callers: readonly number[], isReturn: boolean) => number;
+  /** Address of the cell that counts entries; 0: nobody wants to know. */
+  readonly entryCell: number;
+  /** Address of the word that says that a cell has come to 0. */
+  readonly news: number;
 }
 
 /** So many places are compared one after the other; of more, the half that it can be. */
@@ -97,6 +101,7 @@ class Translator {
     fn.openIf(declined);
     fn.return(constant(REGION_DECLINED));
     fn.close();
+    if (code.entryCell !== 0) b.countDown(code.entryCell, code.news, () => {});
   }
 
   // --- control flow
@@ -272,7 +277,7 @@ class Translator {
     choose(block.targets.length > LINEAR ? [...block.targets].sort((x, y) => x.at - y.at) : block.targets);
     const last = block.instructions.at(-1)!;
     const cell = this.code.cellOf(last.at, block.callers, last.kind === "return");
-    if (cell !== 0) b.noteTarget(cell, distance);
+    if (cell !== 0) b.noteTarget(cell, distance, this.code.news);
     b.exitTo(target);
   }
 

@@ -179,13 +179,24 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   }
 
   /** Notes `distance` in the cell: a count that goes down to 0, and the last CELL_TARGETS values before it does. */
-  noteTarget(cell: number, distance: Expression): void {
+  noteTarget(cell: number, distance: Expression, news: number): void {
+    this.countDown(cell, news, (left) => {
+      const place = this.add(this.shl(this.and(left, constant(CELL_TARGETS - 1)), constant(2)), constant(cell + 4));
+      this.fn.store(OP.store32, place, 0, distance);
+    });
+  }
+
+  /** Counts the cell down, if it is not 0 already; when it comes to 0, `news` is set. */
+  countDown(cell: number, news: number, each: (left: Expression) => void): void {
     const { fn } = this;
     const left = fn.load(OP.load32, constant(cell), 0);
     fn.openIf(left);
-    const place = this.add(this.shl(this.and(left, constant(CELL_TARGETS - 1)), constant(2)), constant(cell + 4));
-    fn.store(OP.store32, place, 0, distance);
-    fn.store(OP.store32, constant(cell), 0, this.sub(left, constant(1)));
+    each(left);
+    const fewer = fn.bind(this.sub(left, constant(1)));
+    fn.store(OP.store32, constant(cell), 0, fewer);
+    fn.openIf(this.eqz(fewer));
+    fn.store(OP.store32, constant(news), 0, constant(1));
+    fn.close();
     fn.close();
   }
 
