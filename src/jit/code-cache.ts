@@ -27,10 +27,10 @@ const PAGE = 4096;
 /** Entries before a region that is known to be hot is made again. */
 const MADE_AGAIN = 8;
 /** Entries of a region before it is worth copying into it the functions that it calls, in entries that make code hot. */
-const PROMOTED = 25;
+const PROMOTED = 5;
 
 export interface TranslationOptions {
-  /** Entries of a block before it is translated. */
+  /** Entries of a block before it is translated. An instruction costs tens of microseconds to translate, most of it in the host's compilers, and saves nanoseconds. */
   readonly threshold: number;
   /** Hot places that wait until so many are translated into one module ... */
   readonly batch: number;
@@ -39,7 +39,7 @@ export interface TranslationOptions {
   /** Names the functions by their places, for profilers. */
   readonly named?: boolean;
 }
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 400, batch: 16, patience: 200_000 };
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, batch: 16, patience: 200_000 };
 
 interface Request {
   readonly record: number;

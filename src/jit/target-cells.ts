@@ -12,7 +12,7 @@ export const TARGET_CELLS_BYTES = 4 + CELLS * CELL_BYTES;
  * Exits that are noted before the region is made again for the first time, for the second ..., in entries that make code hot.
  * Of returns more: the calls that lead to them, if they can be followed, make them inner ones first.
  */
-const ROUNDS: readonly number[] = [1 / 4, 10, 250], RETURN_ROUNDS: readonly number[] = [10, 100, 1000];
+const ROUNDS: readonly number[] = [1 / 16, 2, 50], RETURN_ROUNDS: readonly number[] = [2, 20, 200];
 const MOST_TARGETS = 16;
 
 export interface Site {
