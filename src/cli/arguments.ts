@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly optional?: boolean;
   /** May be given more than once. */
   readonly repeats?: boolean;
+  /** The values there are, where `value` does not list them. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -40,7 +42,7 @@ export function parseArguments(command: string, argv: readonly string[], specs: 
   const positionals: string[] = [];
   const values = new Map<string, string[]>();
   for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!;
+    const word = argv[at] === "-h" ? "--help" : argv[at]!;
     if (!word.startsWith("--") || word === "--") {
       if (word.length > 1 && word.startsWith("-") && word !== "--") throw unknownOption(command, word);
       if (word !== "--") positionals.push(word);

@@ -10,22 +10,35 @@ import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
 import type { Ring, TechniqueId } from "../protocol/technique.ts";
 import { explainInstruction } from "../trace/instruction.ts";
 import { hexBytes } from "../trace/trap-fields.ts";
-import { type OptionSpecs, parseArguments, parseChoice } from "./arguments.ts";
+import { parseChoice } from "./arguments.ts";
 import { bootRequestOf } from "./boot-files.ts";
+import { argumentsOf, type CommandSpec } from "./command.ts";
 import { Director } from "./director.ts";
-import { optionLines } from "./help.ts";
 import { EXIT_CODES } from "./outcome.ts";
 import { RUN_OPTIONS, type RunOptions, runOptions } from "./run-options.ts";
 import { stepsOf } from "./run.ts";
 
 const { technique: _technique, clock: _clock, timeout: _timeout, "trap-log": _trapLog, log: _log, filter: _filter, serial: _serial, profile: _profile, cost: _cost, ...SHARED } = RUN_OPTIONS;
 const TECHNIQUES_HELP = `${BUILT_TECHNIQUES.join(", ")}; with its ring behind a slash: trap/3`;
-const OPTIONS = {
-  a: { value: "NAME", help: `one technique: ${TECHNIQUES_HELP} (default: emulate)` },
-  b: { value: "NAME", help: "the other" },
-  ...SHARED,
-  "max-instructions": { value: "N", help: "compare N instructions (default: 500e6)" },
-} as const satisfies OptionSpecs;
+const SIDES = BUILT_TECHNIQUES.flatMap((id) => (id === "emulate" ? [id] : [id, `${id}/3`]));
+export const DIFF: CommandSpec = {
+  name: "diff", operands: "IMAGE --b NAME [options]", takes: "image",
+  summary: "the same guest under two techniques: the first difference",
+  about: `Runs a guest on two machines in lock step, by retired instructions with the virtual clock, and compares registers and memory: the first
+instruction after which they differ, and the place where they go different ways.`,
+  options: {
+    a: { value: "NAME", choices: SIDES, help: `one technique: ${TECHNIQUES_HELP} (default: emulate)` },
+    b: { value: "NAME", choices: SIDES, help: "the other" },
+    ...SHARED,
+    "max-instructions": { value: "N", help: "compare N instructions (default: 500e6)" },
+  },
+  examples: [
+    ["What does a guest see that it should not?", "diff tables --a emulate --b trap"],
+    ["Does ring 3 make a difference?", "diff rings --a trap/1 --b trap/3"],
+    ["Until a text comes, as JSON", 'diff disk.img --b scan --expect "login:" --json'],
+  ],
+  outcomes: [["equal", 0], "image-refused", "divergence"],
+};
 
 const DEFAULT_LIMIT = "500e6";
 
@@ -35,11 +48,8 @@ interface Subject {
 }
 
 export function diff(argv: readonly string[]): number {
-  const args = parseArguments("diff", argv, OPTIONS);
-  if (args.has("help")) {
-    process.stdout.write(`trapscope diff IMAGE --b NAME [options]\n\n${optionLines(OPTIONS)}\n\nExit codes: 0 no difference; 5 divergence\n`);
-    return 0;
-  }
+  const args = argumentsOf(DIFF, argv);
+  if (!args) return 0;
   const options = runOptions(args);
   const named = args.get("b");
   if (named === undefined) throw new UsageError(`Say what to compare with: --b NAME, one of ${BUILT_TECHNIQUES.join(", ")}.`);

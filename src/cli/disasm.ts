@@ -3,26 +3,33 @@
 import { UsageError } from "../base/errors.ts";
 import { disassembleRun } from "../trace/instruction.ts";
 import { hexBytes } from "../trace/trap-fields.ts";
-import { type OptionSpecs, parseArguments, parseChoice, parseCount } from "./arguments.ts";
+import { parseChoice, parseCount } from "./arguments.ts";
+import { argumentsOf, type CommandSpec } from "./command.ts";
 import { openImage } from "./files.ts";
-import { optionLines } from "./help.ts";
 
-const OPTIONS = {
-  at: { value: "HEX", help: "offset in the file (default: 0)" },
-  bits: { value: "16|32", help: "operand and address size (default: 16)" },
-  count: { value: "N", help: "instructions (default: 32)" },
-  help: { help: "this text" },
-} as const satisfies OptionSpecs;
+export const DISASM: CommandSpec = {
+  name: "disasm", operands: "FILE [options]", takes: "file",
+  summary: "instructions in a file",
+  about: "Disassembles a file by offset, by the rows that the processor decodes with. A star marks sensitive instructions: those that show or\nchange privileged state.",
+  options: {
+    at: { value: "HEX", help: "offset in the file (default: 0)" },
+    bits: { value: "16|32", help: "operand and address size (default: 16)" },
+    count: { value: "N", help: "instructions (default: 32)" },
+    help: { help: "this text" },
+  },
+  examples: [
+    ["A boot sector", "disasm disk.img --count 20"],
+    ["32-bit code further on", "disasm kernel.bin --at 1000 --bits 32"],
+  ],
+  outcomes: [["printed", 0], "image-refused"],
+};
 
 const LONGEST = 15;
 const BYTES_COLUMN = 24;
 
 export function disasm(argv: readonly string[]): number {
-  const args = parseArguments("disasm", argv, OPTIONS);
-  if (args.has("help")) {
-    process.stdout.write(`trapscope disasm FILE [options]\n\n${optionLines(OPTIONS)}\n`);
-    return 0;
-  }
+  const args = argumentsOf(DISASM, argv);
+  if (!args) return 0;
   const [name, other] = args.positionals;
   if (name === undefined || other !== undefined) throw new UsageError("Give one file: trapscope disasm FILE.");
   const at = args.get("at") ?? "0";

@@ -2,22 +2,29 @@
 
 import { UsageError } from "../base/errors.ts";
 import { type ImageIdentity, openNamed } from "../machine/boot/boot-request.ts";
-import { type OptionSpecs, parseArguments } from "./arguments.ts";
-import { optionLines } from "./help.ts";
+import { argumentsOf, type CommandSpec } from "./command.ts";
 import { openBootImage } from "./images.ts";
 import { EXIT_CODES } from "./outcome.ts";
 
-const OPTIONS = {
-  json: { help: "print one line of JSON" },
-  help: { help: "this text" },
-} as const satisfies OptionSpecs;
+export const INFO: CommandSpec = {
+  name: "info", operands: "IMAGE [--json]", takes: "image",
+  summary: "what a file is, how it would boot, or why not",
+  about: "Looks at the content of a file, not at its name: its format and by what it was recognised, its size, geometry and partitions.",
+  options: {
+    json: { help: "print one line of JSON" },
+    help: { help: "this text" },
+  },
+  examples: [
+    ["What is in this download, and would it boot?", "info debian.qcow2"],
+    ["One file of an archive", "info disks.zip:boot.img"],
+    ["A script decides by exit code and JSON", "info disk.img --json"],
+  ],
+  outcomes: [["bootable", 0], "image-refused"],
+};
 
 export function info(argv: readonly string[]): number {
-  const args = parseArguments("info", argv, OPTIONS);
-  if (args.has("help")) {
-    process.stdout.write(`trapscope info IMAGE [--json]\n\n${optionLines(OPTIONS)}\n`);
-    return 0;
-  }
+  const args = argumentsOf(INFO, argv);
+  if (!args) return 0;
   const [name, other] = args.positionals;
   if (name === undefined || other !== undefined) throw new UsageError("Give one file: trapscope info IMAGE.");
   const file = openBootImage(name);

@@ -7,31 +7,33 @@ import { LABS, labOf } from "../labs/list.ts";
 import type { NamedSource } from "../machine/boot/boot-request.ts";
 import { totalOf } from "../protocol/run-counts.ts";
 import { type CostProfile, modelledCost } from "../trace/cost-model.ts";
-import { type OptionSpecs, parseArguments } from "./arguments.ts";
+import { argumentsOf, type CommandSpec } from "./command.ts";
 import { COST_OPTIONS, costLine, costProfile, hostNsPerExit } from "./cost.ts";
 import { openImage } from "./files.ts";
-import { optionLines } from "./help.ts";
 import { openBootImage } from "./images.ts";
 import { runStep, type StepRun } from "./lab-run.ts";
 import { EXIT_CODES } from "./outcome.ts";
 
-const OPTIONS = {
-  read: { help: "print what the lab says instead of running it: steps, what to watch, questions, conclusions" },
-  debian: { value: "FILE", help: "disk of the Debian guest (scripts/build-debian-disk.sh); without it the steps on it are left out" },
-  ...COST_OPTIONS,
-  json: { help: "print one line of JSON on stdout instead" },
-  help: { help: "this text" },
-} as const satisfies OptionSpecs;
-
-const HELP = `trapscope lab [L1]... [options]
-
-Without a name: the list of the labs. With names, or "all": runs their steps, each in a machine of its own with the virtual clock, and
-checks what they say will happen.
-
-${optionLines(OPTIONS)}
-
-Exit codes: 0 all that was checked holds; 1 usage; 2 a check does not hold; 4 the image given with --debian cannot be used; 7 defect
-`;
+export const LAB: CommandSpec = {
+  name: "lab", operands: "[L1]... [options]", takes: "lab",
+  summary: "the labs: list them, or run one and check it",
+  about: `Without a name: the list of the labs. With names, or "all": runs their steps, each in a machine of its own with the virtual clock, and
+checks what they say will happen.`,
+  options: {
+    read: { help: "print what the lab says instead of running it: steps, what to watch, questions, conclusions" },
+    debian: { value: "FILE", help: "disk of the Debian guest (scripts/build-debian-disk.sh); without it the steps on it are left out" },
+    ...COST_OPTIONS,
+    json: { help: "print one line of JSON on stdout instead" },
+    help: { help: "this text" },
+  },
+  examples: [
+    ["What is there to learn?", "lab"],
+    ["Read the first one, with its questions", "lab L1 --read"],
+    ["Run it, and see whether what it says holds", "lab L1"],
+    ["All of them, their exits priced for a Pentium 4", "lab all --profile p4"],
+  ],
+  outcomes: [["all that was checked holds", 0], "check-failed", "image-refused"],
+};
 
 interface LabRun {
   readonly lab: Lab;
@@ -40,12 +42,9 @@ interface LabRun {
 }
 
 export function lab(argv: readonly string[]): number {
-  const args = parseArguments("lab", argv, OPTIONS);
+  const args = argumentsOf(LAB, argv);
+  if (!args) return 0;
   const json = args.has("json");
-  if (args.has("help")) {
-    process.stdout.write(HELP);
-    return 0;
-  }
   const labs = wanted(args.positionals);
   if (labs.length === 0 || args.has("read")) {
     const shown = labs.length > 0 ? labs : args.has("read") ? LABS : [];

@@ -9,33 +9,34 @@ import { decodeRecording, endDifferences, endOf, type RecordedFile, recordedFile
 import { History } from "../machine/replay.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { compileFilter } from "../trace/filter.ts";
-import { type OptionSpecs, parseArguments, parseChoice } from "./arguments.ts";
+import { parseChoice } from "./arguments.ts";
+import { argumentsOf, type CommandSpec } from "./command.ts";
 import { bundledGuests, openFile, openImage } from "./files.ts";
-import { optionLines } from "./help.ts";
 import { EXIT_CODES } from "./outcome.ts";
 import { TrapLogFile } from "./trap-log-file.ts";
 
-const OPTIONS = {
-  "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
-  log: { value: "KINDS", help: "kinds of records: exit, leak, observed (default: exit,leak)" },
-  serial: { value: "-|none", help: "what the guest sends on COM1 goes to stdout, or nowhere (default: none)" },
-  json: { help: "print one line of JSON on stdout instead" },
-  help: { help: "this text" },
-} as const satisfies OptionSpecs;
+export const REPLAY: CommandSpec = {
+  name: "replay", operands: "RUN.trk [IMAGE...] [options]", takes: "recording",
+  summary: "a recorded run once more: does it come to the same?",
+  about: `Repeats a run that "run --record" or the page has written down, bit for bit. The images that it was recorded with are found among those
+named here, and among the bundled guests, by their hashes.`,
+  options: {
+    "trap-log": { value: "FILE.jsonl", help: "write every record of the trap log" },
+    log: { value: "KINDS", choices: KINDS, help: "kinds of records: exit, leak, observed (default: exit,leak)" },
+    serial: { value: "-|none", help: "what the guest sends on COM1 goes to stdout, or nowhere (default: none)" },
+    json: { help: "print one line of JSON on stdout instead" },
+    help: { help: "this text" },
+  },
+  examples: [
+    ["Does it end in the same state?", "replay boot.trk disk.img"],
+    ["The log of a run that the page recorded", "replay session.trk disk.img --trap-log session.jsonl"],
+  ],
+  outcomes: [["the same state and the same counts", 0], "image-refused", "divergence"],
+};
 
 export function replay(argv: readonly string[]): number {
-  const args = parseArguments("replay", argv, OPTIONS);
-  if (args.has("help")) {
-    process.stdout.write(`trapscope replay RUN.trk [IMAGE...] [options]
-
-The images that the run was recorded with are found among those named here, and among the bundled guests, by their hashes.
-
-${optionLines(OPTIONS)}
-
-Exit codes: 0 the same state and the same counts; 4 an image is missing or another one; 5 divergence
-`);
-    return 0;
-  }
+  const args = argumentsOf(REPLAY, argv);
+  if (!args) return 0;
   const [path, ...images] = args.positionals;
   if (path === undefined) throw new UsageError("Say which recording: trapscope replay RUN.trk [IMAGE...].");
   const recording = decodeRecording(new Uint8Array(readFileSync(openFile(path).name)));

@@ -3,7 +3,8 @@ import { UsageError } from "../base/errors.ts";
 import { parseArguments } from "./arguments.ts";
 import { RUN_OPTIONS, runOptions, SWITCH_HELP } from "./run-options.ts";
 import { PROCESSOR_SWITCHES } from "../protocol/technique.ts";
-import { runHelp } from "./help.ts";
+import { commandHelp } from "./command.ts";
+import { RUN } from "./help.ts";
 
 const options = (...argv: string[]) => runOptions(parseArguments("run", argv, RUN_OPTIONS));
 
@@ -69,7 +70,7 @@ it.each([
 });
 
 it("explains each option and each switch with its default", () => {
-  const help = runHelp();
+  const help = commandHelp(RUN);
   for (const name of Object.keys(RUN_OPTIONS)) expect(help).toContain(`--${name}`);
   for (const name of PROCESSOR_SWITCHES) expect(help).toContain(`${name}=off`.padEnd(24) + SWITCH_HELP[name]);
 });
