@@ -122,8 +122,13 @@ function narrow(start: () => Pair, low: number, high: number): Divergence {
     // What registers differ in may be gone again a few instructions later: once they are near, every instruction is looked at.
     if (high - low <= WALK && !walked) {
       walked = true;
-      const found = walk(pair, low, high);
-      if (found) return found;
+      const at = walk(pair, low, high);
+      if (at < 0) continue;
+      // Memory may have differed before.
+      const before = start();
+      advance(before, at);
+      if (differs(before, true)) high = at;
+      else return oneStep(before, at);
       continue;
     }
     advance(pair, low);
@@ -141,15 +146,21 @@ function narrow(start: () => Pair, low: number, high: number): Divergence {
   }
 }
 
-/** Instruction by instruction, by the registers alone. */
-function walk(pair: Pair, low: number, high: number): Divergence | null {
+/** Instruction by instruction, by the registers alone: how many had retired before the first that left them different; -1: none did. */
+function walk(pair: Pair, low: number, high: number): number {
   advance(pair, low);
   for (let at = low; at < high; at++) {
-    const instruction = instructionAt(pair.a.machine);
     advance(pair, at + 1);
-    if (differs(pair, false)) return { icount: at, instruction, differences: differencesOf(pair), parting: follow(pair) };
+    if (differs(pair, false)) return at;
   }
-  return null;
+  return -1;
+}
+
+/** The instruction that comes next is the one. */
+function oneStep(pair: Pair, at: number): Divergence {
+  const instruction = instructionAt(pair.a.machine);
+  advance(pair, at + 1);
+  return { icount: at, instruction, differences: differencesOf(pair), parting: follow(pair) };
 }
 
 function differencesOf({ a, b }: Pair): Difference[] {
