@@ -79,6 +79,8 @@ export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   lite: "lite: checked refuses a kernel that was not built with the macros; anyway runs it, and it leaks",
   shadow: "trap, int3, hybrid, translate: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. ept: vtx alone, which has none",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
+  "scan-views": "scan: tlbs shows code and data of a page apart by priming the processor's two TLBs; harvard does it on hypothetical hardware, with a page directory for fetches",
+  tlb: "entries of the silicon's TLBs: unbounded, or as on a P6 (32 for code, 64 for data, 4 ways each)",
 };
 
 export interface RunOptions {

@@ -37,14 +37,16 @@ export function walk(p: Processor, linear: number, write: boolean, user: boolean
     p.walkFlags = UNPAGED;
     return linear >>> 12;
   }
-  return p.context.get(CR4) & CR4_PAE ? walkPae(p, linear, write, user, fetch, cr0) : walk32(p, linear, write, user, cr0);
+  return p.context.get(CR4) & CR4_PAE ? walkPae(p, linear, write, user, fetch, cr0) : walk32(p, linear, write, user, fetch, cr0);
 }
 
-function walk32(p: Processor, linear: number, write: boolean, user: boolean, cr0: number): number {
+function walk32(p: Processor, linear: number, write: boolean, user: boolean, fetch: boolean, cr0: number): number {
   const cr4 = p.context.get(CR4);
-  const pdeAddress = ((p.context.get(CR3) & 0xffff_f000) | ((linear >>> 20) & 0xffc)) >>> 0;
+  const apart = fetch && p.codeRoot !== 0 && p.context.isHardware;
+  const kind = apart ? ERROR_FETCH : 0;
+  const pdeAddress = (((apart ? p.codeRoot : p.context.get(CR3)) & 0xffff_f000) | ((linear >>> 20) & 0xffc)) >>> 0;
   const pde = readEntry(p, pdeAddress);
-  if ((pde & PTE_P) === 0) return pageFault(p, linear, write, user, 0);
+  if ((pde & PTE_P) === 0) return pageFault(p, linear, write, user, kind);
   if (pde & PTE_PS && cr4 & CR4_PSE) {
     if (pde & (p.hasPse36 ? RESERVED_PSE36 : RESERVED_4M)) return pageFault(p, linear, write, user, ERROR_P | ERROR_RSVD);
     if (!permitted(pde, write, user, cr0)) return pageFault(p, linear, write, user, ERROR_P);
@@ -54,9 +56,9 @@ function walk32(p: Processor, linear: number, write: boolean, user: boolean, cr0
   }
   const pteAddress = ((pde & 0xffff_f000) | ((linear >>> 10) & 0xffc)) >>> 0;
   const pte = readEntry(p, pteAddress);
-  if ((pte & PTE_P) === 0) return pageFault(p, linear, write, user, 0);
+  if ((pte & PTE_P) === 0) return pageFault(p, linear, write, user, kind);
   const rights = pde & pte;
-  if (!permitted(rights, write, user, cr0)) return pageFault(p, linear, write, user, ERROR_P);
+  if (!permitted(rights, write, user, cr0)) return pageFault(p, linear, write, user, kind | ERROR_P);
   mark(p, pdeAddress, pde, PTE_A);
   mark(p, pteAddress, pte, write ? PTE_A | PTE_D : PTE_A);
   p.walkFlags = properties(rights, pte, write, user, cr0, cr4);

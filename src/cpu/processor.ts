@@ -121,6 +121,8 @@ export class Processor {
     return this.nonRoot !== null ? EXIT_TASK_SWITCH : -1;
   }
 
+  /** Hypothetical hardware: the page directory that fetches of H go through, 0 where they go through CR3 as everything else. */
+  codeRoot = 0;
   /** H runs what a translation pass makes of the guest's code. */
   translating = false;
   /** An interrupt waits for the guest's IF: translated code that opens it calls the monitor. */

@@ -100,6 +100,31 @@ export interface HeldPage {
   readonly global: boolean;
 }
 
+/** Which pages a TLB of few entries holds: sets of four ways, replaced in turn. */
+class Residents {
+  readonly #pages: Int32Array;
+  readonly #next: Uint8Array;
+
+  constructor(entries: number) {
+    this.#pages = new Int32Array(entries).fill(-1);
+    this.#next = new Uint8Array(entries / WAYS);
+  }
+
+  /** `page` comes in. The page that goes for it, -1: none. */
+  admit(page: number): number {
+    const set = page & (this.#next.length - 1), first = set * WAYS;
+    for (let way = 0; way < WAYS; way++) if (this.#pages[first + way] === page) return -1;
+    const at = first + this.#next[set]!;
+    this.#next[set] = (this.#next[set]! + 1) % WAYS;
+    const victim = this.#pages[at]!;
+    this.#pages[at] = page;
+    return victim;
+  }
+}
+const WAYS = 4;
+/** Entries for 4 KB pages. P6 Family Developer's Manual; Optimization Reference Manual, "TLB". */
+const P6_CODE_ENTRIES = 32, P6_DATA_ENTRIES = 64;
+
 /** Direct-mapped memory of translations that must not enter the tables: devices, pages that hold code or a breakpoint. */
 const SLOW_SLOTS = 256;
 
@@ -121,6 +146,9 @@ export class Tlb {
   #hasLarge = false;
   #slowUsed = false;
   #prepared = false;
+  /** Null: as many entries as there are pages. */
+  #codeResidents: Residents | null = null;
+  #dataResidents: Residents | null = null;
 
   constructor(state: CpuState, tables: TlbTables) {
     this.tables = tables;
@@ -139,19 +167,36 @@ export class Tlb {
     for (const table of [this.#readSupervisor, this.#writeSupervisor, this.#readUser, this.#writeUser, this.#code]) table.prepare();
   }
 
+  /** As few entries as a P6 has, or no bound. Call while it is empty. */
+  set likeP6(bounded: boolean) {
+    this.#codeResidents = bounded ? new Residents(P6_CODE_ENTRIES) : null;
+    this.#dataResidents = bounded ? new Residents(P6_DATA_ENTRIES) : null;
+  }
+
+  #admitData(page: number): void {
+    const victim = this.#dataResidents?.admit(page) ?? -1;
+    if (victim < 0) return;
+    this.dropData(victim << 12);
+    this.#forgetSlow();
+  }
+
   fillRead(page: number, hostPage: number, user: boolean, flags: number): void {
+    if (this.#dataResidents !== null) this.#admitData(page);
     this.#noteLarge(page, flags);
     (user ? this.#readUser : this.#readSupervisor).set(page, (hostPage - (page << 12)) | 0, flags & PAGE_GLOBAL ? 1 : 0);
   }
 
   fillWrite(page: number, hostPage: number, user: boolean, flags: number): void {
     this.#dirtyPages[hostPage >>> 12] = 1;
+    if (this.#dataResidents !== null) this.#admitData(page);
     this.#noteLarge(page, flags);
     (user ? this.#writeUser : this.#writeSupervisor).set(page, (hostPage - (page << 12)) | 0, flags & PAGE_GLOBAL ? 1 : 0);
   }
 
   /** Returns the entry. */
   fillCode(page: number, physicalPage: number, flags: number): number {
+    const victim = this.#codeResidents?.admit(page) ?? -1;
+    if (victim >= 0) this.#code.drop(victim);
     this.#noteLarge(page, flags);
     const entry = (physicalPage << 12) | TLB_CODE_VALID | (flags & PAGE_USER ? TLB_CODE_USER : 0) | (flags & PAGE_GLOBAL ? TLB_CODE_GLOBAL : 0);
     this.#code.set(page, entry, flags & PAGE_GLOBAL ? 1 : 0);
@@ -194,6 +239,7 @@ export class Tlb {
 
   /** Keeps a translation that the tables cannot hold. `kind`: bit 0 write, bit 1 user. */
   remember(page: number, kind: number, physicalPage: number, flags: number): void {
+    if (this.#dataResidents !== null) this.#admitData(page);
     const slot = (page * 4 + kind) & (SLOW_SLOTS - 1);
     this.#noteLarge(page, flags);
     this.#slowTag[slot] = page * 4 + kind;

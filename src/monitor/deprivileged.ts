@@ -87,11 +87,14 @@ export class Deprivileged implements Technique {
     cpu.hostAttached = true;
     cpu.h.tlb.prepare();
     cpu.h.tlb.flushAll();
+    cpu.h.tlb.likeP6 = this.monitor.set.tlb === "p6";
   }
 
   detach(): void {
     this.guestTables.forgetTraces();
     this.descriptors.release();
+    this.cpu.h.tlb.flushAll();
+    this.cpu.h.tlb.likeP6 = false;
     this.cpu.hostAttached = false;
   }
 

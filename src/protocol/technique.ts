@@ -28,6 +28,8 @@ export const TECHNIQUE_SHADOWS: Readonly<Partial<Record<TechniqueId, readonly Sh
 export const TECHNIQUE_SETTINGS = {
   scan: ["strict", "lax"],
   "scan-depth": [],
+  "scan-views": ["tlbs", "harvard"],
+  tlb: ["unbounded", "p6"],
   lite: ["checked", "anyway"],
   shadow: SHADOW_MODES,
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -36,6 +38,9 @@ export interface TechniqueSettings {
   readonly scan?: "strict" | "lax";
   /** Branch targets that one scan follows. */
   readonly "scan-depth"?: number;
+  /** How code and data of one page come apart: by priming the processor's two TLBs, or by hypothetical hardware with two page directories. */
+  readonly "scan-views"?: "tlbs" | "harvard";
+  readonly tlb?: "unbounded" | "p6";
   readonly lite?: "checked" | "anyway";
   readonly shadow?: ShadowMode;
 }

@@ -6,7 +6,7 @@ import { hybrid } from "./hybrid.ts";
 import { int3 } from "./int3.ts";
 import { lite } from "./lite.ts";
 import { paravirt } from "./paravirt.ts";
-import { scan } from "./scan.ts";
+import { scan } from "./scan-harvard.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 import { translate } from "./translate.ts";
 import { trap } from "./trap.ts";

@@ -19,7 +19,7 @@ import { PTE_U, PTE_W } from "../shadow/address-space.ts";
 import { KERNEL } from "../shadow/paging.ts";
 import type { CodeMode } from "./code-class.ts";
 import { GUEST_INT3, INDIRECT, ScannedPage, UNSCANNED } from "./scanned-page.ts";
-import type { Monitor, TechniqueDefinition } from "./technique.ts";
+import type { Monitor } from "./technique.ts";
 
 const ACCESS_CODE32 = 1 << 14;
 const CR0_PG = 0x8000_0000 | 0;
@@ -30,7 +30,7 @@ const HOSTILE_CHANGES = 64, HOSTILE_SPAN = 1e6;
 /** Faults of one instruction after which it is stepped: its pages drive each other out of the TLB. */
 const PATIENCE = 16;
 
-class Scan extends Deprivileged {
+export class Scan extends Deprivileged {
   readonly hidesCode = true;
   private readonly pages = new Map<number, ScannedPage>();
   private readonly rules;
@@ -58,11 +58,11 @@ class Scan extends Deprivileged {
 
   // --- where the guest is
 
-  private get linear(): number {
+  protected get linear(): number {
     return (this.cpu.v.context.segmentBase(CS) + this.cpu.state.eip) | 0;
   }
 
-  private get code32(): boolean {
+  protected get code32(): boolean {
     return (this.cpu.v.context.segmentAccess(CS) & ACCESS_CODE32) !== 0;
   }
 
@@ -71,7 +71,7 @@ class Scan extends Deprivileged {
     return this.monitor.set.vme === true ? "v86-vme" : "v86";
   }
 
-  private get isPaged(): boolean {
+  protected get isPaged(): boolean {
     return (this.cpu.v.context.get(CR0) & CR0_PG) !== 0;
   }
 
@@ -80,7 +80,7 @@ class Scan extends Deprivileged {
     return physicalPage * 4 + (this.code32 ? 2 : 0) + (runsInV86(this.cpu.v.context) ? 1 : 0);
   }
 
-  private pageOf(physicalPage: number): ScannedPage {
+  protected pageOf(physicalPage: number): ScannedPage {
     const key = this.key(physicalPage);
     let page = this.pages.get(key);
     if (!page) {
@@ -94,11 +94,15 @@ class Scan extends Deprivileged {
       this.pages.set(key, page);
       this.byCopy.set(this.pool.physicalPage(copy), page);
       this.cpu.markTraced(physicalPage);
+      this.covered(physicalPage);
     }
     return page;
   }
 
-  private dropCopies(): void {
+  /** The page has a copy now: stores to it must leave. Here no page is open for longer than a TLB takes. */
+  protected covered(_physicalPage: number): void {}
+
+  protected dropCopies(): void {
     for (const page of this.pages.values()) {
       this.forgetBlocks(page);
       this.pool.release(page.copy);
@@ -114,7 +118,7 @@ class Scan extends Deprivileged {
     this.monitor.core.blocks.invalidate(this.pool.physicalPage(page.copy) * PAGE_BYTES, PAGE_BYTES);
   }
 
-  private scan(page: ScannedPage, offset: number): void {
+  protected scan(page: ScannedPage, offset: number): void {
     const { cpu } = this;
     const from = cpu.v.physical.hostPage(page.physicalPage), into = this.pool.address(page.copy);
     const eip0 = (cpu.state.eip - (this.linear & (PAGE_BYTES - 1))) | 0;
@@ -180,7 +184,7 @@ class Scan extends Deprivileged {
     this.forgetBlocks(page);
   }
 
-  private isHostile(page: ScannedPage): boolean {
+  protected isHostile(page: ScannedPage): boolean {
     return page.changes > HOSTILE_CHANGES && this.monitor.core.retired() - page.changesSince <= HOSTILE_SPAN;
   }
 
@@ -208,7 +212,7 @@ class Scan extends Deprivileged {
   }
 
   /** Physical page of the code at EIP, -1 where there is none. */
-  private codePage(): number {
+  protected codePage(): number {
     const physical = this.cpu.peekPhysical(this.linear);
     return physical < 0 ? -1 : physical >>> 12;
   }
@@ -317,5 +321,3 @@ class Scan extends Deprivileged {
     return (entry & TLB_INVALID) === 0 || this.cpu.h.tlb.recall(page, write ? 3 : 2) >= 0;
   }
 }
-
-export const scan: TechniqueDefinition = { id: "scan", create: (monitor) => new Scan(monitor) };
