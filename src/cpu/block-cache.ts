@@ -23,8 +23,6 @@ import type { Interpreter } from "./interpreter.ts";
 import { GP } from "./processor.ts";
 
 const MAX_BLOCK = 48;
-/** A unit of a translator. */
-const MAX_UNIT = 12;
 /** Instructions. */
 const READ_AHEAD = 256;
 const PAGE = 4096;
@@ -68,7 +66,7 @@ export interface TranslatedCode {
 
 /** A monitor's translator: what it makes of code in MODE_TRANSLATED. */
 export interface TranslationPass {
-  /** The unit has been asked for; one that has not leaves ("tc-miss"). */
+  /** The instruction that begins at the key has been translated; where none has, reaching it leaves ("tc-miss"). */
   admits(physicalPage: number, key: number): boolean;
   /** What is emitted for an instruction at a physical address. */
   emit(row: Row, decoded: Decoded, physical: number, mode: number): Row;
@@ -93,7 +91,7 @@ export class BlockCache {
   private readonly decoded: Decoded = createDecoded();
   translated: TranslatedCode | null = null;
   pass: TranslationPass | null = null;
-  /** The unit that was missed last. */
+  /** The place that was missed last. */
   missed = { physicalPage: 0, key: 0 };
   private readonly bytes = new Uint8Array(16);
   private readonly view: DataView;
@@ -253,13 +251,14 @@ export class BlockCache {
     if (this.next + BLOCK_ROOM > this.end) this.flush();
     const record = this.next + HEADER_BYTES;
     const startOffset = linear & (PAGE - 1);
-    const maximum = mode & MODE_SINGLE ? 1 : mode & MODE_TRANSLATED ? MAX_UNIT : MAX_BLOCK;
+    const maximum = mode & MODE_SINGLE ? 1 : MAX_BLOCK;
     const code32 = (mode & MODE_CODE32) !== 0;
     let at = record;
     let offset = startOffset;
     let count = 0;
     let open = true;
     while (open && count < maximum && offset < PAGE) {
+      if (count > 0 && mode & MODE_TRANSLATED && !this.pass!.admits(physicalPage, offset | (mode << 12))) break;
       const length = decoder.decodeBytes(cpu.state.u8, host + offset, host + PAGE, code32, decoded);
       if (length === NEEDS_MORE_BYTES || length === TOO_LONG) {
         if (count === 0) return length === TOO_LONG ? this.tooLong() : this.decodeCrossing(eip, linear, physicalPage, mode);
@@ -304,7 +303,7 @@ export class BlockCache {
   private register(block: Block, mode: number): void {
     const { page, key, record } = block;
     page.blocks.set(key, block);
-    this.view.setInt32(record + H_HEAT, this.translated && (mode & (MODE_SINGLE | MODE_TRANSLATED)) === 0 && block.second < 0 ? this.translated.heatOf(page.physicalPage, key) : 0, true);
+    this.view.setInt32(record + H_HEAT, this.translated && (mode & MODE_SINGLE) === 0 && block.second < 0 ? this.translated.heatOf(page.physicalPage, key) : 0, true);
     markGranules(page, block.start, block.end);
     const stale = page.stale.get(key);
     if (!stale) return;

@@ -13,11 +13,12 @@ import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HA
 import { BranchWatch, watchesBranches } from "./branch-records.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
+import { FAULT_NEEDS_LIMITS } from "./exit.ts";
 import {
   Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_EXITS_OFTEN, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
   LEAVE_SIDE_EXIT, LEAVE_SUSPENDED,
 } from "./interpreter.ts";
-import { load, load128, load64, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
+import { load, load128, load64, needsLimits, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
 import { TLB_CODE_USER } from "./tlb.ts";
 import { DB, NMI } from "./processor.ts";
@@ -144,14 +145,14 @@ export class Core {
       };
     }
     this.interpreter = new Interpreter([...rows, ...EMITTED_ROWS], decoder, areas, {
-      slowLoad: (linear, width) => load(cpu, linear, width as Width, cpu.user),
-      slowStore: (linear, width, value) => store(cpu, linear, width as Width, value, cpu.user),
-      slowLoadForWrite: (linear, width) => (probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
-      slowProbe: (linear, bytes) => void probeWrite(cpu, linear, bytes, cpu.user),
-      slowLoad64: (linear) => load64(cpu, linear, cpu.user),
-      slowStore64: (linear, low, high) => store64(cpu, linear, low, high, cpu.user),
-      slowLoad128: (linear) => load128(cpu, linear, cpu.user),
-      slowStore128: (linear) => store128(cpu, linear, cpu.user),
+      slowLoad: (linear, width) => (needsLimits(cpu, linear) ? 0 : load(cpu, linear, width as Width, cpu.user)),
+      slowStore: (linear, width, value) => void (needsLimits(cpu, linear) || store(cpu, linear, width as Width, value, cpu.user)),
+      slowLoadForWrite: (linear, width) => (!needsLimits(cpu, linear) && probeWrite(cpu, linear, width, cpu.user) ? load(cpu, linear, width as Width, cpu.user) : 0),
+      slowProbe: (linear, bytes) => void (needsLimits(cpu, linear + bytes - 1) || probeWrite(cpu, linear, bytes, cpu.user)),
+      slowLoad64: (linear) => void (needsLimits(cpu, linear) || load64(cpu, linear, cpu.user)),
+      slowStore64: (linear, low, high) => void (needsLimits(cpu, linear) || store64(cpu, linear, low, high, cpu.user)),
+      slowLoad128: (linear) => void (needsLimits(cpu, linear) || load128(cpu, linear, cpu.user)),
+      slowStore128: (linear) => void (needsLimits(cpu, linear) || store128(cpu, linear, cpu.user)),
       segmentCheck: (segment, offset, bytesAndWrite) => void segmentCheck(cpu, segment, offset >>> 0, bytesAndWrite & 0xffff, (bytesAndWrite & 0x1_0000) !== 0),
       probeBefore: (row) => this.sensitiveProbe?.before(row),
       probeAfter: (row) => this.sensitiveProbe?.after(row),
@@ -162,7 +163,12 @@ export class Core {
   }
 
   /** The last fault that was (or, with `deliverExceptions` off, would have been) delivered since `run` began. */
-  exception: { readonly vector: number; readonly errorCode: number | null } | null = null;
+  get exception(): { readonly vector: number; readonly errorCode: number | null } | null {
+    return this.faultVector < 0 ? null : { vector: this.faultVector, errorCode: this.faultHasError ? this.faultError : null };
+  }
+  private faultVector = -1;
+  private faultHasError = false;
+  private faultError = 0;
   /** Off: `run` returns "exception" in place of delivering one, with EIP as its handler would have found it on the stack. */
   deliverExceptions = true;
   /** `run` returns "exception" as soon as one has been delivered, before the handler's first instruction. */
@@ -276,7 +282,7 @@ export class Core {
     state.write(BUDGET, budget);
     state.write(RECORD, 0);
     this.biased = false;
-    this.exception = null;
+    this.faultVector = -1;
     this.atException = false;
     this.running = true;
     try {
@@ -325,7 +331,7 @@ export class Core {
         if (!this.holdInterrupts) return "breakpoint";
         this.breakPending = true; // the monitor's step comes first
       }
-      if (watched || cpu.context.get(SHADOW) !== 0 || this.needsSingle()) this.stepOne();
+      if (watched || cpu.context.get(SHADOW) !== 0 || this.started === 1 || this.needsSingle() || this.limitsWanted) this.stepOne();
       else if (!this.runBlocks()) return "budget";
     }
   }
@@ -343,12 +349,13 @@ export class Core {
 
   private deliver(): void {
     const { state } = this.cpu;
-    if (this.cpu.exit.pending || this.cpu.touched !== null) {
+    const needsLimits = state.read(FAULT) === FAULT_NEEDS_LIMITS;
+    if (this.cpu.exit.pending || this.cpu.touched !== null || needsLimits) {
+      this.limitsWanted = needsLimits;
       state.write(FAULT, 0);
       return;
     }
-    const hasError = state.read(FAULT_HAS_ERROR) !== 0;
-    this.note(state.read(FAULT) - 1, hasError ? state.read(FAULT_ERROR) : null);
+    this.note(state.read(FAULT) - 1, state.read(FAULT_HAS_ERROR) !== 0, state.read(FAULT_ERROR));
     if (this.deliverExceptions) this.cpu.deliverFault();
     else state.write(FAULT, 0);
   }
@@ -365,14 +372,19 @@ export class Core {
     this.unbias();
   }
 
-  private note(vector: number, errorCode: number | null): void {
-    this.exception = { vector, errorCode };
+  /** The instruction at EIP reaches to where flat code does not look at limits: it is run alone, as code with limits. */
+  private limitsWanted = false;
+
+  private note(vector: number, hasError: boolean, error: number): void {
+    this.faultVector = vector;
+    this.faultHasError = hasError;
+    this.faultError = error;
     this.atException = this.stopAtException || !this.deliverExceptions;
   }
 
   /** #DB traps of the instruction that has retired. */
   private endInstruction(): void {
-    if (this.cpu.afterInstruction(this.deliverExceptions)) this.note(DB, null);
+    if (this.cpu.afterInstruction(this.deliverExceptions)) this.note(DB, false, 0);
   }
 
   private linearEip(): number {
@@ -420,22 +432,34 @@ export class Core {
       this.deliver();
       return;
     }
-    const record = this.recordAt(MODE_SINGLE);
-    if (record === FETCH_FAULT) {
-      this.deliver();
-      return;
-    }
-    const branches = watchesBranches(cpu);
-    if (branches) this.branchWatch.before(cpu, state.u8[record + R_LENGTH]!);
     this.reserve = state.read(BUDGET) - 1;
     state.write(BUDGET, 1);
-    const retired = this.enter(record);
-    if (branches && retired) this.branchWatch.after(cpu);
+    let retired = this.enterAlone();
+    if (this.limitsWanted) retired = this.enterAlone();
     this.unbias();
     state.write(BUDGET, this.reserve + state.read(BUDGET));
     this.reserve = 0;
     // A repetition that paused has done an element: TF traps after each.
     if (retired || state.read(SUSPENDED) !== 0) this.endInstruction();
+  }
+
+  /** The instruction at EIP; true if it retired. */
+  private enterAlone(): boolean {
+    const { cpu } = this;
+    cpu.mindsLimits = this.limitsWanted;
+    this.limitsWanted = false;
+    const record = this.recordAt(MODE_SINGLE);
+    let retired = false;
+    if (record === FETCH_FAULT) {
+      this.deliver();
+    } else {
+      const branches = watchesBranches(cpu);
+      if (branches) this.branchWatch.before(cpu, cpu.state.u8[record + R_LENGTH]!);
+      retired = this.enter(record);
+      if (branches && retired) this.branchWatch.after(cpu);
+    }
+    cpu.mindsLimits = false;
+    return retired;
   }
 
   /** Blocks until something needs a look, or the budget is shorter than the next block. False: the rest of the budget may be left unused. */
@@ -462,7 +486,7 @@ export class Core {
   private recordAt(single: number): number {
     const { cpu } = this;
     const { state, context } = cpu;
-    const mode = context.mode | single;
+    const mode = (context.mode & (cpu.mindsLimits ? ~MODE_FLAT : -1)) | single;
     const eip = state.eip;
     const linear = (context.segmentBase(CS) + eip) | 0;
     let record = this.knownAt(linear, eip, mode);

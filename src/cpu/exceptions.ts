@@ -13,6 +13,7 @@ import { eventSource, noteEvent, watchesBranches } from "./branch-records.ts";
 import { DR7_GD, setDebugStatus } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
 import { type CutOffEvent, type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
+import { isExitGate, noteExitGate } from "./exit-gates.ts";
 import { readLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { CR0_PE, CR4_PVI, CR4_VME } from "./control-bits.ts";
@@ -181,6 +182,7 @@ function dispatchReal(p: Processor, vector: number, kind: EventKind): boolean {
 
 function dispatchProtected(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): boolean {
   const { context } = p;
+  if (p.deprivileged && isExitGate(p, vector, kind >= EVENT_SOFTWARE)) return leaveToRingZero(p, vector, kind, hasError, error);
   const inTable = vector * 8 + 2 + p.external;
   if (vector * 8 + 7 > context.get(IDTR_LIMIT)) p.fault(GP, inTable);
   const address = (context.get(IDTR_BASE) + vector * 8) | 0;
@@ -226,8 +228,8 @@ function throughGate(
   if (v86 && (!inner || dpl !== 0)) p.selectorFault(GP, selector);
   const newCpl = inner ? dpl : cpl;
   if (newCpl === 0 && p.deprivileged) {
-    recordEvent(p, vector, kind, hasError, error, kind === EVENT_EXTERNAL ? "interrupt" : kind === EVENT_SOFTWARE ? "software-interrupt" : "exception");
-    return false;
+    noteExitGate(p, vector, selector);
+    return leaveToRingZero(p, vector, kind, hasError, error);
   }
   const codeLow = p.descriptorLow, codeHigh = p.descriptorHigh;
   const width = type & 8 ? 4 : 2;
@@ -262,6 +264,12 @@ function throughGate(
   setEflags(state, context, 0, EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM | (isInterruptGate ? EFLAGS_IF : 0));
   updateMode(p);
   return true;
+}
+
+/** The handler's code is ring 0, and a monitor is there. */
+function leaveToRingZero(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): false {
+  recordEvent(p, vector, kind, hasError, error, kind === EVENT_EXTERNAL ? "interrupt" : kind === EVENT_SOFTWARE ? "software-interrupt" : "exception");
+  return false;
 }
 
 function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number, exitKind: ExitKind, vmxReason = -1): void {

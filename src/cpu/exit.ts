@@ -41,3 +41,5 @@ export class CpuExit {
 
 /** Value of FAULT that ends an instruction because of an exit: no vector reaches it. */
 export const FAULT_IS_EXIT = 0x200;
+/** ... or because it is to be done anew, with segment limits (linear-memory.ts). */
+export const FAULT_NEEDS_LIMITS = 0x201;

@@ -3,9 +3,10 @@
 //
 // A fault is left in FAULT; `load` then returns 0. `read*` and `write*` unwind with GUEST_FAULT instead and are for helper bodies.
 
-import { FAULT, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layout.ts";
+import { FAULT, FLAT_BELOW, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layout.ts";
 import { noteDataBreakpoint } from "./debug.ts";
 import { CR0_PG } from "./control-bits.ts";
+import { FAULT_NEEDS_LIMITS } from "./exit.ts";
 import { walk } from "./paging.ts";
 import { AC, GUEST_FAULT, PAGE_IS_PRIVATE, PAGE_READS_WATCHED, type Processor, UD } from "./processor.ts";
 import { PAGE_USER, PAGE_WRITABLE } from "./tlb.ts";
@@ -14,6 +15,9 @@ export type Width = 1 | 2 | 4;
 
 /** Number of the last linear page: page 0 follows it. */
 const LAST_PAGE = 0xf_ffff;
+const WINDOW_PAGE = FLAT_BELOW >>> 12;
+/** Bytes of one access. */
+const WIDEST = 16;
 /** Physical pages that the bus can address, and the bits of page numbers that gate A20 does not reach. */
 const BUS_PAGES = 0x10_0000, BUS_BYTES = 0x1_0000_0000, ABOVE_BUS = 0xf0_0000;
 
@@ -35,7 +39,8 @@ export function translate(p: Processor, linear: number, write: boolean, user: bo
   const host = physicalPage < BUS_PAGES ? p.physical.hostPage(physicalPage) : 0;
   const writable = host !== 0 && !p.physical.isReadOnly(physicalPage) && p.codePages[physicalPage] === 0;
   const watched = host !== 0 && p.codePages[physicalPage] & (user ? PAGE_READS_WATCHED | PAGE_IS_PRIVATE : PAGE_READS_WATCHED);
-  if (host !== 0 && !watched && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page))) {
+  if (host !== 0 && !watched && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page)) &&
+    (page < WINDOW_PAGE || !p.keepsWindow(user))) {
     p.tlb.fillRead(page, host, user, flags);
     if (writable && flags & PAGE_WRITABLE) p.tlb.fillWrite(page, host, user, flags);
   } else if (!recalled && p.context.get(CR0) & CR0_PG) {
@@ -57,6 +62,13 @@ export function translateCode(p: Processor, linear: number): number {
     return 0;
   }
   return p.tlb.fillCode(page, physicalPage & (p.physical.a20Mask >>> 12), p.walkFlags);
+}
+
+/** An access that generated code does without a look at a limit reaches so high that there may be one: the instruction is to be done anew, with limits. */
+export function needsLimits(p: Processor, linear: number): boolean {
+  if (linear >>> 0 < FLAT_BELOW - WIDEST || p.mindsLimits || !p.keepsWindow(p.user)) return false;
+  p.raiseNoError(FAULT_NEEDS_LIMITS - 1);
+  return true;
 }
 
 /** Zero-extended for widths 1 and 2, signed for 4. */

@@ -3,7 +3,7 @@
 
 import {
   CPL, CR0, CS, DR7, DS, EFLAGS_AC, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ES, MODE, MODE_CODE32, MODE_FLAT, MODE_HARDWARE,
-  MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_TRANSLATED, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_CODE, TLB_READ, TLB_WRITE,
+  MODE_PROTECTED, MODE_SINGLE, MODE_STACK32, MODE_TRANSLATED, MODE_USER, MODE_V86, SEG_FAST_CUT, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_CODE, TLB_READ, TLB_WRITE,
 } from "../isa/state-layout.ts";
 import { watchesBranches } from "./branch-records.ts";
 import { watchBreakpoints } from "./debug.ts";
@@ -11,8 +11,7 @@ import { CR0_AM, CR0_PE } from "./control-bits.ts";
 import type { Processor } from "./processor.ts";
 import { ACCESS_DB } from "./protection.ts";
 
-const FLAT_DATA = SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_FLAT;
-const FLAT_CODE = SEG_FAST_READ | SEG_FAST_FLAT;
+const DATA = SEG_FAST_READ | SEG_FAST_WRITE, CODE = SEG_FAST_READ;
 
 /** To be called whenever CPL, CR0, EFLAGS.VM, TF or AC, DR0-DR3, DR7, DEBUGCTL, CS, SS, DS or ES change. MODE_FLAT: CS is readable, DS ES SS are writable. */
 export function updateMode(p: Processor): void {
@@ -22,12 +21,8 @@ export function updateMode(p: Processor): void {
   let mode = c.isHardware ? MODE_HARDWARE : 0;
   if (c.segmentAccess(CS) & ACCESS_DB) mode |= MODE_CODE32;
   if (c.segmentAccess(SS) & ACCESS_DB) mode |= MODE_STACK32;
-  if (
-    (c.segmentFast(DS) & FLAT_DATA) === FLAT_DATA && (c.segmentFast(SS) & FLAT_DATA) === FLAT_DATA &&
-    (c.segmentFast(ES) & FLAT_DATA) === FLAT_DATA && (c.segmentFast(CS) & FLAT_CODE) === FLAT_CODE
-  ) {
-    mode |= MODE_FLAT;
-  }
+  const flat = p.keepsWindow(cpl === 3) ? SEG_FAST_CUT : SEG_FAST_FLAT, data = DATA | flat, code = CODE | flat;
+  if ((c.segmentFast(DS) & c.segmentFast(SS) & c.segmentFast(ES) & data) === data && (c.segmentFast(CS) & code) === code) mode |= MODE_FLAT;
   if (cr0 & CR0_PE) mode |= c.get(EFLAGS_SYSTEM) & EFLAGS_VM ? MODE_V86 : MODE_PROTECTED;
   if (flags & EFLAGS_TF || breakpoints || p.singleInstruction || watchesBranches(p)) mode |= MODE_SINGLE;
   if (cpl === 3) mode |= MODE_USER;

@@ -16,8 +16,8 @@ export function answer(p: Processor, low: number, high: number): void {
 }
 
 /** Ticks since power-on; in non-root operation with the monitor's offset. */
-function countedTicks(p: Processor): number {
-  return p.hooks.readTimestamp(p.context.isHardware) + (p.nonRoot?.tscOffset ?? 0);
+function countedTicks(p: Processor, hardware = p.context.isHardware): number {
+  return p.hooks.readTimestamp(hardware) + (p.nonRoot?.tscOffset ?? 0);
 }
 
 /** The time-stamp counter as this context counts, exact up to 2^53. */
@@ -26,8 +26,9 @@ export function timestamp(p: Processor): number {
   return p.timestampOffset === 0n ? ticks : Number(BigInt.asUintN(64, BigInt(ticks) + p.timestampOffset));
 }
 
-export function answerTimestamp(p: Processor): void {
-  const ticks = countedTicks(p);
+/** RDTSC; `hardware`: as the silicon counts. */
+export function answerTimestamp(p: Processor, hardware = p.context.isHardware): void {
+  const ticks = countedTicks(p, hardware);
   const sum = p.timestampOffset === 0n ? ticks : BigInt.asUintN(64, BigInt(ticks) + p.timestampOffset);
   if (typeof sum === "number") answer(p, sum % 0x1_0000_0000 | 0, Math.floor(sum / 0x1_0000_0000) | 0);
   else answer(p, Number(sum % TWO32) | 0, Number(sum / TWO32) | 0);

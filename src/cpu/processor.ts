@@ -4,6 +4,7 @@
 import { CONTEXT_H, CONTEXT_V, CPL, CR2, FAULT, FAULT_ERROR, FAULT_HAS_ERROR } from "../isa/state-layout.ts";
 import { CR4_UMIP } from "./control-bits.ts";
 import { CpuExit } from "./exit.ts";
+import type { KnownGate } from "./known-gate.ts";
 import { type CpuModel, type CpuModelName, DEFAULT_CPU_MODEL, cpuModel, cr4Offered } from "./models.ts";
 import { MsrFile } from "./msr-file.ts";
 import type { PhysicalSpace } from "./physical-space.ts";
@@ -100,6 +101,8 @@ export class Processor {
   /** 4 MB pages above 4 GB: looked at in every page walk. */
   readonly hasPse36: boolean;
   readonly exit = new CpuExit();
+  /** By vector (exit-gates.ts). */
+  readonly exitGates = new Array<KnownGate | undefined>(256).fill(undefined);
   /** Exits since the start: the number that the trap log must match. */
   exitCount = 0;
   /** A monitor is attached: context H never enters CPL 0. */
@@ -112,6 +115,17 @@ export class Processor {
   get deprivileged(): boolean {
     return this.hostAttached && this.context.isHardware;
   }
+
+  /**
+   * Accesses with these rights, from FLAT_BELOW on, are in no TLB: the kernel that a monitor keeps in ring 1 has flat segments that end
+   * at the monitor's window, and below it nobody needs to look at a limit.
+   */
+  keepsWindow(user: boolean): boolean {
+    return this.windowAtTop && !user && this.deprivileged;
+  }
+  windowAtTop = false;
+  /** The instruction looks at segment limits itself, whatever the mode says. */
+  mindsLimits = false;
 
   /** Task switches leave: into ring 0, or always in non-root operation. */
   get leavesForTasks(): boolean {

@@ -3,8 +3,8 @@ import {
   type BareCpu, CODE0, CODE3, CONFORMING0, DATA0, DATA1, DATA3, FREE, GDT, LDT, LDT_SELECTOR, TSS, TSS_SELECTOR, enterRing, protectedCpu,
 } from "../../test/support/bare-cpu.ts";
 import {
-  ACCESS_UNUSABLE, CPL, CR0, CR4, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FS, LDTR, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED,
-  MODE_STACK32, MODE_USER, MODE_V86, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_READ, TLB_WRITE, TR,
+  ACCESS_UNUSABLE, CPL, CR0, CR4, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FLAT_BELOW, FS, LDTR, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED,
+  MODE_STACK32, MODE_USER, MODE_V86, SEG_FAST_CUT, SEG_FAST_FLAT, SEG_FAST_READ, SEG_FAST_WRITE, SS, TLB_READ, TLB_WRITE, TR,
 } from "../isa/state-layout.ts";
 import { getStatus } from "./eflags.ts";
 import { segmentCheck, setSegment } from "./segmentation.ts";
@@ -162,11 +162,14 @@ describe("what generated code reads", () => {
       setSegment(b.cpu.context, DS, 8, base, limit, access);
       return b.cpu.context.segmentFast(DS);
     };
-    expect(fast(0xc093, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_FLAT);
-    expect(fast(0xc093, 0, 0xffff_efff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE);
+    expect(fast(0xc093, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_FLAT | SEG_FAST_CUT);
+    expect(fast(0xc093, 0, 0xffff_efff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_CUT);
+    expect(fast(0xc093, 0, FLAT_BELOW - 1)).toBe(SEG_FAST_READ | SEG_FAST_WRITE | SEG_FAST_CUT);
+    expect(fast(0xc093, 0, FLAT_BELOW - 0x1001)).toBe(SEG_FAST_READ | SEG_FAST_WRITE);
+    expect(fast(0xc093, 0, FLAT_BELOW + 0x7ff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE);
     expect(fast(0xc093, 16, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_WRITE);
-    expect(fast(0xc091, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_FLAT);
-    expect(fast(0xc09b, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_FLAT);
+    expect(fast(0xc091, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_FLAT | SEG_FAST_CUT);
+    expect(fast(0xc09b, 0, 0xffff_ffff)).toBe(SEG_FAST_READ | SEG_FAST_FLAT | SEG_FAST_CUT);
     expect(fast(0xc099, 0, 0xffff_ffff)).toBe(0);
     expect(fast(0xc097, 0, 0xffff_ffff)).toBe(0);
     expect(fast(0xc093 | ACCESS_UNUSABLE, 0, 0xffff_ffff)).toBe(0);

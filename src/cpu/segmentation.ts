@@ -2,7 +2,7 @@
 // SDM Vol. 3A, "Segmentation", "Protection"; Vol. 2, MOV "Operation" (load of a segment register).
 
 import {
-  ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FS, GDTR_BASE, GDTR_LIMIT, GS, LDTR, SEG_FAST_FLAT, SEG_FAST_READ,
+  ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FLAT_BELOW, FS, GDTR_BASE, GDTR_LIMIT, GS, LDTR, SEG_FAST_CUT, SEG_FAST_FLAT, SEG_FAST_READ,
   SEG_FAST_WRITE, SS,
 } from "../isa/state-layout.ts";
 import { readLinear, writeLinear } from "./linear-memory.ts";
@@ -30,7 +30,8 @@ function fastBits(base: number, limit: number, access: number): number {
   if (access & TYPE_CODE) fast = isReadable(access) ? SEG_FAST_READ : 0;
   else if (access & TYPE_EXPAND_DOWN) return 0;
   else fast = access & TYPE_WRITABLE ? SEG_FAST_READ | SEG_FAST_WRITE : SEG_FAST_READ;
-  return fast !== 0 && base === 0 && limit === 0xffff_ffff ? fast | SEG_FAST_FLAT : fast;
+  if (fast === 0 || base !== 0 || limit < FLAT_BELOW - 1 || (limit & 0xfff) !== 0xfff) return fast;
+  return limit === 0xffff_ffff ? fast | SEG_FAST_CUT | SEG_FAST_FLAT : fast | SEG_FAST_CUT;
 }
 
 /** Writes a segment register whole, without a check. `limit` unsigned. The caller calls `updateMode`. */

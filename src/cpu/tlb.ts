@@ -130,6 +130,8 @@ const SLOW_SLOTS = 256;
 
 export class Tlb {
   readonly tables: TlbTables;
+  /** Counts the flushes. */
+  flushes = 0;
   /** Called after every flush, for caches keyed by linear address: with the address that INVLPG named, or null for all. */
   readonly onFlush: ((linear: number | null) => void)[] = [];
   readonly #dirtyPages: Uint8Array;
@@ -346,6 +348,7 @@ export class Tlb {
   }
 
   #notify(linear: number | null): void {
+    this.flushes++;
     for (const listener of this.onFlush) listener(linear);
   }
 }

@@ -96,9 +96,14 @@ export const ES = 0, CS = 1, SS = 2, DS = 3, FS = 4, GS = 5, LDTR = 6, TR = 7;
 export const SEGMENT_STRIDE = 32;
 /** Offsets inside a segment: selector, base, byte-granular limit, access (bits 8-23 of a descriptor's high dword, bit 16 = unusable). */
 export const SEG_SELECTOR = 0, SEG_BASE = 4, SEG_LIMIT = 8, SEG_ACCESS = 12;
-/** SEG_FAST bit 0: expand-up and readable; bit 1: expand-up and writable; then only the limit is to be checked. Bit 2: also base 0 and limit FFFFFFFFh. */
+/**
+ * SEG_FAST bit 0: expand-up and readable; bit 1: expand-up and writable; then only the limit is to be checked. Bit 2: also base 0 and limit FFFFFFFFh.
+ * Bit 3: base 0, and a limit at the end of a page that is no lower than FLAT_BELOW - 1.
+ */
 export const SEG_FAST = 16;
-export const SEG_FAST_READ = 1, SEG_FAST_WRITE = 2, SEG_FAST_FLAT = 4;
+export const SEG_FAST_READ = 1, SEG_FAST_WRITE = 2, SEG_FAST_FLAT = 4, SEG_FAST_CUT = 8;
+/** Where a monitor's window in the last 4 MB begins: segments of a guest's kernel in ring 1 end there. */
+export const FLAT_BELOW = 0xffc0_0000;
 export const ACCESS_UNUSABLE = 1 << 16;
 
 export const GDTR_BASE = inContext("gdtrBase", 0x100);
@@ -139,7 +144,7 @@ export const EFER = inContext("efer", 0x184);
 /** Bits of MODE. A block is decoded for one value of it. */
 export const MODE_CODE32 = 1; // CS.D
 export const MODE_STACK32 = 2; // SS.B
-export const MODE_FLAT = 4; // CS DS ES SS: base 0, limit 4 GB, usable for read and write
+export const MODE_FLAT = 4; // CS DS ES SS: base 0, limit 4 GB, usable for read and write; or flat up to FLAT_BELOW, and what lies above is not in the TLB
 export const MODE_PROTECTED = 8; // PE and not VM
 export const MODE_V86 = 16;
 export const MODE_SINGLE = 32; // blocks of one instruction (budget, TF, breakpoints)

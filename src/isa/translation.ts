@@ -13,7 +13,7 @@ const callout: Semantics = (b) => {
   b.helper("callout");
 };
 
-function inlineFlags(name: HelperName, sized: boolean): Semantics {
+function inlineHelper(name: HelperName, sized: boolean): Semantics {
   return (b, i) => {
     if (sized) b.helper(name, b.imm(i.operandSize));
     else b.helper(name);
@@ -33,10 +33,11 @@ function pushSelector(segment: number): Semantics {
 
 function inlineSemantics(row: Row): Semantics | null {
   switch (row.mnemonic) {
-    case "CLI": return inlineFlags("clearGuestInterruptFlag", false);
-    case "STI": return inlineFlags("setGuestInterruptFlag", false);
-    case "PUSHF": return inlineFlags("pushGuestFlags", true);
-    case "POPF": return inlineFlags("popGuestFlags", true);
+    case "CLI": return inlineHelper("clearGuestInterruptFlag", false);
+    case "STI": return inlineHelper("setGuestInterruptFlag", false);
+    case "PUSHF": return inlineHelper("pushGuestFlags", true);
+    case "POPF": return inlineHelper("popGuestFlags", true);
+    case "RDTSC": return inlineHelper("readGuestTimestamp", false);
     case "MOV": return row.operands[1] === "Sw" ? storeSelector : null;
     case "PUSH": return row.operands[0]! in SEGMENTS ? pushSelector(SEGMENTS[row.operands[0]!]!) : null;
     default: return null;

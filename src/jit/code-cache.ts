@@ -5,7 +5,7 @@
 // place in the interpreter's table; that is the only way in. So a region dies by taking its number out of the headers: a store
 // to code is made by the interpreter, hence no region is running then.
 
-import { CS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_USER } from "../isa/state-layout.ts";
+import { CS, FLAT_BELOW, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_TRANSLATED, MODE_USER } from "../isa/state-layout.ts";
 import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
 import { TOO_LONG, type Decoded } from "../isa/decoded.ts";
 import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION } from "../isa/record-layout.ts";
@@ -410,7 +410,10 @@ class GuestCode implements CodeSource {
     if (page === 0) return request.physicalPage;
     // Segmented code may wrap around its segment, so it stays in one page.
     if ((request.mode & MODE_FLAT) === 0) return -1;
-    const entry = unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff);
+    const linearPage = ((request.linear >>> 12) + page) & 0xf_ffff;
+    // The limit of a kernel that a monitor keeps in ring 1 may end there.
+    if (linearPage >= FLAT_BELOW >>> 12 && (request.mode & (MODE_HARDWARE | MODE_USER)) === MODE_HARDWARE) return -1;
+    const entry = unit.tlb.code(linearPage);
     if (entry === 0 || (request.mode & MODE_USER && (entry & TLB_CODE_USER) === 0)) return -1;
     return this.core.blocks.holdsCode(entry >>> 12) ? entry >>> 12 : -1;
   }
@@ -435,6 +438,7 @@ class GuestCode implements CodeSource {
       crosses = true;
     }
     if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return null;
+    if (request.mode & MODE_TRANSLATED && !this.passes(physicalPage, offset, decoded)) return null;
     return { decoded, crosses, effect: this.cutsEip(at, decoded) ? null : this.effectOf(decoded) };
   }
 
@@ -444,6 +448,14 @@ class GuestCode implements CodeSource {
     if (this.request.mode & MODE_FLAT) return true;
     const eip = ((this.request.linear & ~(PAGE - 1)) + at - this.unit.context.segmentBase(CS)) | 0;
     return ((eip + length + immediate) & ~0xffff) !== 0;
+  }
+
+  /** Code that a monitor translates: an instruction that it has come to already, with the meaning that it gave it. */
+  private passes(physicalPage: number, offset: number, d: Decoded): boolean {
+    const { pass } = this.core.blocks, { mode } = this.request;
+    if (pass === null || !pass.admits(physicalPage, offset | (mode << 12))) return false;
+    if (d.row !== null) d.row = pass.emit(d.row, d, physicalPage * PAGE + offset, mode);
+    return true;
   }
 
   private effectOf(d: Decoded): Effect | null {

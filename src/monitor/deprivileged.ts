@@ -85,6 +85,7 @@ export class Deprivileged implements Technique {
   attach(): void {
     const { cpu } = this;
     cpu.hostAttached = true;
+    cpu.windowAtTop = this.ring === 1;
     cpu.h.tlb.prepare();
     cpu.h.tlb.flushAll();
     cpu.h.tlb.likeP6 = this.monitor.set.tlb === "p6";

@@ -1,6 +1,6 @@
 // The exact counts of a run as plain tables: the fields that the command line's JSON and the library share.
 
-import { FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, type StatsReader } from "../protocol/stats-view.ts";
+import { FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED, FAMILY_TRAP, type StatsReader } from "../protocol/stats-view.ts";
 import { allReasons, emptyRawTrap, type RawTrap, SITE_MODE_D } from "../protocol/trap-record.ts";
 import { effectText } from "./effect.ts";
 import { explainInstruction } from "./instruction.ts";
@@ -27,14 +27,14 @@ export interface DecisiveLeak extends FirstLeak {
 
 export interface TrapCounts {
   readonly traps: { readonly total: number; readonly byInstruction: CountTable; readonly byReason: CountTable };
-  readonly callouts: { readonly total: number };
+  readonly callouts: { readonly total: number; readonly byInstruction: CountTable };
   readonly leaks: { readonly total: number; readonly byInstruction: CountTable; readonly first: FirstLeak | null; readonly decisive: DecisiveLeak | null };
   readonly observed: { readonly total: number; readonly byInstruction: CountTable };
 }
 
 export const NO_COUNTS: TrapCounts = {
   traps: { total: 0, byInstruction: {}, byReason: {} },
-  callouts: { total: 0 },
+  callouts: { total: 0, byInstruction: {} },
   leaks: { total: 0, byInstruction: {}, first: null, decisive: null },
   observed: { total: 0, byInstruction: {} },
 };
@@ -44,7 +44,7 @@ export function trapCounts(stats: StatsReader): TrapCounts {
   const byReason = Object.fromEntries(allReasons().map(({ code, name }) => [name, stats.byReason(FAMILY_TRAP, code)] as const).filter(([, count]) => count > 0));
   return {
     traps: { total: stats.scalar("traps"), byInstruction: byInstruction(FAMILY_TRAP), byReason },
-    callouts: { total: stats.scalar("callouts") },
+    callouts: { total: stats.scalar("callouts"), byInstruction: byInstruction(FAMILY_CALLOUT) },
     leaks: { total: stats.scalar("leaks"), byInstruction: byInstruction(FAMILY_LEAK), first: firstLeak(stats), decisive: decisiveLeak(stats) },
     observed: { total: stats.scalar("observed"), byInstruction: byInstruction(FAMILY_OBSERVED) },
   };

@@ -1,16 +1,17 @@
-// What translated code does in the place of CLI, STI, PUSHF, POPF and stores of selectors: on V, the processor that the guest
+// What translated code does in the place of CLI, STI, PUSHF, POPF, RDTSC and stores of selectors: on V, the processor that the guest
 // believes in, while H runs. Stack and memory are H's. What is not plain calls out, and the monitor does it on V.
 
 import {
-  CPL, CR0, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ESP, SHADOW,
+  CPL, CR0, CR4, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_SHARED, EFLAGS_SHARED_MASK, EFLAGS_STATUS, EFLAGS_SYSTEM, EFLAGS_TF, EFLAGS_VM, ESP, SHADOW,
   SS,
 } from "../../isa/state-layout.ts";
-import { CR0_PE } from "../control-bits.ts";
+import { CR0_PE, CR4_TSD } from "../control-bits.ts";
 import { getEflags, setEflags } from "../eflags.ts";
 import { recordExit } from "../exceptions.ts";
 import { FAULT_IS_EXIT } from "../exit.ts";
 import { load, store } from "../linear-memory.ts";
 import { updateMode } from "../mode.ts";
+import { answerTimestamp } from "../msr.ts";
 import type { Processor } from "../processor.ts";
 import { segmentCheck } from "../segmentation.ts";
 import { stackMask } from "../stack.ts";
@@ -80,6 +81,14 @@ export function popGuestFlags(p: Processor, size: OperandSize): void {
   setEflags(state, v, image, size === 2 ? changed & 0xffff : changed);
   state.setGpr(ESP, (esp & ~mask) | ((esp + size) & mask));
   if (shared !== state.read(EFLAGS_SHARED)) updateMode(p);
+}
+
+/** The guest's counter, which knows nothing of the monitor. */
+export function readGuestTimestamp(p: Processor): void {
+  const v = p.v.context;
+  if (v.get(CR4) & CR4_TSD && v.get(CPL) !== 0) return callout(p);
+  p.inlined++;
+  answerTimestamp(p, false);
 }
 
 /** In translated code every load of a segment register goes through the monitor: V's are always right. */

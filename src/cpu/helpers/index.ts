@@ -21,7 +21,7 @@ import { sysenter, sysexit } from "./fast-system-call.ts";
 import { clearInterruptFlag, popFlags, pushFlags, setInterruptFlag } from "./flags.ts";
 import { fpuCheck, sseCheck } from "./fpu.ts";
 import {
-  callout, clearGuestInterruptFlag, guestSelector, popGuestFlags, pushGuestFlags, pushGuestSelector, setGuestInterruptFlag,
+  callout, clearGuestInterruptFlag, guestSelector, popGuestFlags, pushGuestFlags, pushGuestSelector, readGuestTimestamp, setGuestInterruptFlag,
 } from "./guest-flags.ts";
 import { withIntercepts } from "./intercepts.ts";
 import { interruptReturn } from "./interrupt-return.ts";
@@ -165,6 +165,7 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     setGuestInterruptFlag: () => (setGuestInterruptFlag(p), 0),
     pushGuestFlags: (size) => (pushGuestFlags(p, size as Size), 0),
     popGuestFlags: (size) => (popGuestFlags(p, size as Size), 0),
+    readGuestTimestamp: () => (readGuestTimestamp(p), 0),
     guestSelector: (index) => guestSelector(p, index),
     pushGuestSelector: (index, size) => (pushGuestSelector(p, index, size as Size), 0),
 

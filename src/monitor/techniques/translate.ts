@@ -16,7 +16,9 @@ import { calloutRow, inlineRow } from "../../isa/translation.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import { runsInV86 } from "../limbo.ts";
+import { PAGE_BYTES } from "../pool.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
+import { TranslatedPage } from "./translated-page.ts";
 
 const CR0_PE = 1;
 /** Faults on watched memory after which an instruction calls out, and calls without any after which it faults again. */
@@ -29,14 +31,14 @@ const BY_VECTOR: ReadonlySet<string> = new Set(["INT3", "INTO", "BOUND", "INT1"]
 const PLAIN_IN_V86: ReadonlySet<string> = new Set(["MOV", "PUSH", "POP", "LDS", "LES", "LSS", "LFS", "LGS", "RETF", "JMP", "CALL", "ARPL"]);
 
 class Translate extends Deprivileged implements TranslationPass {
-  /** Units that may be translated, by physical page: they were missed once. */
-  private readonly units = new Map<number, Set<number>>();
+  /** What has been reached, by physical page. */
+  private readonly pages = new Map<number, TranslatedPage>();
   private readonly stores = new Map<number, number>();
   private readonly selfChecking = new Set<number>();
   /** Faults on watched memory, and quiet callouts, by the physical address of the instruction. */
   private readonly faults = new Map<number, number>();
   private readonly calling = new Map<number, number>();
-  /** The step has touched watched or device memory. */
+  /** The step has stored into memory that is watched. */
   private touched = false;
   private readonly counts = { units: 0, callouts: 0, retranslated: 0, reverted: 0 };
 
@@ -51,8 +53,8 @@ class Translate extends Deprivileged implements TranslationPass {
 
   override detach(): void {
     const { blocks } = this.monitor.core;
-    const pages = [...this.units.keys()];
-    this.units.clear();
+    const pages = [...this.pages.keys()];
+    this.pages.clear();
     for (const page of pages) this.cpu.unmarkTraced(page);
     this.cpu.translating = false;
     blocks.pass = null;
@@ -63,7 +65,7 @@ class Translate extends Deprivileged implements TranslationPass {
   // --- the pass
 
   admits(physicalPage: number, key: number): boolean {
-    return this.units.get(physicalPage)?.has(key) === true;
+    return this.pages.get(physicalPage)?.knows(key & (PAGE_BYTES - 1), key >>> 12) === true;
   }
 
   emit(row: Row, _decoded: Decoded, physical: number, mode: number): Row {
@@ -105,16 +107,18 @@ class Translate extends Deprivileged implements TranslationPass {
   }
 
   private translateUnit(): ActionName {
-    const { missed } = this.monitor.core.blocks;
-    let units = this.units.get(missed.physicalPage);
-    if (!units) {
-      this.units.set(missed.physicalPage, (units = new Set()));
-      if (!this.selfChecking.has(missed.physicalPage)) {
-        this.cpu.markTraced(missed.physicalPage);
-        this.paging.protect(missed.physicalPage);
+    const { cpu, monitor, pages } = this;
+    const { physicalPage, key } = monitor.core.blocks.missed, mode = key >>> 12;
+    let page = pages.get(physicalPage);
+    if (!page) {
+      pages.set(physicalPage, (page = new TranslatedPage()));
+      if (!this.selfChecking.has(physicalPage)) {
+        cpu.markTraced(physicalPage);
+        this.paging.protect(physicalPage);
       }
     }
-    units.add(missed.key);
+    const { u8 } = cpu.state, host = cpu.v.physical.hostPage(physicalPage);
+    page.translate(u8, monitor.parts.decoder, host, key & (PAGE_BYTES - 1), mode, (row, decoded, offset) => this.emit(row, decoded, physicalPage * PAGE_BYTES + offset, mode));
     this.counts.units++;
     return "callout";
   }
@@ -158,17 +162,17 @@ class Translate extends Deprivileged implements TranslationPass {
   // --- the guest's memory
 
   protected override isTraced(physicalPage: number): boolean {
-    return this.units.has(physicalPage) && !this.selfChecking.has(physicalPage);
+    return this.pages.has(physicalPage) && !this.selfChecking.has(physicalPage);
   }
 
   override written(physical: number, length: number): void {
+    for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) if (!this.isWritable(page)) this.touched = true;
     super.written(physical, length);
-    this.touched = true;
     for (let page = physical >>> 12; page <= (physical + length - 1) >>> 12; page++) {
-      const units = this.units.get(page);
-      if (!units) continue;
-      // Units that are gone are missed again; the others stay in the cache.
-      units.clear();
+      const known = this.pages.get(page);
+      if (!known) continue;
+      const start = page * PAGE_BYTES;
+      known.forget(Math.max(physical - start, 0), Math.min(physical + length - start, PAGE_BYTES));
       const stores = (this.stores.get(page) ?? 0) + 1;
       this.stores.set(page, stores);
       if (stores !== STORES_TO_SELF_CHECK) continue;
