@@ -10,7 +10,7 @@ import { updateMode } from "./mode.ts";
 import { CR0_PE } from "./control-bits.ts";
 import { GP, NP, SS_FAULT, type Processor } from "./processor.ts";
 import {
-  ACCESS_P, ACCESS_REAL, ACCESS_S, ACCESS_V86, TYPE_ACCESSED, TYPE_CODE, TYPE_EXPAND_DOWN, TYPE_WRITABLE, accessOf, baseOf, dplOf,
+  ACCESS_DB, ACCESS_P, ACCESS_REAL, ACCESS_S, ACCESS_V86, TYPE_ACCESSED, TYPE_CODE, TYPE_EXPAND_DOWN, TYPE_WRITABLE, accessOf, baseOf, dplOf,
   isConformingCode, isReadable, isWritableData, limitOf, usableForRead, usableForWrite, withinLimit,
 } from "./protection.ts";
 import type { Context } from "./state.ts";
@@ -104,12 +104,19 @@ export function setFromDescriptor(p: Processor, index: number, selector: number)
 
 /** MOV Sreg and its like, ES SS DS FS GS: every check, then the hidden part. Unwinds on a fault. */
 export function loadSegmentRegister(p: Processor, index: number, selector: number): void {
-  const c = p.context;
+  const c = p.context, before = modeShare(c, index);
   selector &= 0xffff;
   if (!inProtectedMode(c)) loadUnprotected(c, index, selector);
   else if (index === SS) loadStackSegment(p, selector, c.get(CPL));
   else loadDataSegment(p, index, selector);
-  updateMode(p);
+  if (modeShare(c, index) !== before) updateMode(p);
+}
+
+/** What MODE has of a data segment: code that reloads its segments all the time mostly loads the like of what was there. */
+function modeShare(c: Context, index: number): number {
+  if (index === FS || index === GS) return 0;
+  const fast = c.segmentFast(index);
+  return (fast & SEG_FAST_FLAT ? fast : 0) | (c.segmentAccess(index) & ACCESS_DB);
 }
 
 /** Real mode changes the base alone, so limits that protected mode left behind stay ("unreal mode"). V86 sets everything. */
