@@ -80,6 +80,7 @@ export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   shadow: "trap, int3, hybrid, translate: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. ept: vtx alone, which has none",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
   "scan-views": "scan: tlbs shows code and data of a page apart by priming the processor's two TLBs; harvard does it on hypothetical hardware, with a page directory for fetches",
+  hybrid: "hybrid: user runs the guest's user code directly; kernel also runs what a scan finds clean of its kernel",
   tlb: "entries of the silicon's TLBs: unbounded, or as on a P6 (32 for code, 64 for data, 4 ways each)",
 };
 

@@ -30,6 +30,7 @@ export const TECHNIQUE_SETTINGS = {
   "scan-depth": [],
   "scan-views": ["tlbs", "harvard"],
   tlb: ["unbounded", "p6"],
+  hybrid: ["user", "kernel"],
   lite: ["checked", "anyway"],
   shadow: SHADOW_MODES,
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -41,6 +42,8 @@ export interface TechniqueSettings {
   /** How code and data of one page come apart: by priming the processor's two TLBs, or by hypothetical hardware with two page directories. */
   readonly "scan-views"?: "tlbs" | "harvard";
   readonly tlb?: "unbounded" | "p6";
+  /** What runs directly: user code, or also what a scan of the kernel finds clean. */
+  readonly hybrid?: "user" | "kernel";
   readonly lite?: "checked" | "anyway";
   readonly shadow?: ShadowMode;
 }

@@ -1,4 +1,4 @@
-// The shadow modes on guests/pt.asm (`drop-all`, the default, is among its expectations): the guest sees bare metal under each, and the exits are those that the mode's
+// The shadow modes, and hybrid's second level, on guests/pt.asm (`drop-all`, the default, is among its expectations): the guest sees bare metal under each, and the exits are those that the mode's
 // rules give. 16 pages; phase 1 maps each and reads it, 2 moves each, INVLPG and read, 3 changes between two directories 16 times
 // and reads 4 pages, 4 makes all read-only and writes them.
 import { describe, expect, it } from "vitest";
@@ -35,4 +35,14 @@ describe.each(Object.entries(EXITS))("shadow=%s", (mode, phases) => {
 it.each(["trap/3 shadow=unsync", "translate/1 shadow=cached"])("%s shows bare metal", (key) => {
   const run = runGuest("pt", optionsOfKey(key));
   expect([run.end, run.serial, run.leaks.byInstruction]).toEqual(["exit-success", serial, {}]);
+});
+
+it("hybrid runs what it finds clean of the kernel, and the guest sees bare metal", () => {
+  const run = runGuest("pt", optionsOfKey("hybrid/1 hybrid=kernel"));
+  expect([run.end, run.serial, run.leaks.byInstruction]).toEqual(["exit-success", serial, {}]);
+  // The whole guest is a kernel: by user code alone nothing would run directly.
+  const { supervisor, core } = run.machine;
+  expect(core.retired() - supervisor.emulatedInstructions).toBeGreaterThan(1000);
+  expect(supervisor.statistics["switches"]).toBeGreaterThan(100);
+  expect(runGuest("pt", optionsOfKey("hybrid/1")).machine.supervisor.statistics["switches"]).toBe(0);
 });
