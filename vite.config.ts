@@ -14,7 +14,7 @@ export default defineConfig({
   plugins: [react(), serviceWorker()],
   worker: { format: "es" },
   // The machine is one worker script of half a megabyte, loaded once.
-  build: { outDir: "dist/page", target: "es2023", chunkSizeWarningLimit: 700, rolldownOptions: { checks: { pluginTimings: false } } },
+  build: { outDir: "dist/page", target: "es2023", chunkSizeWarningLimit: 700, rolldownOptions: { input: ["index.html", "embed.html"], checks: { pluginTimings: false } } },
   server: { headers: isolation },
   preview: { headers: isolation },
 });

@@ -3,13 +3,14 @@
 // The processor runs instructions of the traced pages one by one and asks before each (core.ts, InstructionWatch); other code is not
 // slowed down. Under a monitor it is the guest's own mode and ring that are shown.
 
+import { closeSync, openSync, writeSync } from "node:fs";
+import { UsageError } from "../base/errors.ts";
 import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM } from "../isa/state-layout.ts";
 import { guestRegisters } from "../machine/guest-registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FILTER_FIELDS, type FilterFields, type TrapPredicate } from "../trace/filter.ts";
 import { explainInstruction } from "../trace/instruction.ts";
 import { hex, hexBytes, type TrapFields, trapClass } from "../trace/trap-fields.ts";
-import { OutputFile } from "./output-file.ts";
 
 /** Linear addresses, both ends included. */
 export interface AddressRange {
@@ -53,7 +54,7 @@ interface Decoded {
 export class TraceFile {
   private readonly machine: Machine;
   private readonly options: TraceOptions;
-  private readonly file: OutputFile;
+  private readonly descriptor: number;
   private readonly pages = new Set<number>();
   /** By linear address and operand size; good as long as the bytes are the same. */
   private readonly known = new Map<number, Decoded>();
@@ -64,7 +65,11 @@ export class TraceFile {
   constructor(machine: Machine, options: TraceOptions) {
     this.machine = machine;
     this.options = options;
-    this.file = new OutputFile("trace", options.file ?? process.stderr.fd);
+    try {
+      this.descriptor = options.file === undefined ? process.stderr.fd : openSync(options.file, "w");
+    } catch (error) {
+      throw new UsageError(`--trace ${options.file} cannot be written (${(error as Error).message}).`);
+    }
     for (const { first, last } of options.ranges) for (let page = first >>> 12; page <= last >>> 12; page++) this.pages.add(page);
     const everything = options.ranges.length === 0;
     machine.breakpoints.setTracer({
@@ -118,12 +123,12 @@ export class TraceFile {
   }
 
   private flush(): void {
-    this.file.write(this.pending);
+    writeSync(this.descriptor, this.pending);
     this.pending = "";
   }
 
   close(): void {
     this.flush();
-    this.file.close();
+    if (this.options.file !== undefined) closeSync(this.descriptor);
   }
 }

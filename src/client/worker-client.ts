@@ -1,11 +1,17 @@
 // The machine in a Web Worker of its own.
 
 import type { MachineEvent } from "../protocol/events.ts";
+import { applyParts } from "../protocol/mirror.ts";
 import type { OpenClient } from "./machine-client.ts";
 
 export const openWorkerClient: OpenClient = (onEvent) => {
   const worker = new Worker(new URL("../worker/main.ts", import.meta.url), { type: "module", name: "trapscope machine" });
-  worker.onmessage = (message: MessageEvent<MachineEvent>) => onEvent(message.data);
+  let copy: ArrayBufferLike | null = null;
+  worker.onmessage = ({ data }: MessageEvent<MachineEvent>) => {
+    if (data.type === "ready") copy = data.buffer;
+    if (data.type === "mirrored" && copy) applyParts(copy, data);
+    else onEvent(data);
+  };
   worker.onerror = (error) => {
     // Browsers give no message when the script itself was blocked.
     const message = error.message || "The worker script could not be loaded. The server must send Cross-Origin-Embedder-Policy: require-corp with it, too.";

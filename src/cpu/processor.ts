@@ -190,8 +190,6 @@ export class Processor {
   descriptorLow = 0;
   descriptorHigh = 0;
 
-  /** CR2 before the page fault that was raised last. */
-  cr2Before = 0;
   /** Properties (PAGE_*) of the last page walk. */
   walkFlags = 0;
   /** Ticks that WRMSR to the time-stamp counter added. */
@@ -243,7 +241,6 @@ export class Processor {
   }
 
   raisePageFault(linear: number, errorCode: number): void {
-    this.cr2Before = this.context.get(CR2);
     this.context.set(CR2, linear);
     this.raise(PF, errorCode);
   }

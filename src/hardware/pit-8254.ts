@@ -271,6 +271,8 @@ export class Pit8254 implements Device {
   readonly id = "8254";
   /** Ports 40h-43h. */
   readonly region: Region;
+  /** Counter 2, which makes the tone of the loudspeaker, was programmed. */
+  onCounter2: () => void = () => {};
   private readonly counters = [new Counter(), new Counter(), new Counter()] as const;
   private readonly crystal = new Oscillator(PIT_HZ);
   private readonly clock: Clock;
@@ -375,6 +377,7 @@ export class Pit8254 implements Device {
     else if ((value & 0x30) === 0) counter.latchCount();
     else counter.writeControl(value);
     if (index === 0) this.drive(false, this.clock.nowNs());
+    else if (index === 2) this.onCounter2();
   }
 
   /** Read-back command: bits 5 and 4 low select count and status, bits 3 to 1 the counters. */

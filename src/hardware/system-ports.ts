@@ -4,6 +4,7 @@
 // Port A" (92h). Port E9h is the debug console of Bochs and QEMU, F4h ends the run with a value, as QEMU's isa-debug-exit does.
 //
 // Not implemented: parity and I/O channel check (port 61h bits 7 and 6 stay 0, bits 3 and 2 are only kept),
+// the loudspeaker's level while counter 2 runs down once (samples played by pulse width),
 // the security lock and lamps of port 92h (only kept).
 
 import { byteRegion } from "./bus.ts";
@@ -13,6 +14,7 @@ import { Oscillator } from "./oscillator.ts";
 import { PIT_HZ, type Pit8254 } from "./pit-8254.ts";
 
 const PORT61_GATE2 = 0x01;
+const PORT61_SPEAKER = 0x02;
 const PORT61_KEPT = 0x0f;
 const PORT61_REFRESH = 0x10;
 const PORT61_OUT2 = 0x20;
@@ -46,6 +48,12 @@ export class WiredOr {
   }
 }
 
+/** A tone in Hz; or 0, and the level that the cone is held at. */
+export interface SpeakerSound {
+  readonly hz: number;
+  readonly high: boolean;
+}
+
 export interface SystemPortsWiring {
   readonly clock: Clock;
   readonly pit: Pit8254;
@@ -57,6 +65,8 @@ export interface SystemPortsWiring {
   readonly exit: (value: number) => void;
   /** Port 80h. */
   readonly post?: ByteSink;
+  /** The loudspeaker makes another sound from now on. */
+  readonly speaker?: (sound: SpeakerSound) => void;
 }
 
 export class SystemPorts implements Device {
@@ -69,6 +79,7 @@ export class SystemPorts implements Device {
   private r = powerOn();
   private readonly wiring: SystemPortsWiring;
   private readonly crystal = new Oscillator(PIT_HZ);
+  private sound: SpeakerSound = { hz: 0, high: false };
 
   constructor(wiring: SystemPortsWiring) {
     this.wiring = wiring;
@@ -77,6 +88,7 @@ export class SystemPorts implements Device {
     this.port92 = byteRegion({ read: () => this.r.port92, write: (_offset, value) => this.write92(value) });
     this.portE9 = byteRegion({ read: () => 0xe9, write: (_offset, value) => wiring.debug.byte(value) });
     this.portF4 = byteRegion({ read: () => 0xff, write: (_offset, value) => wiring.exit(value) });
+    wiring.pit.onCounter2 = () => this.speak();
     this.reset();
   }
 
@@ -92,6 +104,7 @@ export class SystemPorts implements Device {
   load(state: DeviceState): void {
     this.r = checkedState(this.id, powerOn(), state);
     this.wiring.a20.set((this.r.port92 & PORT92_A20) !== 0);
+    this.speak();
   }
 
   /** Bit 1 of port 61h: whether counter 2 reaches the loudspeaker. */
@@ -107,6 +120,14 @@ export class SystemPorts implements Device {
   private drive(): void {
     this.wiring.pit.setGate2((this.r.port61 & PORT61_GATE2) !== 0);
     this.wiring.a20.set((this.r.port92 & PORT92_A20) !== 0);
+    this.speak();
+  }
+
+  private speak(): void {
+    const hz = this.speakerHz, high = hz === 0 && (this.r.port61 & PORT61_SPEAKER) !== 0 && this.wiring.pit.out(2);
+    if (hz === this.sound.hz && high === this.sound.high) return;
+    this.sound = { hz, high };
+    this.wiring.speaker?.(this.sound);
   }
 
   private read61(): number {

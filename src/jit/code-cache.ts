@@ -26,12 +26,12 @@ import { type RegionCode, translate } from "./translator.ts";
 const PAGE = 4096;
 /** Entries before a region that is known to be hot is made again. */
 const MADE_AGAIN = 8;
+/** Entries of a region before it is worth copying into it the functions that it calls, in entries that make code hot. */
+const PROMOTED = 5;
 
 export interface TranslationOptions {
   /** Entries of a block before it is translated. An instruction costs tens of microseconds to translate, most of it in the host's compilers, and saves nanoseconds. */
   readonly threshold: number;
-  /** Entries of a region before it is made again with the functions that it calls. */
-  readonly promotion: number;
   /** Hot places that wait until so many are translated into one module ... */
   readonly batch: number;
   /** ... or the first of them has waited for so many instructions. */
@@ -39,7 +39,7 @@ export interface TranslationOptions {
   /** Names the functions by their places, for profilers. */
   readonly named?: boolean;
 }
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, promotion: 60_000, batch: 16, patience: 200_000 };
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, batch: 16, patience: 200_000 };
 
 interface Request {
   readonly record: number;
@@ -124,7 +124,7 @@ export class CodeCache implements Translator {
     this.memoryPages = memoryPages;
     this.options = options;
     this.nextSlot = core.interpreter.regionSlots.begin;
-    this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options);
+    this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options.threshold);
     const { begin, end } = core.interpreter.regionSlots;
     this.entryCells = core.blocks.reserve((end - begin) * 4) - begin * 4;
     core.attachTranslator(this);
@@ -138,8 +138,8 @@ export class CodeCache implements Translator {
     return entry ? heatWord(entry) : this.options.threshold;
   }
 
-  leavesOut(row: Row, decoded: Decoded, mode: number): boolean {
-    return !this.resting && isLeftToInterpreter(row, decoded, mode);
+  leavesOut(row: Row, decoded: Decoded): boolean {
+    return !this.resting && isLeftToInterpreter(row, decoded);
   }
 
   hot(record: number, linear: number, mode: number): void {
@@ -156,7 +156,7 @@ export class CodeCache implements Translator {
     const physicalPage = code >>> 12, offset = linear & (PAGE - 1);
     const place = placeKey(physicalPage, offset | (mode << 12));
     const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, { record: 0, linear, physicalPage, mode }).decode(offset);
-    if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect, mode)) return;
+    if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect)) return;
     this.exiting.add(place);
     this.invalidate(physicalPage, offset, offset + 1);
   }
@@ -264,7 +264,7 @@ export class CodeCache implements Translator {
         return;
       }
       const entryCell = region.couldFollow && !this.promoted.has(placeKey(request.physicalPage, key)) ? this.entryCells + slot * 4 : 0;
-      if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.promotion;
+      if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.threshold * PROMOTED;
       const sites: NotedSite[] = [];
       made.push({ region, code: translate(region, this.codeOf(request, region, source, entryCell, sites), imports), request, slot, entryCell, sites });
     }
@@ -303,7 +303,7 @@ export class CodeCache implements Translator {
     const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(CS);
     return {
       mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
-      tables, tlbCode: tables.code, tlbMask, pageEntries,
+      tlbCode: tables.code, tlbMask, pageEntries,
       fixed: mode & MODE_FLAT ? null : { base: base | 0, limit: (base + last) | 0 },
       cellOf: (at, callers, isReturn) => {
         const site = this.cells.site(source.siteKey(at, callers), isReturn);
@@ -393,7 +393,6 @@ class GuestCode implements CodeSource {
   private readonly request: Request;
   private readonly unit: ContextUnit;
   private readonly bytes = new Uint8Array(16);
-  readonly mode: number;
 
   constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, cells: TargetCells, request: Request) {
     this.cells = cells;
@@ -402,7 +401,6 @@ class GuestCode implements CodeSource {
     this.effects = effects;
     this.exiting = exiting;
     this.request = request;
-    this.mode = request.mode;
     this.unit = request.mode & MODE_HARDWARE ? core.cpu.h : core.cpu.v;
   }
 

@@ -250,9 +250,6 @@ class Translator {
       case "indirect": case "indirectCall":
         this.emitComputed(block, target!, flags);
         return;
-      case "transfer":
-        b.exitTo(target!);
-        return;
     }
   }
 

@@ -1,7 +1,7 @@
 // Everything that came to the machine from outside, in order, each at the number of instructions that had retired then: with the
 // same start and this log another machine does the same, bit for bit.
 
-import { textToKeys } from "../hardware/ps2-keys.ts";
+import { findKey, textToKeys } from "../hardware/ps2-keys.ts";
 import type { DebugEdit } from "../protocol/debug.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { PacedClock } from "./guest-clock.ts";
@@ -16,6 +16,8 @@ export type Input =
   | { readonly kind: "serial"; readonly port: 0 | 1; readonly bytes: readonly number[] }
   | { readonly kind: "key"; readonly code: string; readonly down: boolean }
   | { readonly kind: "text"; readonly text: string }
+  /** Keys by KeyboardEvent.code, typed one after the other as by a person. */
+  | { readonly kind: "keys"; readonly keys: readonly (readonly [code: string, down: boolean])[] }
   | { readonly kind: "mouse"; readonly dx: number; readonly dy: number; readonly dz: number; readonly buttons: number }
   | { readonly kind: "technique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly kind: "memory"; readonly space: "linear" | "physical"; readonly address: number; readonly bytes: readonly number[] }
@@ -42,6 +44,11 @@ export function applyInput(machine: Machine, input: Exclude<Input, { kind: "mark
       else pc.keyboard.release(input.code);
       return;
     case "text": return pc.keyboard.type(textToKeys(input.text));
+    case "keys":
+      return pc.keyboard.type(input.keys.flatMap(([name, down]) => {
+        const key = findKey(name);
+        return key ? [{ code: key.set1, down }] : [];
+      }));
     case "mouse":
       pc.mouse.setButtons(input.buttons);
       pc.mouse.move(input.dx, input.dy, input.dz);

@@ -74,7 +74,7 @@ export class Machine {
   /** As a debugger sees it. */
   readonly memory: GuestMemory;
   /** Outputs of the machine: set what is wanted. */
-  readonly events: PcEvents = { serial: () => {}, debugConsole: () => {}, notice: () => {} };
+  readonly events: PcEvents = { serial: () => {}, debugConsole: () => {}, notice: () => {}, speaker: () => {} };
   exitValue: number | null = null;
   /** Of the ROMs: a snapshot wants the same. */
   readonly firmwareHash: string;
@@ -154,6 +154,7 @@ export class Machine {
         serial: (port, byte) => this.events.serial(port, byte),
         debugConsole: (byte) => this.events.debugConsole(byte),
         notice: (text) => this.events.notice(text),
+        speaker: (nowNs, hz, high) => this.events.speaker(nowNs, hz, high),
       },
       pins: {
         intr: (level) => (this.complete ? this.supervisor.setIntr(level) : this.core.setIntr(level)),

@@ -45,6 +45,8 @@ export interface PcEvents {
   serial: (port: 0 | 1, byte: number) => void;
   debugConsole: (byte: number) => void;
   notice: (text: string) => void;
+  /** What the loudspeaker sounds like from guest time `nowNs` on: a tone, or 0 and the level of its cone. */
+  speaker: (nowNs: number, hz: number, high: boolean) => void;
 }
 
 export interface PcPins {
@@ -140,7 +142,10 @@ export class Pc {
       },
     });
     const system = (this.system = this.add(
-      new SystemPorts({ clock, pit, a20: a20.input(), resetPulse: pins.reset, debug: { byte: events.debugConsole }, exit: pins.exit }),
+      new SystemPorts({
+        clock, pit, a20: a20.input(), resetPulse: pins.reset, debug: { byte: events.debugConsole }, exit: pins.exit,
+        speaker: ({ hz, high }) => events.speaker(clock.nowNs(), hz, high),
+      }),
     ));
     this.keyboard = this.add(new Ps2Keyboard({ clock }));
     this.mouse = this.add(new Ps2Mouse({ clock }));

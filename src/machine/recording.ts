@@ -82,7 +82,7 @@ export function isRecording(begin: Uint8Array): boolean {
   return new TextDecoder().decode(begin.subarray(0, 64)).startsWith(`{"format":"${RECORDING_FORMAT}"`);
 }
 
-const KINDS: ReadonlySet<string> = new Set<Input["kind"]>(["pace", "mark", "serial", "key", "text", "mouse", "technique", "memory", "register", "reset"]);
+const KINDS: ReadonlySet<string> = new Set<Input["kind"]>(["pace", "mark", "serial", "key", "text", "keys", "mouse", "technique", "memory", "register", "reset"]);
 
 /** Throws an ImageError that says why the bytes are no recording that can be used. */
 export function decodeRecording(bytes: Uint8Array): Recording {

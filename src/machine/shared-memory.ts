@@ -9,6 +9,7 @@ import type { SharedLayout } from "../protocol/events.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES } from "../protocol/register-view.ts";
 import { SCREEN_BYTES } from "../protocol/screen-view.ts";
 import { REGISTER_TRACE_BYTES } from "../protocol/register-trace.ts";
+import { SOUND_BYTES } from "../protocol/sound-view.ts";
 import { STATS_BYTES } from "../protocol/stats-view.ts";
 import { SITE_TABLE_BYTES, TRAP_RING_BYTES } from "../protocol/trap-record.ts";
 
@@ -57,6 +58,7 @@ export function allocateMemory(ramBytes: number): MemoryMap {
   const trapRing = take(TRAP_RING_BYTES, 4096);
   const trapSites = take(SITE_TABLE_BYTES, 4096);
   const registers = take(REGISTER_TRACE_BYTES, 4096);
+  const sound = take(SOUND_BYTES, 4096);
   const screen = take(SCREEN_BYTES, 4096);
   const tables = (): TlbTables => ({
     readSupervisor: take(4 * MB, 4096), writeSupervisor: take(4 * MB, 4096), readUser: take(4 * MB, 4096), writeUser: take(4 * MB, 4096),
@@ -88,6 +90,6 @@ export function allocateMemory(ramBytes: number): MemoryMap {
     video,
     ram,
     ramBytes,
-    view: { trapRing, trapSites, stats, registers, screen, truth, codeWindow, ram: { base: ram, bytes: ramBytes } },
+    view: { trapRing, trapSites, stats, registers, screen, sound, truth, codeWindow, ram: { base: ram, bytes: ramBytes } },
   };
 }

@@ -41,6 +41,8 @@ export type Command =
   | { readonly type: "stepToNextTrap" }
   /** Over a call, a software interrupt or a repetition: until the instruction behind it is next. */
   | { readonly type: "stepOver" }
+  /** Until the function that runs has returned to its caller: behind its RET or IRET, whatever it calls before. */
+  | { readonly type: "stepOut" }
   /** Until the instruction at this linear address is next. */
   | { readonly type: "runTo"; readonly linear: number }
   /** All breakpoints that are to stop the machine from now on. */
@@ -63,9 +65,11 @@ export type Command =
   | { readonly type: "serialInput"; readonly port: 0 | 1; readonly bytes: Uint8Array }
   /** A key of the guest's keyboard by its place (KeyboardEvent.code). The keyboard repeats held keys itself. */
   | { readonly type: "key"; readonly code: string; readonly down: boolean }
-  /** Typed for the person as keystrokes of a US keyboard. */
-  | { readonly type: "typeText"; readonly text: string }
-  /** Relative movement in mouse counts (y grows upwards), wheel steps, buttons: bit 0 left, 1 right, 2 middle. */
+  /** Keys by their places, one after the other, as fast as a fast typist. */
+  | { readonly type: "typeKeys"; readonly keys: readonly (readonly [code: string, down: boolean])[] }
+  /** The screen as a picture, in whatever mode. Answered by `picture`. */
+  | { readonly type: "takePicture" }
+  /** Relative movement in mouse counts (right and down are positive), wheel steps towards the person, buttons: bit 0 left, 1 right, 2 middle. */
   | { readonly type: "mouse"; readonly dx: number; readonly dy: number; readonly dz: number; readonly buttons: number }
   | { readonly type: "insertMedia"; readonly drive: DriveName; readonly medium: Medium }
   | { readonly type: "ejectMedia"; readonly drive: DriveName }

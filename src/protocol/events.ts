@@ -4,6 +4,7 @@ import type { LogFormat } from "./commands.ts";
 import type { BreakpointHit, DebugAnswer, HistoryView } from "./debug.ts";
 import type { DriveName, ImageInfo } from "./image-info.ts";
 import type { BlobLike } from "./medium.ts";
+import type { MirroredParts } from "./mirror.ts";
 import type { DriveStatus } from "./storage.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "./technique.ts";
 
@@ -16,6 +17,8 @@ export interface SharedLayout {
   /** Registers around the newest records (register-trace.ts). */
   readonly registers: number;
   readonly screen: number;
+  /** What the loudspeaker was told (sound-view.ts). */
+  readonly sound: number;
   readonly truth: number;
   readonly codeWindow: number;
   readonly ram: { readonly base: number; readonly bytes: number };
@@ -43,9 +46,11 @@ export type MachineEvent =
   | { readonly type: "hello"; readonly techniques: readonly TechniqueId[] }
   /** A machine exists. `imageHash`: "sha256:..." of what it boots from, or absent where that would mean reading a large disk. */
   | {
-    readonly type: "ready"; readonly buffer: SharedArrayBuffer; readonly layout: SharedLayout; readonly technique: TechniqueId; readonly ring: Ring;
+    readonly type: "ready"; readonly buffer: ArrayBufferLike; readonly layout: SharedLayout; readonly technique: TechniqueId; readonly ring: Ring;
     readonly set: ProcessorSet; readonly imageHash?: string;
   }
+  /** Where `buffer` is a copy, because page and machine cannot share memory: what changed. */
+  | ({ readonly type: "mirrored" } & MirroredParts)
   | { readonly type: "state"; readonly state: RunState }
   | { readonly type: "inspected"; readonly id: number; readonly answer: DebugAnswer }
   /** Null: it was done. */
@@ -62,6 +67,8 @@ export type MachineEvent =
   /** Bytes that the guest sent, batched. */
   | { readonly type: "serial"; readonly port: 0 | 1; readonly bytes: Uint8Array }
   | { readonly type: "debugConsole"; readonly bytes: Uint8Array }
+  /** R G B A, row by row; the guest's own font in text modes. */
+  | { readonly type: "picture"; readonly width: number; readonly height: number; readonly rgba: Uint8Array }
   /** Something a person should know; the machine goes on. */
   | { readonly type: "notice"; readonly text: string }
   /** An image, kernel or the amount of memory cannot be used; no machine was made (or the medium was not inserted). */

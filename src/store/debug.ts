@@ -127,6 +127,7 @@ export class DebugStore {
   // --- run control
 
   stepOver(): void { this.#host.send({ type: "stepOver" }); }
+  stepOut(): void { this.#host.send({ type: "stepOut" }); }
   runTo(linear: number): void { this.#host.send({ type: "runTo", linear }); }
 
   back(to: BackTarget): void {

@@ -18,7 +18,7 @@ describe("URL", () => {
   it("takes what interfaces name", () => {
     expect(parsePageParameters("?guest=popf&technique=trap&ring=3&memory=64M&clock=virtual&set=umip:on,tsd:off&filter=kind%20%3D%3D%20leak&view=debug&a=emulate&b=trap/3&lab=L1&autorun=1")).toEqual({
       guest: "popf", technique: "trap", ring: 3, memoryBytes: 64 << 20, clock: "virtual", set: { umip: true, tsd: false }, filter: "kind == leak", view: "debug", lab: "L1",
-      subjects: [{ technique: "emulate", ring: 1 }, { technique: "trap", ring: 3 }], autorun: true, problems: [],
+      subjects: [{ technique: "emulate", ring: 1 }, { technique: "trap", ring: 3 }], autorun: true, check: false, problems: [],
     });
   });
 

@@ -13,6 +13,7 @@ import type { IsolationProblem } from "./isolation.ts";
 import { findIsolationProblem } from "./isolation.ts";
 import type { LabStep } from "../labs/lab.ts";
 import { LabStore } from "./lab.ts";
+import type { CheckedBrowser } from "./self-check.ts";
 import { Observable } from "./observable.ts";
 import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
@@ -40,6 +41,7 @@ export interface PageEnvironment {
 
 /** Enough to know an archive. */
 const MAGIC_BYTES = 6;
+const WORKER_PATIENCE_MS = 10_000;
 
 function storageOrNull(name: "localStorage" | "sessionStorage"): Storage | null {
   try {
@@ -72,8 +74,12 @@ export class Page {
   readonly compare: CompareStore;
   readonly labs: LabStore;
   readonly guests = new Observable<readonly GuestCard[] | null>(null);
+  /** Why page and machine cannot share memory; null: they can. */
   readonly isolation = new Observable<IsolationProblem | null>(null);
+  /** The check of the browser is shown. */
+  readonly checking = new Observable(false);
   readonly parameters: PageParameters;
+  private readonly wanted = new Observable(false);
   private readonly environment: PageEnvironment;
 
   constructor(environment: PageEnvironment) {
@@ -99,9 +105,10 @@ export class Page {
     const { isolation, serviceWorker } = this.environment;
     const problem = await findIsolationProblem(isolation);
     if (problem && serviceWorker && (await isolateByServiceWorker(serviceWorker))) return;
+    // Without shared memory the worker sends what changed.
     this.isolation.set(problem);
-    if (problem) return;
-    if (serviceWorker) keepForOffline(serviceWorker);
+    if (!problem && serviceWorker) keepForOffline(serviceWorker);
+    if (this.parameters.check) this.checking.set(true);
     this.session.start();
     this.frames.add((nowMs) => this.session.tick(nowMs));
     for (const text of this.parameters.problems) this.session.notice(text);
@@ -133,6 +140,44 @@ export class Page {
     };
     this.session.traps.state.subscribe(show);
     this.settings.state.subscribe(show);
+  }
+
+  /** A frame waits until it is wanted. Returns what ends the waiting. */
+  onWanted(listener: () => void): () => void {
+    return this.wanted.subscribe(listener);
+  }
+
+  want(): void {
+    this.wanted.set(true);
+  }
+
+  /** For the check of the browser. */
+  checkedBrowser(): CheckedBrowser {
+    const { isolation, serviceWorker } = this.environment;
+    const { storage } = this.session.disks;
+    return {
+      isolation,
+      webAssembly: "WebAssembly" in globalThis ? {
+        validate: (bytes) => WebAssembly.validate(bytes),
+        compile: (bytes) => WebAssembly.compile(bytes),
+        allocate(pages) {
+          try {
+            new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+            return true;
+          } catch {
+            return false;
+          }
+        },
+      } : undefined,
+      workerAnswered: () => Promise.race([this.session.warm.then(() => this.session.state.get().phase !== "crashed"), new Promise<boolean>((resolve) => setTimeout(() => resolve(false), WORKER_PATIENCE_MS))]),
+      storage: async () => (await storage.look()) ?? { usedBytes: 0, quotaBytes: 0, refused: "The storage worker has not answered." },
+      persisted: async () => (await navigator.storage?.persisted?.()) ?? false,
+      serviceWorker: !serviceWorker?.container ? "none" : serviceWorker.container.controller ? "controls" : "available",
+      comforts: {
+        sound: "AudioContext" in window, clipboard: "clipboard" in navigator, "mouse capture": "requestPointerLock" in Element.prototype, "full screen": "requestFullscreen" in Element.prototype,
+        "all keys in full screen": "keyboard" in navigator,
+      },
+    };
   }
 
   private async loadGuests(): Promise<void> {

@@ -9,6 +9,7 @@ import { DRIVES } from "../protocol/image-info.ts";
 import { RegisterReader } from "../protocol/register-view.ts";
 import { RegisterTraceReader } from "../protocol/register-trace.ts";
 import { ScreenReader } from "../protocol/screen-view.ts";
+import { SoundReader } from "../protocol/sound-view.ts";
 import { type LeakDecision, StatsReader } from "../protocol/stats-view.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
@@ -60,6 +61,12 @@ export interface Problem {
   readonly report: string | null;
 }
 
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly rgba: Uint8Array;
+}
+
 export interface DropQuestion {
   readonly files: readonly (PlannedFile & { readonly medium: Medium })[];
 }
@@ -93,6 +100,7 @@ export class Session {
   readonly registers = new RegisterStore();
   readonly meter = new MeterStore();
   readonly screen = new Observable<ScreenReader | null>(null);
+  readonly sound = new Observable<SoundReader | null>(null);
   readonly serial: readonly [ByteStream, ByteStream] = [new ByteStream(), new ByteStream()];
   readonly debugConsole = new ByteStream();
   readonly disks: Disks;
@@ -107,6 +115,7 @@ export class Session {
   private log: { readonly reader: TrapReader; readonly context: RowContext; readonly registers: RegisterTraceReader } | null = null;
   private readonly identifying = new Map<number, (info: ImageInfo) => void>();
   private nextId = 1;
+  private readonly pictures: ((picture: Picture) => void)[] = [];
   private answered: () => void = () => {};
   /** The worker has said which techniques it has, or has failed. */
   readonly warm: Promise<void> = new Promise((resolve) => {
@@ -288,8 +297,16 @@ export class Session {
 
   serialInput(port: 0 | 1, bytes: Uint8Array): void { this.send({ type: "serialInput", port, bytes }); }
   key(code: string, down: boolean): void { this.send({ type: "key", code, down }); }
-  typeText(text: string): void { this.send({ type: "typeText", text }); }
+  typeKeys(keys: readonly (readonly [code: string, down: boolean])[]): void { this.send({ type: "typeKeys", keys }); }
   mouse(dx: number, dy: number, dz: number, buttons: number): void { this.send({ type: "mouse", dx, dy, dz, buttons }); }
+
+  /** The screen as the guest's adapter draws it. */
+  takePicture(): Promise<Picture> {
+    return new Promise((resolve) => {
+      this.pictures.push(resolve);
+      this.send({ type: "takePicture" });
+    });
+  }
 
   // --- the log as a file
 
@@ -383,9 +400,11 @@ export class Session {
         return;
       }
       case "ready": return this.onReady(event);
+      case "mirrored": return; // the client has brought the copy up to date
       case "state": return this.onState(event.state);
       case "serial": return this.serial[event.port].append(event.bytes);
       case "debugConsole": return this.debugConsole.append(event.bytes);
+      case "picture": return this.pictures.shift()?.(event);
       case "notice": return this.notice(event.text);
       case "rejected": return this.onRejected(event);
       case "techniqueChanged": {
@@ -425,7 +444,7 @@ export class Session {
     this.run();
   }
 
-  private bindViews(buffer: SharedArrayBuffer, layout: SharedLayout): void {
+  private bindViews(buffer: ArrayBufferLike, layout: SharedLayout): void {
     const stats = new StatsReader(buffer, layout.stats);
     const context = rowContext(stats, disassembleBytes);
     const reader = new TrapReader(buffer, layout.trapRing, layout.trapSites);
@@ -436,6 +455,7 @@ export class Session {
     this.registers.bind(new RegisterReader(buffer, layout.truth, layout.codeWindow), stats);
     this.meter.bind(stats);
     this.screen.set(new ScreenReader(buffer, layout.screen));
+    this.sound.set(new SoundReader(buffer, layout.sound));
   }
 
   private onState(run: RunState): void {

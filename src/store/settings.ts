@@ -5,6 +5,11 @@ import { Observable } from "./observable.ts";
 
 export const THEMES = ["system", "light", "dark", "contrast"] as const;
 export type Theme = (typeof THEMES)[number];
+
+export function isTheme(name: string): name is Theme {
+  return (THEMES as readonly string[]).includes(name);
+}
+
 export const VIEWS = ["learn", "debug", "compare"] as const;
 export type View = (typeof VIEWS)[number];
 
@@ -18,6 +23,10 @@ export interface Settings {
   readonly view: View;
   readonly memoryMegabytes: number;
   readonly screenReader: boolean;
+  /** Keys for the guest above its consoles; "auto": where the fingers are all there is. */
+  readonly keyRow: string;
+  /** The layout that the guest takes its keyboard for. */
+  readonly keyboard: string;
   /** Shares of the parts of each split of the layout, in percent. */
   readonly sizes: Readonly<Record<string, readonly number[]>>;
   /** The tab that is shown in each area of the layout. */
@@ -29,7 +38,7 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, sizes: {}, tabs: { "learn.machine": "registers" }, filters: [], savedFilters: [], colourRules: DEFAULT_RULES,
+  theme: "system", view: "learn", memoryMegabytes: 128, screenReader: false, keyRow: "auto", keyboard: "us", sizes: {}, tabs: { "learn.machine": "registers" }, filters: [], savedFilters: [], colourRules: DEFAULT_RULES,
 };
 const KEY = "trapscope";
 const VERSION = 1;

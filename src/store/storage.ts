@@ -157,6 +157,12 @@ export class StorageStore {
     await this.listed(this.request({ type: "delete", what, name: id }));
   }
 
+  /** What is kept, or why nothing is; null: nobody answered. */
+  async look(): Promise<StorageList | null> {
+    await this.refresh();
+    return this.state.get().list;
+  }
+
   private async listed(request: Promise<Answer>): Promise<void> {
     try {
       const answer = await request;

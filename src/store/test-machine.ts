@@ -7,6 +7,7 @@ import type { MachineEvent, SharedLayout } from "../protocol/events.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES } from "../protocol/register-view.ts";
 import { REGISTER_TRACE_BYTES } from "../protocol/register-trace.ts";
 import { SCREEN_BYTES } from "../protocol/screen-view.ts";
+import { SOUND_BYTES, SoundWriter } from "../protocol/sound-view.ts";
 import { SCALARS, STATS_BYTES, STATS_DOUBLES } from "../protocol/stats-view.ts";
 import type { ScalarName } from "../protocol/stats-view.ts";
 import { ACTIONS, packMode, RECORD_BYTES, SITE_BYTES } from "../protocol/trap-record.ts";
@@ -30,10 +31,11 @@ export class TestMemory {
     };
     this.layout = {
       truth: take(TRUTH_BYTES), codeWindow: take(CODE_WINDOW_BYTES), stats: take(STATS_BYTES), trapRing: take(ringBytes(TEST_SLOTS, RECORD_BYTES)),
-      trapSites: take(TEST_SLOTS * 2 * SITE_BYTES), screen: take(SCREEN_BYTES), registers: take(REGISTER_TRACE_BYTES), ram: { base: take(4096), bytes: 4096 },
+      trapSites: take(TEST_SLOTS * 2 * SITE_BYTES), screen: take(SCREEN_BYTES), sound: take(SOUND_BYTES), registers: take(REGISTER_TRACE_BYTES), ram: { base: take(4096), bytes: 4096 },
     };
     this.buffer = new SharedArrayBuffer(next);
     this.ring = new RingWriter(this.buffer, this.layout.trapRing, TEST_SLOTS, RECORD_BYTES);
+    new SoundWriter(this.buffer, this.layout.sound);
     this.stats = new Float64Array(this.buffer, this.layout.stats, STATS_BYTES >> 3);
     ["IRQ", "CLI", "POPF", "OUT"].forEach((name, id) => new Uint8Array(this.buffer).set([...name].map((char) => char.charCodeAt(0)), this.layout.stats + STATS_DOUBLES.names * 8 + id * 16));
     [[0xfa, 1], [0x9d, 2], [0xee, 3]].forEach(([byte, mnemonic], site) => {

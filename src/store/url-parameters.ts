@@ -1,4 +1,4 @@
-// The page's URL: ?guest=popf | image=https://... &technique= &ring= &memory=128M &clock= &set=umip:on &filter= &view= &a= &b= &lab=L1 &autorun=1.
+// The page's URL: ?guest=popf | image=https://... &technique= &ring= &memory=128M &clock= &set=umip:on &filter= &view= &a= &b= &lab=L1 &autorun=1 &check=1.
 // An unknown value is named together with what is allowed, and the rest still counts.
 
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
@@ -22,6 +22,8 @@ export interface PageParameters {
   /** Techniques to compare, as `trap/3`. */
   readonly subjects: readonly Subject[];
   readonly autorun: boolean;
+  /** Shows what the browser has. */
+  readonly check: boolean;
   /** One sentence for each value that cannot be used. */
   readonly problems: readonly string[];
 }
@@ -52,7 +54,7 @@ function parseSubjects(query: URLSearchParams, refuse: (why: string) => void): S
 export function parsePageParameters(search: string): PageParameters {
   const query = new URLSearchParams(search);
   const problems: string[] = [];
-  const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", problems, subjects: parseSubjects(query, (why) => problems.push(why)) };
+  const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", check: query.get("check") === "1", problems, subjects: parseSubjects(query, (why) => problems.push(why)) };
   const guest = query.get("guest");
   if (guest) result.guest = guest;
   const image = query.get("image");

@@ -1,24 +1,23 @@
 // The page: top bar, the guest on the left, its traps on the right, status below; and what lies over them.
 
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import type { Page } from "../store/page.ts";
 import styles from "./App.module.css";
 import { downloadFile } from "./download.ts";
-import { PageContext, useObservable } from "./hooks.ts";
+import { PageContext, useObservable, usePage } from "./hooks.ts";
 import { useGlobalKeys } from "./input/global-keys.ts";
 import { Workspace } from "./Workspace.tsx";
 import { DropZone } from "./panels/DropZone.tsx";
 import { DropDialog } from "./panels/DropDialog.tsx";
-import { IsolationPage } from "./panels/IsolationPage.tsx";
 import { Notices } from "./panels/Notices.tsx";
 import { ProblemDialog } from "./panels/ProblemDialog.tsx";
 import { StatusBar } from "./panels/StatusBar.tsx";
 import { StorageDialogs } from "./panels/StorageDialogs.tsx";
 import { TopBar } from "./panels/TopBar.tsx";
+import { CompatibilityBar } from "./panels/CompatibilityBar.tsx";
 
 export function App({ page }: { readonly page: Page }): React.JSX.Element {
   const { theme } = useObservable(page.settings.state);
-  const isolation = useObservable(page.isolation);
   useEffect(() => {
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
@@ -35,22 +34,27 @@ export function App({ page }: { readonly page: Page }): React.JSX.Element {
   }, [page]);
   return (
     <PageContext value={page}>
-      {isolation ? <IsolationPage problem={isolation} /> : <Application />}
+      <Application />
     </PageContext>
   );
 }
 
+const SelfCheck = lazy(async () => ({ default: (await import("./check/SelfCheck.tsx")).SelfCheck }));
+
 function Application(): React.JSX.Element {
   useGlobalKeys();
+  const { checking } = usePage();
+  const check = useObservable(checking);
   return (
     <DropZone className={styles.app}>
-      <TopBar />
+      <div><TopBar /><CompatibilityBar /></div>
       <Workspace />
       <StatusBar />
       <Notices />
       <DropDialog />
       <StorageDialogs />
       <ProblemDialog />
+      {check ? <Suspense fallback={null}><SelfCheck /></Suspense> : null}
     </DropZone>
   );
 }

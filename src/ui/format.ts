@@ -23,6 +23,13 @@ export function seconds(ns: number): string {
   return `${(ns / 1e9).toFixed(ns < 1e10 ? 3 : 1)} s`;
 }
 
+/** 35 ns · 1.2 µs · 20 ms */
+export function duration(ns: number): string {
+  if (ns < 1e3) return `${Math.round(ns)} ns`;
+  const [value, unit] = ns < 1e6 ? [ns / 1e3, "µs"] : ns < 1e9 ? [ns / 1e6, "ms"] : [ns / 1e9, "s"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
 export function hex8(value: number): string {
   return (value >>> 0).toString(16).padStart(8, "0");
 }

@@ -26,7 +26,7 @@ function part<K extends string>(name: K, load: () => Promise<Readonly<Record<K, 
 
 export const PANES: readonly Pane[] = [
   { id: "lab", title: "Lab", areas: { learn: "guide", debug: "guide" }, bare: true, component: part("LabPane", () => import("./lab/LabPane.tsx")) },
-  { id: "console", title: "Console", areas: { learn: "console", debug: "console" }, keep: true, bare: true, component: part("ConsolePanel", () => import("./panels/ConsolePanel.tsx")) },
+  { id: "console", title: "Console", areas: { learn: "console", debug: "console" }, keep: true, bare: true, component: part("ConsolePanel", () => import("./console/ConsolePanel.tsx")) },
   { id: "code", title: "Code", areas: { learn: "machine" }, component: part("CodeView", () => import("./panels/CodeView.tsx")) },
   { id: "disassembly", title: "Disassembly", areas: { debug: "code" }, component: part("CodePane", () => import("./debug/CodePane.tsx")) },
   { id: "breakpoints", title: "Breakpoints", areas: { debug: "code" }, component: part("BreakpointPane", () => import("./debug/BreakpointPane.tsx")) },

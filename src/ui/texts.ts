@@ -2,7 +2,7 @@
 
 import type { MediaTarget } from "../protocol/image-info.ts";
 import type { Outcome } from "../protocol/events.ts";
-import type { ProcessorSwitch, TechniqueId } from "../protocol/technique.ts";
+import type { ProcessorSwitch, ShadowMode, TechniqueId } from "../protocol/technique.ts";
 import type { ActionName } from "../protocol/trap-record.ts";
 import type { Grouping } from "../trace/group-by.ts";
 import type { Verdict } from "../trace/technique-notes.ts";
@@ -52,6 +52,14 @@ export const SWITCH_TEXTS: Readonly<Record<ProcessorSwitch, string>> = {
   tsd: "RDTSC faults outside ring 0 (CR4.TSD).",
   vme: "Real-mode code gets a virtual interrupt flag and direct INT n (CR4.VME).",
   tricks: "Segments are marked not present, so that leaving the guest's kernel faults.",
+};
+
+export const SHADOW_TEXTS: Readonly<Record<ShadowMode, string>> = {
+  "drop-all": "What the guest flushes goes, and is filled again as it is missed; nothing is watched.",
+  cached: "Shadows of earlier address spaces are kept, and writes to the guest's tables fault.",
+  unsync: "As cached; but after its first store a table may be written freely until the guest flushes.",
+  batch: "As cached; and after a store the monitor goes on for the guest until its stores have ended: one exit for many.",
+  ept: "The processor walks the guest's own tables: there are no shadows.",
 };
 
 export const ACTION_TEXTS: Readonly<Record<ActionName, string>> = {

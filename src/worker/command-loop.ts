@@ -4,6 +4,7 @@ import { ImageError, UsageError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
 import { type BootRequest, configureBoot, type NamedSource, openMedium } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
+import { GuestScreen } from "../machine/guest-screen.ts";
 import { type Input, inputOfEdit } from "../machine/input-log.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
 import { History } from "../machine/replay.ts";
@@ -13,6 +14,7 @@ import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/comm
 import type { BackTarget, Breakpoint, BreakpointHit } from "../protocol/debug.ts";
 import type { MachineEvent, RunState } from "../protocol/events.ts";
 import { DRIVES, type DriveName } from "../protocol/image-info.ts";
+import { SoundWriter } from "../protocol/sound-view.ts";
 import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
 import { emptyRawTrap, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
 import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
@@ -22,6 +24,7 @@ import { rowContext } from "../trace/trap-row.ts";
 import { DebugControl } from "./debug-control.ts";
 import { inspect } from "./inspector.ts";
 import { MachineFiles } from "./machine-files.ts";
+import { ViewMirror } from "./view-mirror.ts";
 import { mediumSource } from "./blob-source.ts";
 
 /** What the worker gives: time, and a way to be called again. */
@@ -29,6 +32,8 @@ export interface Host {
   post(event: MachineEvent, transfer?: Transferable[]): void;
   /** A medium as bytes, with what the guest wrote to it before. */
   open(medium: Medium): NamedSource;
+  /** Memory can be shared with the page; if not, it is sent what changed. */
+  readonly shares: boolean;
   /** Monotonic, in nanoseconds. */
   wallNs(): number;
   epochMs(): number;
@@ -37,6 +42,8 @@ export interface Host {
 }
 
 const SLICE_NS = 6e6;
+/** Where the page has a copy, it is brought up to date so often. */
+const MIRROR_NS = 50e6;
 const FRAME_NS = 16e6;
 const LONGEST_SLEEP_MS = 100;
 /** Images up to this size are named by their hash in the exported log. */
@@ -52,6 +59,7 @@ export class CommandLoop {
   private readonly host: Host;
   private machine: Machine | null = null;
   private screen: ScreenPublisher | null = null;
+  private mirror: ViewMirror | null = null;
   private state: RunState | null = null;
   private scheduled = false;
   private slice = FIRST_SLICE;
@@ -109,6 +117,10 @@ export class CommandLoop {
         if (this.state?.kind === "ended") return;
         if (debug.stepOver()) return this.start(false);
         return this.step(history, debug);
+      case "stepOut":
+        if (this.state?.kind === "ended") return;
+        debug.stepOut();
+        return this.start(false);
       case "runTo":
         if (this.state?.kind === "ended") return;
         debug.runTo(command.linear);
@@ -144,7 +156,12 @@ export class CommandLoop {
         return;
       case "serialInput": return this.give({ kind: "serial", port: command.port, bytes: [...command.bytes] });
       case "key": return this.give({ kind: "key", code: command.code, down: command.down });
-      case "typeText": return this.give({ kind: "text", text: command.text });
+      case "typeKeys": return this.give({ kind: "keys", keys: command.keys });
+      case "takePicture": {
+        const { width, height, rgba } = new GuestScreen(machine.pc).image();
+        this.host.post({ type: "picture", width, height, rgba }, [rgba.buffer as ArrayBuffer]);
+        return;
+      }
       case "mouse": return this.give({ kind: "mouse", dx: command.dx, dy: command.dy, dz: command.dz, buttons: command.buttons });
       case "insertMedia":
         machine.pc.insert(command.drive, openMedium(this.host.open(command.medium)));
@@ -178,6 +195,8 @@ export class CommandLoop {
     machine.events.serial = (port, byte) => !this.history?.replaying && this.serial[port].push(byte);
     machine.events.debugConsole = (byte) => !this.history?.replaying && this.debugBytes.push(byte);
     machine.events.notice = (text) => !this.history?.replaying && this.host.post({ type: "notice", text });
+    const sound = new SoundWriter(machine.map.buffer, machine.map.view.sound);
+    machine.events.speaker = (timeNs, hz, high) => !this.history?.replaying && sound.write({ timeNs, hz, high });
     const { log, probes } = machine.supervisor;
     probes.recordObserved = true;
     machine.supervisor.registers.enabled = true;
@@ -198,7 +217,9 @@ export class CommandLoop {
     this.sinceCheckpointNs = 0;
     this.files = new MachineFiles(config, machine, (medium) => this.host.open(medium));
     this.screen = new ScreenPublisher(machine.pc, machine.map);
-    this.host.post({ type: "ready", buffer: machine.map.buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) });
+    this.mirror = this.host.shares ? null : new ViewMirror(machine.map.buffer, machine.map.view);
+    const buffer = this.mirror?.first() ?? machine.map.buffer;
+    this.host.post({ type: "ready", buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) }, buffer instanceof ArrayBuffer ? [buffer] : []);
     this.pause("created");
   }
 
@@ -318,7 +339,10 @@ export class CommandLoop {
     const start = this.host.wallNs();
     const before = machine.core.retired();
     const history = this.history!;
-    const reason = history.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
+    let reason: RunReason;
+    // Where a return is waited for, those of what is called are passed at once.
+    do reason = history.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
+    while (reason === "breakpoint" && this.debug?.reached === "on" && this.host.wallNs() - start < SLICE_NS);
     const took = this.host.wallNs() - start;
     const ran = machine.core.retired() - before;
     machine.supervisor.counters.add("runNs", took);
@@ -328,9 +352,10 @@ export class CommandLoop {
       history.mark();
     }
     if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 5, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
-    if (start - this.lastFrameNs >= FRAME_NS) {
+    if (start - this.lastFrameNs >= (this.mirror ? MIRROR_NS : FRAME_NS)) {
       this.lastFrameNs = start;
       this.screen?.publish();
+      this.sendChanges();
     }
     this.flushBytes();
     machine.supervisor.counters.set("waiting", reason === "idle" ? 1 : 0);
@@ -340,6 +365,10 @@ export class CommandLoop {
     }
     if (reason === "breakpoint") {
       if (this.debug && !this.noteReached(this.debug)) return this.schedule(0);
+      if (this.debug?.atReturn) {
+        this.debug.dropTarget();
+        return this.step(history, this.debug);
+      }
       return this.finish(reason, this.hit ? "user" : "step");
     }
     this.finish(reason, this.trapSeen ? "trap" : "user");
@@ -390,13 +419,20 @@ export class CommandLoop {
     machine.supervisor.publish();
     machine.publishCodeWindow();
     this.screen?.publish();
+    this.sendChanges();
     this.flushBytes();
+  }
+
+  private sendChanges(): void {
+    const changes = this.mirror?.changes();
+    if (changes) this.host.post({ type: "mirrored", ...changes }, [changes.data.buffer as ArrayBuffer]);
   }
 
   private setState(state: RunState): void {
     this.state = state;
     const code = state.kind === "running" ? RUN_RUNNING : state.kind === "paused" ? RUN_PAUSED : RUN_ENDED;
     this.machine?.supervisor.counters.set("runState", code);
+    this.sendChanges();
     this.host.post({ type: "state", state });
   }
 

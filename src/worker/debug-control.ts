@@ -13,12 +13,23 @@ import { rowContext, TrapRow } from "../trace/trap-row.ts";
 
 /** What a step over does not go into: they come back to the instruction behind them. */
 const RETURNING: ReadonlySet<string> = new Set(["CALL", "INT", "INT3", "INTO", "LOOP", "LOOPE", "LOOPNE"]);
-const ESP = 4;
+/** What leaves a function. */
+const RETURNS = ["RET", "RETF", "IRET"] as const;
+/** Numbers of registers in instructions. */
+const ESP = 4, SS = 2;
 
 interface Target {
   readonly id: number;
   /** Deeper in the stack it is another call of the same code. */
   readonly above: number;
+}
+
+/** A function that is to be left. */
+interface Frame {
+  readonly ids: readonly number[];
+  /** Its own return finds the stack here or above; those of what it calls, below. */
+  readonly above: number;
+  readonly stack: number;
 }
 
 export class DebugControl {
@@ -30,6 +41,7 @@ export class DebugControl {
   readonly #row: TrapRow;
   #filters: { id: number; test: TrapPredicate }[] = [];
   #target: Target | null = null;
+  #frame: Frame | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -73,6 +85,18 @@ export class DebugControl {
     return true;
   }
 
+  stepOut(): void {
+    this.dropTarget();
+    const { state, context } = this.#machine.cpu, { breakpoints } = this.#machine;
+    this.#frame = { ids: RETURNS.map((what) => breakpoints.add({ kind: "instruction", what })), above: state.gpr(ESP) >>> 0, stack: context.selector(SS) };
+  }
+
+  /** The run stopped at the return of the function that is to be left: one instruction more. */
+  get atReturn(): boolean {
+    const { hit } = this.#machine.breakpoints;
+    return hit !== null && (this.#frame?.ids.includes(hit.id) ?? false) && this.reached === null;
+  }
+
   #aim(linear: number, above: number): void {
     this.dropTarget();
     this.#target = { id: this.#machine.breakpoints.add({ kind: "execute", linear }), above };
@@ -81,12 +105,18 @@ export class DebugControl {
   dropTarget(): void {
     if (this.#target) this.#machine.breakpoints.remove(this.#target.id);
     this.#target = null;
+    for (const id of this.#frame?.ids ?? []) this.#machine.breakpoints.remove(id);
+    this.#frame = null;
   }
 
   /** After a run that ended at a breakpoint. "on": not here. Null: where a step or a run was to end. */
   get reached(): BreakpointHit | "on" | null {
     const { hit } = this.#machine.breakpoints;
     if (!hit) return null;
+    if (this.#frame?.ids.includes(hit.id)) {
+      const { above, stack } = this.#frame, { state, context } = this.#machine.cpu;
+      return state.gpr(ESP) >>> 0 >= above && context.selector(SS) === stack ? null : "on";
+    }
     if (hit.id !== this.#target?.id) return this.#pageHit(hit);
     return this.#machine.cpu.state.gpr(ESP) >>> 0 < this.#target.above ? "on" : null;
   }

@@ -24,6 +24,7 @@ const keeper = new DriveKeeper(post, () => Date.now());
 const loop = new CommandLoop({
   post,
   open: (medium) => keeper.open(medium),
+  shares: self.crossOriginIsolated,
   wallNs: () => performance.now() * 1e6,
   epochMs: () => Date.now(),
   later(continueRun, delayMs) {

@@ -1,7 +1,6 @@
 // The trap panel, the timeline, the comparison and the layout, by a person's hands: real keys and a real pointer, nothing of the app's own.
 
 import { readFileSync } from "node:fs";
-import type { Browser, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { readJsonl } from "../../src/trace/jsonl.ts";
 import { dropFiles, page, site, usePage, violations } from "./chromium.ts";

@@ -37,7 +37,7 @@ export class HostileMachine {
     this.name = `${technique}/${ring}${jit ? " translated" : ""}`;
     this.machine = new Machine({
       memoryBytes: RAM_BYTES, technique, ring, set: {}, clock: "virtual", firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
-      drives: { hda: blank(4 << 20), cdrom: blank(64 << 10), fda: blank(1440 << 10) }, jit: jit && { threshold: 20, promotion: 200, batch: 4, patience: 5000 },
+      drives: { hda: blank(4 << 20), cdrom: blank(64 << 10), fda: blank(1440 << 10) }, jit,
     });
     const { map } = this.machine;
     this.u8 = new Uint8Array(map.buffer);

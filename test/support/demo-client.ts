@@ -13,6 +13,7 @@ import type { ImageInfo } from "../../src/protocol/image-info.ts";
 import { CODE_WINDOW_BYTES, TRUTH_BYTES, writeCodeWindow } from "../../src/protocol/register-view.ts";
 import { REGISTER_TRACE_BYTES } from "../../src/protocol/register-trace.ts";
 import { SCREEN_BYTES, ScreenWriter } from "../../src/protocol/screen-view.ts";
+import { SOUND_BYTES, SoundWriter } from "../../src/protocol/sound-view.ts";
 import { STATS_BYTES } from "../../src/protocol/stats-view.ts";
 import type { Ring, TechniqueId } from "../../src/protocol/technique.ts";
 import { ACTIONS, digest, packDigest, packMode, REASON_IRQ, SITE_TABLE_BYTES, TRAP_RING_BYTES } from "../../src/protocol/trap-record.ts";
@@ -73,9 +74,10 @@ class DemoMachine {
     };
     this.layout = {
       truth: take(TRUTH_BYTES), codeWindow: take(CODE_WINDOW_BYTES), stats: take(STATS_BYTES), trapRing: take(TRAP_RING_BYTES), trapSites: take(SITE_TABLE_BYTES),
-      registers: take(REGISTER_TRACE_BYTES), screen: take(SCREEN_BYTES), ram: { base: take(1 << 20), bytes: 1 << 20 },
+      registers: take(REGISTER_TRACE_BYTES), screen: take(SCREEN_BYTES), sound: take(SOUND_BYTES), ram: { base: take(1 << 20), bytes: 1 << 20 },
     };
     this.buffer = new SharedArrayBuffer(next);
+    new SoundWriter(this.buffer, this.layout.sound);
     this.view = new DataView(this.buffer);
     this.counters = new Counters(this.buffer, this.layout.stats);
     this.log = new TrapLog({ buffer: this.buffer, ringBase: this.layout.trapRing, siteBase: this.layout.trapSites }, this.counters, (code, offset, available, code32) => {

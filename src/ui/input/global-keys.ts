@@ -21,7 +21,8 @@ export function useGlobalKeys(): void {
       if (belongsToGuest(event.target) || event.ctrlKey || event.altKey || event.metaKey) return;
       const { run } = session.state.get();
       const paused = run?.kind === "paused";
-      if (event.key === "F8") session.toggleRun();
+      if (event.key === "F8" && event.shiftKey) { if (paused) session.debug.stepOut(); }
+      else if (event.key === "F8") session.toggleRun();
       else if (event.key === "F10" && paused) event.shiftKey ? session.stepToNextTrap() : session.debug.stepOver();
       else if (event.key === "F11" && event.shiftKey && run !== null && run.kind !== "running") session.debug.back({ kind: "instructions", count: 1 });
       else if (event.key === "F11" && paused && !event.shiftKey) session.step();

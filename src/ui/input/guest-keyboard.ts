@@ -31,6 +31,8 @@ export class GuestKeyboard {
   /** Shift+Tab leaves the screen, as on every page. */
   handle(event: KeyboardEvent): void {
     if (event.code === "Tab" && event.shiftKey) return;
+    // A phone's keyboard names no keys: what it writes comes as text.
+    if (event.code === "" || event.isComposing) return;
     const complete = this.chord.see(event);
     event.preventDefault();
     event.stopPropagation();

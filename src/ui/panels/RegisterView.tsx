@@ -1,7 +1,8 @@
 // The processor: general registers, EFLAGS by name, segments with their hidden parts, control registers, tables.
 // With a monitor attached, what the guest believes stands beside what the hardware holds wherever the two differ.
 
-import { useState } from "react";
+import { useRef, useState } from "react";
+import { EDITABLE_REGISTERS } from "../../protocol/debug.ts";
 import type { ContextSnapshot, RegisterSnapshot, SegmentValue, TableValue } from "../../protocol/register-view.ts";
 import { CR0_BITS, CR4_BITS, EFLAGS_BITS, GPR_NAMES, SEGMENT_NAMES } from "../../protocol/register-view.ts";
 import { hex4, hex8 } from "../format.ts";
@@ -15,11 +16,11 @@ export function RegisterView(): React.JSX.Element {
   if (!registers) return <p className={styles.empty}>No machine.</p>;
   return (
     <div className={styles.view} tabIndex={0} role="region" aria-label="Registers">
+      <General registers={registers} changed={changed} />
       <div className={styles.views}>
         <button type="button" aria-pressed={sideBySide} onClick={() => setSideBySide(!sideBySide)}>Three views side by side</button>
       </div>
       {sideBySide ? <ThreeViews registers={registers} /> : null}
-      <General registers={registers} changed={changed} />
       <Flags registers={registers} changed={changed} />
       <Segments registers={registers} changed={changed} />
       <System registers={registers} changed={changed} />
@@ -78,6 +79,39 @@ function Value({ text, changed, title }: { readonly text: string; readonly chang
   return changed ? <b className={styles.changed} title={title ?? "changed since the last stop"}>{text}</b> : <span title={title}>{text}</span>;
 }
 
+/** A register that a person can change while the machine stands still: Enter or a press opens it. */
+function Editable({ name, value, changed }: { readonly name: string; readonly value: number; readonly changed: boolean }): React.JSX.Element {
+  const session = useSession();
+  const { run, phase } = useObservable(session.state);
+  const [typed, setTyped] = useState<string | null>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const register = EDITABLE_REGISTERS.find((own) => own === name.toLowerCase());
+  if (!register || phase !== "live" || run?.kind !== "paused") return <Value text={hex8(value)} changed={changed} />;
+  if (typed === null) {
+    return (
+      <button ref={button} type="button" className={styles.edit} aria-label={`${name} ${hex8(value)}, change`} title="Change it" onClick={() => setTyped(hex8(value))}>
+        <Value text={hex8(value)} changed={changed} title="Change it" />
+      </button>
+    );
+  }
+  const valid = /^(0x)?[0-9a-f]{1,8}$/i.test(typed.trim());
+  const done = (): void => {
+    setTyped(null);
+    requestAnimationFrame(() => button.current?.focus());
+  };
+  return (
+    <input
+      // biome-ignore lint/a11y/noAutofocus: the person has just asked for it
+      autoFocus type="text" className={styles.editing} aria-label={`${name}, hexadecimal`} aria-invalid={!valid} value={typed} spellCheck={false} size={8} maxLength={10}
+      onChange={(event) => setTyped(event.target.value)} onFocus={(event) => event.target.select()} onBlur={() => setTyped(null)} onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Enter" && valid) session.debug.edit({ kind: "register", name: register, value: Number.parseInt(typed.trim().replace(/^0x/i, ""), 16) });
+        if ((event.key === "Enter" && valid) || event.key === "Escape") done();
+      }}
+    />
+  );
+}
+
 function Hardware({ text, changed }: { readonly text: string; readonly changed: boolean }): React.JSX.Element {
   return <span className={styles.hardware}><i className={styles.hw}>hw</i><Value text={text} changed={changed} /></span>;
 }
@@ -86,9 +120,9 @@ function General({ registers, changed }: Props): React.JSX.Element {
   return (
     <dl className={styles.general}>
       {[0, 3, 1, 2, 6, 7, 5, 4].map((index) => (
-        <div key={index}><dt>{GPR_NAMES[index]}</dt><dd><Value text={hex8(registers.gpr[index])} changed={changed.has(GPR_NAMES[index])} /></dd></div>
+        <div key={index}><dt>{GPR_NAMES[index]}</dt><dd><Editable name={GPR_NAMES[index]} value={registers.gpr[index]} changed={changed.has(GPR_NAMES[index])} /></dd></div>
       ))}
-      <div><dt>EIP</dt><dd><Value text={hex8(registers.eip)} changed={changed.has("EIP")} /></dd></div>
+      <div><dt>EIP</dt><dd><Editable name="EIP" value={registers.eip} changed={changed.has("EIP")} /></dd></div>
       <div>
         <dt>CPL</dt>
         <dd>
@@ -104,7 +138,7 @@ function Flags({ registers, changed }: Props): React.JSX.Element {
   const { virtual, hardware, truth } = registers;
   return (
     <div className={styles.section}>
-      <h2>EFLAGS <Value text={hex8(virtual.eflags)} changed={changed.has("v.EFLAGS")} />{hardware && hardware.eflags !== virtual.eflags ? <Hardware text={hex8(hardware.eflags)} changed={changed.has("h.EFLAGS")} /> : null}</h2>
+      <h2>EFLAGS <Editable name="EFLAGS" value={virtual.eflags} changed={changed.has("v.EFLAGS")} />{hardware && hardware.eflags !== virtual.eflags ? <Hardware text={hex8(hardware.eflags)} changed={changed.has("h.EFLAGS")} /> : null}</h2>
       <ul className={styles.flags}>
         {EFLAGS_BITS.map(({ name, shift, bits, title }) => {
           const pick = (value: number): number => (value >>> shift) & ((1 << bits) - 1);

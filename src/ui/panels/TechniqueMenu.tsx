@@ -1,9 +1,9 @@
 // Technique, ring and processor switches. Changing them takes effect while the guest runs.
 
-import type { ProcessorSwitch, Ring, TechniqueId } from "../../protocol/technique.ts";
-import { PROCESSOR_SWITCHES, TECHNIQUES } from "../../protocol/technique.ts";
+import type { ProcessorSet, Ring, ShadowMode, TechniqueId } from "../../protocol/technique.ts";
+import { PROCESSOR_SWITCHES, shadowModeOf, TECHNIQUE_SHADOWS, TECHNIQUES } from "../../protocol/technique.ts";
 import { useObservable, useSession } from "../hooks.ts";
-import { SWITCH_TEXTS, TECHNIQUE_TEXTS } from "../texts.ts";
+import { SHADOW_TEXTS, SWITCH_TEXTS, TECHNIQUE_TEXTS } from "../texts.ts";
 import { Menu } from "../widgets/Menu.tsx";
 import styles from "./TechniqueMenu.module.css";
 
@@ -11,8 +11,9 @@ export function TechniqueMenu(): React.JSX.Element {
   const session = useSession();
   const { options, techniques } = useObservable(session.state);
   const { technique, ring, set } = options;
-  const change = (changes: { technique?: TechniqueId; ring?: Ring; set?: Partial<Record<ProcessorSwitch, boolean>> }): void =>
+  const change = (changes: { technique?: TechniqueId; ring?: Ring; set?: ProcessorSet }): void =>
     session.setTechnique(changes.technique ?? technique, changes.ring ?? ring, { ...set, ...changes.set });
+  const shadows = TECHNIQUE_SHADOWS[technique] ?? [];
   const on = PROCESSOR_SWITCHES.filter((name) => set[name]);
   const label = (
     <>
@@ -59,6 +60,31 @@ export function TechniqueMenu(): React.JSX.Element {
                 </label>
               ))}
             </fieldset>
+            {shadows.length > 1 ? (
+              <fieldset>
+                <legend>Shadow page tables</legend>
+                <select aria-label="How the shadow page tables follow the guest's" value={shadowModeOf(technique, set)} onChange={(event) => change({ set: { shadow: event.target.value as ShadowMode } })}>
+                  {shadows.map((mode) => <option key={mode} value={mode}>{mode}{mode === shadows[0] ? " (usual)" : ""}</option>)}
+                </select>
+                <span className={styles.line}>{SHADOW_TEXTS[shadowModeOf(technique, set)]}</span>
+              </fieldset>
+            ) : null}
+            {technique === "scan" ? (
+              <fieldset>
+                <legend>What scanning does not know</legend>
+                <div className={styles.row}>
+                  {(["strict", "lax"] as const).map((own) => <label key={own}><input type="radio" name="scan" checked={(set.scan ?? "strict") === own} onChange={() => change({ set: { scan: own } })} /> {own}</label>)}
+                </div>
+              </fieldset>
+            ) : null}
+            {technique === "lite" ? (
+              <fieldset>
+                <legend>A kernel that was not built for it</legend>
+                <div className={styles.row}>
+                  {(["checked", "anyway"] as const).map((own) => <label key={own}><input type="radio" name="lite" checked={(set.lite ?? "checked") === own} onChange={() => change({ set: { lite: own } })} /> {own === "checked" ? "refuse" : "run anyway"}</label>)}
+                </div>
+              </fieldset>
+            ) : null}
           </div>
         </div>
       )}

@@ -38,13 +38,13 @@ export function TopBar(): React.JSX.Element {
           <Icon path={running ? "M5 3h3v10H5zM9 3h3v10H9z" : "M5 3l8 5-8 5z"} />
           {running ? "Pause" : "Run"}
         </button>
-        <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)">
+        <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)" aria-label="Step">
           <Icon path="M3 3l6 5-6 5zM11 3h2v10h-2z" /><span className={styles.label}>Step</span>
         </button>
-        <button type="button" disabled={!paused} onClick={() => session.stepToNextTrap()} title="Run to the next trap or leak (Shift+F10)">
+        <button type="button" disabled={!paused} onClick={() => session.stepToNextTrap()} title="Run to the next trap or leak (Shift+F10)" aria-label="Next trap">
           <Icon path="M2 3l5 5-5 5zM7 3l5 5-5 5zM12.5 3H14v10h-1.5z" /><span className={styles.label}>Next trap</span>
         </button>
-        <button type="button" disabled={!live} onClick={() => session.reset()} title="Reset the machine">
+        <button type="button" disabled={!live} onClick={() => session.reset()} title="Reset the machine" aria-label="Reset">
           <Icon path="M8 3a5 5 0 1 0 5 5h-1.6A3.4 3.4 0 1 1 8 4.6V7l4-3-4-3z" /><span className={styles.label}>Reset</span>
         </button>
       </div>

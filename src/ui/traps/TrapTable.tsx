@@ -81,8 +81,9 @@ export function TrapTable(): React.JSX.Element {
     const element = scroller.current;
     if (!element) return;
     const { scrollTop: top, scrollHeight: height } = element;
-    const shrank = height < last.current.height; // fewer rows pull the view up: not the person's doing
-    if (following && !shrank && top < last.current.top - ROW_PIXELS / 2) traps.hold();
+    // Fewer rows, or more room, pull the view up: not the person's doing.
+    const pulled = height < last.current.height || top + element.clientHeight >= height - ROW_PIXELS / 2;
+    if (following && !pulled && top < last.current.top - ROW_PIXELS / 2) traps.hold();
     last.current = { top, height };
     if (!following || top !== view.top) setView({ top, height: element.clientHeight, width: element.clientWidth });
   };
@@ -176,6 +177,8 @@ function Row({ traps, position, columns, cursor, marks, colour, onSelect }: {
   /** The cell that the keyboard is at; null: in another row. */
   readonly cursor: string | null; readonly marks: ReadonlySet<number>; readonly colour: (trap: TrapFields) => RowColour | null; readonly onSelect: (column: string | null) => void;
 }): React.JSX.Element {
+  // A row lasts until the next one is read.
+  const beforeNs = position > 0 ? (traps.row(position - 1)?.timeNs ?? null) : null;
   const trap = traps.row(position);
   const marked = trap !== null && marks.has(trap.seq);
   return (
@@ -189,7 +192,7 @@ function Row({ traps, position, columns, cursor, marks, colour, onSelect }: {
           key={column.id} id={`trap-cell-${position}-${column.id}`} role="gridcell" data-position={position} data-column={column.id} data-style={column.style} data-cursor={cursor === column.id || undefined}
           title={column.whole?.(trap)} data-class={column.id === "class" ? trapClass(trap) : undefined}
         >
-          {column.cell(trap)}{marked && column.id === "class" ? <span className="hidden"> marked</span> : null}
+          {column.cell(trap, beforeNs)}{marked && column.id === "class" ? <span className="hidden"> marked</span> : null}
         </span>
       )) : <span role="gridcell" className={styles.lost}>overwritten</span>}
     </div>

@@ -2,7 +2,7 @@
 
 import type { TrapFields } from "../../trace/trap-fields.ts";
 import { hexBytes, modelledCycles, trapClass } from "../../trace/trap-fields.ts";
-import { count, hex4, hex8 } from "../format.ts";
+import { count, duration, hex4, hex8 } from "../format.ts";
 import { CLASS_TEXTS } from "../texts.ts";
 
 export interface Column {
@@ -14,7 +14,8 @@ export interface Column {
   readonly style?: "number" | "dim" | "text" | "cause" | "effect";
   /** Stays where the table is narrow. */
   readonly narrow?: true;
-  readonly cell: (trap: TrapFields) => React.ReactNode;
+  /** `beforeNs`: guest time of the row before it; null: there is none. */
+  readonly cell: (trap: TrapFields, beforeNs: number | null) => React.ReactNode;
   /** A whole value that does not fit. */
   readonly whole?: (trap: TrapFields) => string | undefined;
   /** What lets only records pass that have the same in this cell; null: nothing does. */
@@ -35,6 +36,10 @@ export const COLUMNS: readonly Column[] = [
   },
   { id: "seq", name: "#", title: "number of the record", width: "72px", style: "number", cell: (trap) => count(trap.seq), filter: (trap) => `seq >= ${trap.seq}` },
   { id: "icount", name: "instructions", title: "retired before it", width: "104px", style: "number", cell: (trap) => count(trap.icount), filter: (trap) => `icount >= ${trap.icount}` },
+  {
+    id: "dt", name: "Δt", title: "guest time since the row above", width: "62px", style: "number", cell: ({ timeNs }, beforeNs) => (beforeNs === null ? "" : duration(timeNs - beforeNs)),
+    whole: ({ timeNs }) => `at ${(timeNs / 1e9).toFixed(9)} s`, filter: ({ timeNs }) => `t >= ${timeNs}`,
+  },
   {
     id: "insn", name: "instruction", title: "", width: "minmax(120px, 2fr)", style: "text", narrow: true, cell: (trap) => trap.text ?? trap.instruction,
     whole: (trap) => trap.text ?? undefined, filter: (trap) => `insn == ${quoted(trap.instruction)}`,

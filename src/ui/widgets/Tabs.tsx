@@ -11,8 +11,10 @@ export interface Tab {
   readonly keep?: boolean;
 }
 
-export function Tabs({ label, tabs, active, onSelect, actions }: {
+export function Tabs({ label, tabs, active, onSelect, actions, below }: {
   readonly label: string; readonly tabs: readonly Tab[]; readonly active: string; readonly onSelect: (id: string) => void; readonly actions?: React.ReactNode;
+  /** Between the row of tabs and what they show. */
+  readonly below?: React.ReactNode;
 }): React.JSX.Element {
   const base = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -40,6 +42,7 @@ export function Tabs({ label, tabs, active, onSelect, actions }: {
         </div>
         {actions ? <div className={styles.actions}>{actions}</div> : null}
       </div>
+      {below}
       {tabs.map((tab) => (
         <div key={tab.id} role="tabpanel" id={`${base}-panel-${tab.id}`} aria-labelledby={`${base}-tab-${tab.id}`} hidden={tab !== current} className={styles.panel}>
           {tab === current || tab.keep ? tab.content : null}

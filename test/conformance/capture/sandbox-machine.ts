@@ -32,7 +32,7 @@ const CR0_PROTECTED = 0x8005_0033 | 0; // PG AM WP NE ET MP PE, as Linux has it
 const CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
 const BREAKPOINT = 3, PAGE_FAULT = 14;
 /** jmp +0; nop */
-export const LEAD_IN: readonly number[] = [0xeb, 0, 0x90];
+const LEAD_IN = [0xeb, 0, 0x90];
 /** For the lead-in, the case, and an end that faults. */
 const TRANSLATED_BUDGET = 8;
 /** One sets the jump's link, one counts, one finds it hot. */
@@ -106,7 +106,7 @@ export class SandboxMachine {
     const helpers = createHelpers(this.cpu);
     const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd, translate };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, helpers);
-    this.translations = translate ? new CodeCache(this.core, memory, memoryPages, { threshold: 1, promotion: 8, batch: 1, patience: 0 }) : null;
+    this.translations = translate ? new CodeCache(this.core, memory, memoryPages, { threshold: 1, batch: 1, patience: 0 }) : null;
     this.evaluator = createEvaluator({
       state: this.cpu.state.view, context: CONTEXT_H,
       helper: (name, [a = 0, b = 0, c = 0, d = 0, e = 0]) => helpers[name](a, b, c, d, e),
@@ -297,10 +297,8 @@ export class SandboxMachine {
     return row;
   }
 
-  /** `before`: bytes that lie before the instruction. */
-  runInterpreter(c: Case, before: readonly number[] = []): Outcome {
+  runInterpreter(c: Case): Outcome {
     this.prepare(c);
-    if (before.length > 0) this.put({ address: linearEip(c) - before.length, bytes: before });
     const reason = this.core.run(1);
     if (reason === "exit") return this.exitOutcome();
     if (reason !== "budget") throw new Error(`the interpreter stopped: ${reason}`);
@@ -319,7 +317,7 @@ export class SandboxMachine {
     c.memory.forEach((patch) => this.put(patch));
     this.put({ address: begin - LEAD_IN.length, bytes: [...LEAD_IN, ...c.code] });
     this.loadRegisters(c);
-    const { decoded } = this, isOurs = this.decode(c) && decoded.row !== null && isTranslated(decoded, effectOf(decoded.row, decoded), cpu.context.mode);
+    const { decoded } = this, isOurs = this.decode(c) && decoded.row !== null && isTranslated(decoded, effectOf(decoded.row, decoded));
     const { regions } = translations.counters;
     /** False: it has come back to the lead-in. */
     const run = () => {
