@@ -1,0 +1,88 @@
+// The core journey in a real Firefox: a card, a drop, keys, the technique switched while the guest runs, the trap panel, what the guest
+// wrote found again. Skipped where there is no Firefox.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { serve, site, directory, useSite } from "./chromium.ts";
+import { Firefox, HAS_FIREFOX } from "./firefox.ts";
+import { FIRST_LINE, journalDisk, readJournal } from "./journal-guest.ts";
+
+const one = (selector: string): string => `document.querySelector(${JSON.stringify(selector)})`;
+const withText = (selector: string, text: string): string => `[...document.querySelectorAll(${JSON.stringify(selector)})].find((own) => own.textContent.includes(${JSON.stringify(text)}))`;
+const total = (name: string): string => `Number((${one(`[data-total^="${name}"] > span`)}?.firstChild?.textContent ?? "0").replaceAll(",", ""))`;
+const TERMINAL = `${one("[role=tabpanel]:not([hidden]) .xterm-screen")}`;
+
+describe.skipIf(!HAS_FIREFOX)("in Firefox (FIREFOX)", () => {
+  let firefox: Firefox, folder: string;
+  useSite();
+  beforeAll(async () => {
+    firefox = await Firefox.launch();
+    folder = mkdtempSync(join(tmpdir(), "trapscope-firefox-files-"));
+  });
+  afterAll(async () => {
+    await firefox?.close();
+    if (folder) rmSync(folder, { recursive: true });
+  });
+
+  it("is isolated, and a card boots its guest and shows what leaked", async () => {
+    await firefox.open(site.address);
+    expect(await firefox.evaluate("[self.crossOriginIsolated, typeof SharedArrayBuffer]")).toEqual([true, "function"]);
+    await firefox.click(one("[data-guest=popf]"));
+    await firefox.untilSerial("t86 popf");
+    await firefox.until(`${total("leaks")} === 2`);
+    await firefox.click(withText("button", "Show the leaks"));
+    await firefox.click(one("[role=row][data-kind=leak]"));
+    await firefox.until(`/Why is this sensitive/i.test(${one("aside")}?.innerText ?? "")`);
+  });
+
+  it("boots a dropped image, takes keys, and traps once the technique is switched", async () => {
+    await firefox.open(site.address);
+    await firefox.drop([resolve("public/guests/tour.img")]);
+    await firefox.untilSerial("t86>");
+    await new Promise((done) => setTimeout(done, 1500));
+    await firefox.click(TERMINAL);
+    await firefox.type("echo one two", "Enter");
+    await firefox.untilSerial("\none two");
+    expect(await firefox.evaluate(total("traps"))).toBe(0);
+    await firefox.click(one("#technique"));
+    await firefox.click(one("input[name=technique][value=trap]"));
+    await firefox.type("Escape");
+    await firefox.click(TERMINAL);
+    await firefox.type("sensitive", "Enter");
+    await firefox.until(`${total("traps")} > 0`);
+    await firefox.click(one("#trap-filter"));
+    await firefox.type("kind == leak and insn == sgdt", "Enter");
+    await firefox.until(`(() => { const rows = [...document.querySelectorAll("[role=row][data-kind]")]; return rows.length > 0 && rows.every((row) => row.textContent.includes("sgdt")); })()`);
+  });
+
+  it("keeps what a guest wrote to its disk, and finds it again", async () => {
+    const path = join(folder, "journal.img");
+    writeFileSync(path, journalDisk());
+    const begin = async (): Promise<number> => {
+      await firefox.open(site.address);
+      await firefox.drop([path]);
+      await firefox.until(`${FIRST_LINE}.test([...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].map((row) => row.textContent ?? "").join("\\n"))`);
+      return readJournal(FIRST_LINE.exec(await firefox.serial())?.[0] ?? "")?.began ?? -1;
+    };
+    expect(await begin()).toBe(0);
+    await firefox.click(TERMINAL);
+    await firefox.type("g");
+    await firefox.until(one("[data-testid=save-state]"));
+    await new Promise((done) => setTimeout(done, 3000));
+    expect(await begin()).toBeGreaterThan(0);
+  });
+
+  it("isolates itself through its service worker on a host that sends no headers", async () => {
+    const plain = await serve(directory, {});
+    await firefox.open(`${plain.address}?guest=popf&autorun=1`);
+    await firefox.until("self.crossOriginIsolated", 30_000);
+    await firefox.untilSerial("t86 popf");
+    plain.close();
+  });
+
+  it("ran without an error in a script of the page", () => {
+    expect(firefox.problems).toEqual([]);
+  });
+});
