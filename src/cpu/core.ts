@@ -69,6 +69,8 @@ const BREAK_BIAS = 0x4000_0000;
 export const STALL = 1000;
 /** A piece of a repetition is thousands of elements. */
 const PIECE_TURNS = 16;
+/** Of one `run`, that are not looked at. */
+const FREE_TURNS = 8;
 /** ACTIVITY: the delivery of an exception has failed three times over. */
 const SHUT_DOWN = 2;
 /** Largest budget of one `run`. */
@@ -138,8 +140,8 @@ export class Core {
     const wrapped: Record<string, (...args: number[]) => number> = { ...helpers };
     for (const name of OPENS_WINDOW) {
       const body = helpers[name];
-      wrapped[name] = (...args) => {
-        const result = body(...args);
+      wrapped[name] = (a, b, c, d, e) => {
+        const result = body(a!, b!, c!, d!, e!);
         if (this.intr || this.nmiPending || this.needsSingle() || cpu.nonRoot?.interruptWindowExiting || this.leaveWhen?.()) this.requestBreak();
         return result;
       };
@@ -286,6 +288,8 @@ export class Core {
     this.atException = false;
     this.running = true;
     try {
+      // The monitor's step: nothing is to be asked before its one instruction.
+      if (budget === 1 && this.holdInterrupts && this.watch === null && !this.stopRequested) this.stepOne();
       return this.loop();
     } finally {
       this.unbias();
@@ -310,7 +314,7 @@ export class Core {
   private loop(): StopReason {
     const { cpu } = this;
     const { state } = cpu;
-    for (;;) {
+    for (let turn = 0; ; turn++) {
       this.unbias();
       if (cpu.touched !== null) this.goOnTouching();
       if (cpu.exit.pending) return "exit";
@@ -325,7 +329,7 @@ export class Core {
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
       if (this.stopRequested) return "break";
       if (state.read(BUDGET) <= 0 || this.leaveWhen?.()) return "budget";
-      if (this.stalls()) return "stalled";
+      if (turn > FREE_TURNS && this.stalls()) return "stalled";
       const watched = this.isWatched();
       if (watched && this.watch?.before(this.linearEip()) === true) {
         if (!this.holdInterrupts) return "breakpoint";

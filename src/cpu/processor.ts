@@ -192,6 +192,8 @@ export class Processor {
 
   /** Properties (PAGE_*) of the last page walk. */
   walkFlags = 0;
+  /** The time-stamp counter that was read last was the silicon's, in which the monitor's own time is. */
+  readSilicon = false;
   /** Ticks that WRMSR to the time-stamp counter added. */
   timestampOffset = 0n;
 

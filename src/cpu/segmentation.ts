@@ -116,7 +116,7 @@ export function loadSegmentRegister(p: Processor, index: number, selector: numbe
 function modeShare(c: Context, index: number): number {
   if (index === FS || index === GS) return 0;
   const fast = c.segmentFast(index);
-  return (fast & SEG_FAST_FLAT ? fast : 0) | (c.segmentAccess(index) & ACCESS_DB);
+  return (fast & (SEG_FAST_FLAT | SEG_FAST_CUT) ? fast : 0) | (c.segmentAccess(index) & ACCESS_DB);
 }
 
 /** Real mode changes the base alone, so limits that protected mode left behind stay ("unreal mode"). V86 sets everything. */

@@ -7,6 +7,7 @@ import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, IDTR_BASE } from "../isa/state-l
 import { inRealMode } from "./limbo.ts";
 import { peek } from "./oracle/peek.ts";
 import { PRIVILEGED_FLAGS } from "./oracle/truth.ts";
+import { factsOf } from "./row-facts.ts";
 
 export interface Changes {
   /** Bits of PRIVILEGED_FLAGS. */
@@ -17,6 +18,7 @@ export interface Changes {
 
 const NOTHING: Changes = { flags: 0, transfer: false };
 const TRANSFER: Changes = { flags: 0, transfer: true };
+const INTERRUPT_FLAG: Changes = { flags: EFLAGS_IF, transfer: false }, ENTRY: Changes = { flags: EFLAGS_IF, transfer: true };
 const TASK_GATE = 5;
 /** Bit 0 of an interrupt or trap gate's type: a trap gate leaves IF alone. */
 const TRAP_GATE = 1;
@@ -24,16 +26,12 @@ const TRAP_GATE = 1;
 /** `cpl`: of the guest before the instruction. V holds what came of it. */
 export function changesOf(cpu: Cpu, instruction: Decoded | null, cpl: number): Changes {
   if (cpu.delivered !== null) return { flags: flagsOfDelivery(cpu, cpu.delivered.vector), transfer: true };
+  if (instruction === null) return NOTHING;
+  const { writes, transfer } = factsOf(instruction.row!);
+  if (writes === "none") return transfer ? TRANSFER : NOTHING;
+  if (writes === "interrupt") return transfer ? ENTRY : INTERRUPT_FLAG;
   const iopl = (cpu.v.context.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) >>> 12;
-  const permitted = cpl === 0 ? PRIVILEGED_FLAGS : cpl <= iopl ? EFLAGS_IF : 0;
-  switch (instruction?.row?.mnemonic) {
-    case "CLI": case "STI": return { flags: EFLAGS_IF, transfer: false };
-    case "POPF": return { flags: permitted, transfer: false };
-    case "IRET": return { flags: permitted, transfer: true };
-    case "SYSENTER": return { flags: EFLAGS_IF, transfer: true };
-    case "SYSEXIT": case "RETF": case "CALL": case "JMP": return TRANSFER;
-    default: return NOTHING;
-  }
+  return { flags: cpl === 0 ? PRIVILEGED_FLAGS : cpl <= iopl ? EFLAGS_IF : 0, transfer };
 }
 
 function flagsOfDelivery(cpu: Cpu, vector: number): number {

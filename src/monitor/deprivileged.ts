@@ -8,6 +8,7 @@ import type { CpuExit } from "../cpu/exit.ts";
 import { walk } from "../cpu/paging.ts";
 import { DB, PF } from "../cpu/processor.ts";
 import { PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
+import type { Row } from "../isa/row.ts";
 import { ACTIVITY, CPL, CR0, IDTR_BASE, IDTR_LIMIT } from "../isa/state-layout.ts";
 import { type Ring, shadowModeOf } from "../protocol/technique.ts";
 import type { ActionName } from "../protocol/trap-record.ts";
@@ -15,6 +16,7 @@ import { HardwareTables, TSS_LIMIT } from "./hardware-tables.ts";
 import { LeakedSelectors } from "./leaked-selectors.ts";
 import { inRealMode, LimboCheck, roleOf } from "./limbo.ts";
 import { MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
+import { factsOf } from "./row-facts.ts";
 import { Projection } from "./projection.ts";
 import { ShadowDescriptors } from "./shadow/descriptors.ts";
 import { GuestTables } from "./shadow/guest-tables.ts";
@@ -34,6 +36,8 @@ export interface DeprivilegedOptions {
   readonly pvi?: boolean;
   /** User code keeps the kernel's descriptor table: gates may lead to the kernel without the monitor. */
   readonly oneTable?: boolean;
+  /** The technique need not look at V before each entry. */
+  readonly resumes?: boolean;
 }
 
 export class Deprivileged implements Technique {
@@ -52,12 +56,14 @@ export class Deprivileged implements Technique {
   private paged = true;
   private readonly ranOnV = new Map<string, number>();
   private whyOnV = ASKED_FOR;
+  private readonly resumes: boolean;
 
-  constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false, oneTable = false }: DeprivilegedOptions = {}) {
+  constructor(monitor: Monitor, ring: Ring, { prebuilt = true, pvi = false, oneTable = false, resumes = false }: DeprivilegedOptions = {}) {
     const { cpu, set } = monitor;
     const { base, bytes, firstPage } = monitor.parts.pool;
     this.monitor = monitor;
     this.cpu = cpu;
+    this.resumes = resumes;
     this.ring = ring;
     this.pool = new MonitorPool(cpu.state, base, bytes, firstPage);
     this.paging = new ShadowPaging(
@@ -176,6 +182,11 @@ export class Deprivileged implements Technique {
     return null;
   }
 
+  resume(): void {
+    this.projection.interruptWaits = this.monitor.interrupts.parked;
+    this.projection.resume();
+  }
+
   /** H cannot hold V: V runs itself until it can. */
   protected emulateLimbo(left: number, reason: string): StopReason {
     this.whyOnV = `limbo: ${reason}`;
@@ -238,7 +249,18 @@ export class Deprivileged implements Technique {
     if (exit.kind === "exception" && exit.vector === PF) return this.pageFault(exit.cr2, exit.errorCode);
     // INT1 leaves with EIP on itself; a trap of the debug registers or of TF leaves between two instructions.
     if (exit.kind === "exception" && exit.vector === DB && exit.returnEip === this.cpu.state.eip) return this.debugTrap();
-    return this.monitor.step();
+    return this.step();
+  }
+
+  /** Does the instruction that left for the guest. */
+  protected step(): "emulate" {
+    const row = this.monitor.recorder.instruction?.row;
+    return this.monitor.step(this.resumes && row !== undefined && row !== null && this.staysOnHardware(row));
+  }
+
+  /** What the instruction changes in V does not matter to H. */
+  protected staysOnHardware(row: Row): boolean {
+    return factsOf(row).stays;
   }
 
   around(step: () => void): void {
@@ -265,11 +287,11 @@ export class Deprivileged implements Technique {
     }
     const physicalPage = this.resolve(page);
     if (physicalPage < 0) {
-      monitor.step();
+      this.step();
       return "mmio";
     }
     if (paging.inWindow(linear)) {
-      if (this.ring === 1) return monitor.step();
+      if (this.ring === 1) return this.step();
       if (!paging.moveWindow()) {
         monitor.refuse("the guest uses all of its linear space: there is no room for the monitor's window");
         return "refuse";
@@ -284,7 +306,7 @@ export class Deprivileged implements Technique {
     if (write && allowed) this.guestTables.loosen(physicalPage);
     const writable = allowed && this.isWritable(physicalPage);
     if (write && !writable) {
-      monitor.step();
+      this.step();
       if (this.guestTables.inBatch) {
         this.whyOnV = "batch: stores to page tables";
         monitor.beginEmulation();

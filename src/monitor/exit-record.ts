@@ -10,7 +10,8 @@ import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT
 import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_CALLOUT, REASON_SYSENTER, REASON_TCMISS, REASON_VMX,
 } from "../protocol/trap-record.ts";
-import { GuestCode } from "./guest-code.ts";
+import { GuestCode, type KeptCode } from "./guest-code.ts";
+import { factsOf } from "./row-facts.ts";
 import type { TrapLog } from "./trap-log.ts";
 
 const PAGE_FAULT = 14;
@@ -36,6 +37,8 @@ export class ExitRecorder {
   private cr2 = 0;
   private icount = 0;
   private timeNs = 0;
+  private a = 0;
+  private b = 0;
   /** Of the exit. */
   eip = 0;
 
@@ -60,14 +63,35 @@ export class ExitRecorder {
     planted?.originalBytes?.(linear, code.bytes, available);
     const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
     const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);
-    this.site = this.log.site(linear >>> 0, eip >>> 0, v.selector(CS), mode, code.bytes, 0, available);
     this.reason = reasonOf(exit);
     this.errorCode = exit.hasErrorCode ? exit.errorCode : exit.vector;
     this.cr2 = exit.cr2;
     this.icount = icount;
     this.timeNs = timeNs;
     this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
-    this.decoded = byInstruction ? code.decode(code32) : null;
+    const kept = byInstruction ? code.find(code32) : null;
+    this.decoded = kept !== null && kept.valid ? kept.decoded : null;
+    this.findSite(kept, linear, eip, mode, available);
+  }
+
+  private findSite(kept: KeptCode | null, linear: number, eip: number, mode: number, available: number): void {
+    const { code, cpu, log } = this;
+    const cs = cpu.v.context.selector(CS), shape = cs | (mode << 16);
+    if (
+      kept !== null && kept.site >= 0 && kept.linear === linear && kept.eip === eip && kept.shape === shape && kept.available === available &&
+      log.isSiteAgain(kept.site, kept.handedOut)
+    ) {
+      this.site = kept.site;
+      return;
+    }
+    this.site = log.site(linear >>> 0, eip >>> 0, cs, mode, code.bytes, 0, available);
+    if (kept === null) return;
+    kept.site = this.site;
+    kept.handedOut = log.sitesHandedOut;
+    kept.linear = linear;
+    kept.eip = eip;
+    kept.shape = shape;
+    kept.available = available;
   }
 
   /** The instruction that left, null between two. */
@@ -92,27 +116,14 @@ export class ExitRecorder {
 
   /** Writes the record. `action` says what was done; emulated port and control instructions are told apart here. */
   commit(action: ActionName, flags: number): void {
-    const { log } = this;
-    const refined = action === "emulate" ? this.refine() : action;
-    const [a, b] = this.operands(refined);
-    log.exit(this.site, this.icount, this.timeNs, this.reason, ACTIONS[refined], flags, a, b);
+    const row = this.decoded?.row ?? null;
+    const refined = action === "emulate" && row !== null ? factsOf(row).action : action;
+    this.findOperands(refined);
+    this.log.exit(this.site, this.icount, this.timeNs, this.reason, ACTIONS[refined], flags, this.a, this.b);
   }
 
-  private refine(): ActionName {
-    switch (this.mnemonic) {
-      case "IN": return "port-in";
-      case "OUT": return "port-out";
-      case "INS": case "OUTS": return "port-block";
-      case "LGDT": case "LIDT": case "LLDT": case "LTR": return "table";
-      case "RDMSR": case "WRMSR": return "msr";
-      case "HLT": return "halt";
-      case "MOV": return this.decoded!.row!.operands.some((o) => o === "Cd" || o === "Dd") ? "control" : "emulate";
-      case "LMSW": case "CLTS": return "control";
-      default: return "emulate";
-    }
-  }
-
-  private operands(action: ActionName): [number, number] {
+  /** What `a` and `b` of the record are: protocol/trap-record.ts. */
+  private findOperands(action: ActionName): void {
     const { cpu } = this;
     const { state } = cpu;
     const v = cpu.v.context;
@@ -120,28 +131,33 @@ export class ExitRecorder {
     switch (action) {
       case "port-in": case "port-out": {
         const width = decoded.row!.operands.includes("AL") ? 1 : decoded.operandSize;
-        return [this.port(decoded) | (width << 16), state.register(EAX, width) >>> 0];
+        return this.setOperands(this.port(decoded) | (width << 16), state.register(EAX, width) >>> 0);
       }
-      case "port-block": return [this.port(decoded) | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0];
+      case "port-block": return this.setOperands(this.port(decoded) | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0);
       case "control": {
-        if (this.mnemonic !== "MOV") return [0, v.get(CR0)];
+        if (this.mnemonic !== "MOV") return this.setOperands(0, v.get(CR0));
         const debug = decoded.row!.operands.some((o) => o === "Dd");
-        return [decoded.reg + (debug ? 16 : 0), state.gpr(decoded.rm)];
+        return this.setOperands(decoded.reg + (debug ? 16 : 0), state.gpr(decoded.rm));
       }
       case "table":
         switch (this.mnemonic) {
-          case "LGDT": return [v.get(GDTR_LIMIT) & 0xffff, v.get(GDTR_BASE)];
-          case "LIDT": return [(v.get(IDTR_LIMIT) & 0xffff) | (1 << 16), v.get(IDTR_BASE)];
-          case "LLDT": return [2 << 16, v.selector(LDTR)];
-          default: return [3 << 16, v.selector(TR)];
+          case "LGDT": return this.setOperands(v.get(GDTR_LIMIT) & 0xffff, v.get(GDTR_BASE));
+          case "LIDT": return this.setOperands((v.get(IDTR_LIMIT) & 0xffff) | (1 << 16), v.get(IDTR_BASE));
+          case "LLDT": return this.setOperands(2 << 16, v.selector(LDTR));
+          default: return this.setOperands(3 << 16, v.selector(TR));
         }
-      case "msr": return [state.gpr(1), state.gpr(EAX)];
-      case "deliver-irq": case "park-irq": return [this.errorCode, 0];
-      case "shadow-fill": case "mmio": case "traced-write": return [this.errorCode, this.cr2];
+      case "msr": return this.setOperands(state.gpr(1), state.gpr(EAX));
+      case "deliver-irq": case "park-irq": return this.setOperands(this.errorCode, 0);
+      case "shadow-fill": case "mmio": case "traced-write": return this.setOperands(this.errorCode, this.cr2);
       default:
-        if (action === "inject" && this.reason === PAGE_FAULT) return [this.errorCode, this.cr2];
-        return [this.errorCode, packDigest(this.digestBefore, digest(getEflags(state, v), v.get(CPL), v.get(CR0)))];
+        if (action === "inject" && this.reason === PAGE_FAULT) return this.setOperands(this.errorCode, this.cr2);
+        return this.setOperands(this.errorCode, packDigest(this.digestBefore, digest(getEflags(state, v), v.get(CPL), v.get(CR0))));
     }
+  }
+
+  private setOperands(a: number, b: number): void {
+    this.a = a;
+    this.b = b;
   }
 
   /** None of these instructions changes DX. */

@@ -9,17 +9,25 @@ import { createDecoded, type Decoder } from "../isa/decoder.ts";
 const MAXIMUM_LENGTH = 15, PAGE_BYTES = 4096;
 const KEPT = 1024;
 
-interface Kept {
+/** An instruction, and its site in the trap log as it was found last: where it was, and when (`TrapLog.isSiteAgain`). */
+export interface KeptCode {
   readonly words: Int32Array;
   code32: boolean;
   valid: boolean;
   readonly decoded: Decoded;
+  site: number;
+  handedOut: number;
+  linear: number;
+  eip: number;
+  /** CS and mode. */
+  shape: number;
+  available: number;
 }
 
 export class GuestCode {
   private readonly cpu: Cpu;
   private readonly decoder: Decoder;
-  private readonly kept: (Kept | undefined)[] = new Array<Kept | undefined>(KEPT).fill(undefined);
+  private readonly kept: (KeptCode | undefined)[] = new Array<KeptCode | undefined>(KEPT).fill(undefined);
   /** What `fetch` read, zeros behind it. */
   readonly bytes = new Uint8Array(16);
   private readonly words = new Int32Array(this.bytes.buffer);
@@ -78,19 +86,26 @@ export class GuestCode {
 
   /** What was fetched, or null where it is no instruction. */
   decode(code32: boolean): Decoded | null {
+    const kept = this.find(code32);
+    return kept.valid ? kept.decoded : null;
+  }
+
+  /** What is known of what was fetched. */
+  find(code32: boolean): KeptCode {
     const { words } = this;
     const slot = (this.linear ^ (this.linear >>> 10)) & (KEPT - 1);
     let entry = this.kept[slot];
     const same = entry !== undefined && entry.code32 === code32 && entry.words[0] === words[0] && entry.words[1] === words[1] &&
       entry.words[2] === words[2] && entry.words[3] === words[3];
     if (!same) {
-      entry ??= { words: new Int32Array(4), code32, valid: false, decoded: createDecoded() };
+      entry ??= { words: new Int32Array(4), code32, valid: false, decoded: createDecoded(), site: -1, handedOut: 0, linear: 0, eip: 0, shape: 0, available: 0 };
+      entry.site = -1;
       entry.words.set(words);
       entry.code32 = code32;
       const length = this.decoder.decodeBytes(this.bytes, 0, MAXIMUM_LENGTH, code32, entry.decoded);
       entry.valid = length > 0 && length <= MAXIMUM_LENGTH && entry.decoded.row !== null;
       this.kept[slot] = entry;
     }
-    return entry!.valid ? entry!.decoded : null;
+    return entry!;
   }
 }

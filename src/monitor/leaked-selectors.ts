@@ -8,6 +8,7 @@ import { resolveOperand } from "../isa/operand-location.ts";
 import { CPL } from "../isa/state-layout.ts";
 import { operandAddress, stackAddress } from "./guest-operand.ts";
 import { runsInV86 } from "./limbo.ts";
+import { factsOf } from "./row-facts.ts";
 import type { ShadowDescriptors } from "./shadow/descriptors.ts";
 
 const DPL_BITS = 3 << 13;
@@ -26,11 +27,11 @@ export class LeakedSelectors {
   /** Runs `step`, one instruction on V, with the RPL of the selector that it is about to load set right. V is active. */
   around(d: Decoded | null, step: () => void): void {
     const v = this.cpu.v.context;
-    if (!d || v.get(CPL) !== 0 || runsInV86(v)) return step();
+    if (!d || !factsOf(d.row!).loadsSelector || v.get(CPL) !== 0 || runsInV86(v)) return step();
     const { state } = this.cpu;
     switch (d.row!.mnemonic) {
       case "IRET": case "RETF": return this.inMemory(stackAddress(state, v, d.operandSize), step);
-      case "POP": return d.row!.sensitivity ? this.inMemory(stackAddress(state, v, 0), step) : step();
+      case "POP": return this.inMemory(stackAddress(state, v, 0), step);
       case "LDS": case "LES": case "LSS": case "LFS": case "LGS": return this.inMemory(operandAddress(state, v, d) + d.operandSize, step);
       case "CALL": case "JMP": return d.row!.operands[0] === "Mp" ? this.inMemory(operandAddress(state, v, d) + d.operandSize, step) : step();
       case "MOV": return d.row!.operands[0] === "Sw" ? this.fromSource(d, step) : step();

@@ -86,6 +86,13 @@ export class Projection {
     return true;
   }
 
+  /** V is what it was at the last projection but for IF, RF and the interrupt shadow. Leaves H as the active context. */
+  resume(): void {
+    const v = this.cpu.v.context;
+    this.projectMoment(v, this.cpu.h.context, runsInV86(v));
+    this.cpu.switchContext("H");
+  }
+
   private see(v: Context): void {
     const word = (v.base + FIRST_SEEN) >> 2;
     for (let i = 0; i < SEEN_WORDS; i++) this.seen[i] = this.cpu.state.i32[word + i]!;

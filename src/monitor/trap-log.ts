@@ -117,6 +117,16 @@ export class TrapLog {
     return site;
   }
 
+  /** For `isSiteAgain`: when a site was found. */
+  get sitesHandedOut(): number {
+    return this.sites.handedOut;
+  }
+
+  /** A site that was found then is the one that `site` would find now. */
+  isSiteAgain(site: number, handedOut: number): boolean {
+    return this.sites.isFoundAgain(site, handedOut);
+  }
+
   private newHotSlot(site: number): void {
     this.counters.add("sites", 1);
     const slot = this.counters.hotSlot(this.sites.words, site * SITE_WORDS, this.onEvicted);

@@ -26,6 +26,7 @@ export class TrapSites {
   /** What the log keeps beside a site (its hot-spot slot); moves with it. */
   readonly tag: Int32Array;
   private allocated = 0;
+  private before = 0;
   /** The site returned last is new. */
   fresh = false;
 
@@ -38,12 +39,25 @@ export class TrapSites {
 
   clear(): void {
     this.buckets.fill(-1);
+    this.before += this.allocated;
     this.allocated = 0;
   }
 
   /** Slots handed out so far, recycled ones included. */
   get count(): number {
     return this.allocated;
+  }
+
+  /** Slots handed out since the beginning, those before `clear` included. */
+  get handedOut(): number {
+    return this.before + this.allocated;
+  }
+
+  /** A site that was found when `handedOut` was this would be found again, with nothing to renew. */
+  isFoundAgain(site: number, handedOut: number): boolean {
+    if (handedOut <= this.before || this.handedOut - handedOut >= this.mask >> 1 || this.age(site) > this.mask >> 1) return false;
+    this.fresh = false;
+    return true;
   }
 
   /** Sites from 0 on that hold one. */

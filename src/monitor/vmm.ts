@@ -204,8 +204,9 @@ export class Vmm implements Monitor, TouchWatch {
   }
 
   private enter(left: number): StopReason | null {
-    if (this.stale) return this.technique.enter(left);
-    this.cpu.switchContext("H");
+    const { technique } = this;
+    if (this.stale || !technique.resume) return technique.enter(left);
+    technique.resume();
     return null;
   }
 
@@ -223,6 +224,7 @@ export class Vmm implements Monitor, TouchWatch {
   emulate(left: number, done: () => boolean, atTransfers = false): StopReason {
     const { cpu, core } = this;
     const { truth } = this.parts.probes;
+    const v = cpu.v.context;
     const start = core.retired();
     if (this.emulatingSince < 0) this.emulatingSince = start;
     let reason: StopReason = "budget";
@@ -236,6 +238,8 @@ export class Vmm implements Monitor, TouchWatch {
         core.leaveWhen = atTransfers ? done : null;
         reason = core.run(atTransfers ? left - spent : Math.min(left - spent, this.untilLook()));
         core.leaveWhen = null;
+        // Generated code loads segment registers of V itself.
+        v.overwritten();
         if (reason === "break") core.stop(); // `run` answers it
         this.refuseInnerRing();
         if (reason !== "budget" || this.refusal) return;
@@ -254,6 +258,7 @@ export class Vmm implements Monitor, TouchWatch {
 
   beginEmulation(): void {
     this.emulatingSince = this.core.retired();
+    this.stale = true;
   }
 
   /** At first after every instruction, as most such runs are short; later now and then. */

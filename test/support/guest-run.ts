@@ -13,6 +13,7 @@ import { guestImage, PHASE_PORT, parseTechniqueKey } from "./guest-expectations.
 type Table = Record<string, number>;
 export interface Counted {
   readonly traps: { readonly byInstruction: Table; readonly byReason: Table };
+  readonly callouts: { readonly byInstruction: Table };
   readonly leaks: { readonly byInstruction: Table };
   readonly observed: { readonly byInstruction: Table };
 }
@@ -40,6 +41,7 @@ export function countsOf(machine: Machine): Counted {
   }
   return {
     traps: { byInstruction: byInstruction(FAMILY_TRAP), byReason },
+    callouts: { byInstruction: byInstruction(FAMILY_CALLOUT) },
     leaks: { byInstruction: byInstruction(FAMILY_LEAK) },
     observed: { byInstruction: byInstruction(FAMILY_OBSERVED) },
   };
@@ -64,6 +66,7 @@ export function between(before: Counted, after: Counted): Counted {
       byInstruction: difference(before.traps.byInstruction, after.traps.byInstruction),
       byReason: difference(before.traps.byReason, after.traps.byReason),
     },
+    callouts: { byInstruction: difference(before.callouts.byInstruction, after.callouts.byInstruction) },
     leaks: { byInstruction: difference(before.leaks.byInstruction, after.leaks.byInstruction) },
     observed: { byInstruction: difference(before.observed.byInstruction, after.observed.byInstruction) },
   };

@@ -54,7 +54,7 @@ export class TrapBench {
     const reason = machine.run(LIMIT);
     if (reason !== "break") throw new Error(`it ended with ${reason} at ${(machine.cpu.state.eip >>> 0).toString(16)}`);
     const counts = countsOf(machine);
-    const records = Object.values(counts.traps.byInstruction).reduce((sum, n) => sum + n, 0);
+    const records = [counts.traps, counts.callouts].flatMap(({ byInstruction }) => Object.values(byInstruction)).reduce((sum, n) => sum + n, 0);
     if (machine.cpu.exitCount !== records) throw new Error(`${records} records of ${machine.cpu.exitCount} exits`);
     return counts;
   }

@@ -113,7 +113,7 @@ export class Judgement {
       case "INT": this.redirectedInterrupt(); break;
       case "CLI": if (!this.isV86Task) this.truth.flags &= ~EFLAGS_IF; break;
       case "STI": if (!this.isV86Task) this.truth.flags |= EFLAGS_IF; break;
-      case "RDTSC": this.read(cpu.state.gpr(EAX), (cpu.state.gpr(EAX) - this.monitorTicks()) | 0); break;
+      case "RDTSC": this.read(cpu.state.gpr(EAX), (cpu.state.gpr(EAX) - (cpu.readSilicon ? this.monitorTicks() : 0)) | 0); break;
     }
   }
 

@@ -18,7 +18,7 @@ import { PAGE_BYTES } from "../pool.ts";
 import { PTE_U, PTE_W } from "../shadow/address-space.ts";
 import { KERNEL } from "../shadow/paging.ts";
 import type { CodeMode } from "./code-class.ts";
-import { GUEST_INT3, INDIRECT, ScannedPage, UNSCANNED } from "./scanned-page.ts";
+import { GUEST_INT3, ScannedPage, UNSCANNED } from "./scanned-page.ts";
 import type { Monitor } from "./technique.ts";
 
 const ACCESS_CODE32 = 1 << 14;
@@ -39,12 +39,13 @@ export class Scan extends Deprivileged {
   private readonly faults = { at: -1, count: 0 };
   /** Offsets in each linear page that scanned branches of other pages lead to: no copied instruction may lie across them. */
   private readonly targets = new Map<number, Set<number>>();
-  private readonly byCopy = new Map<number, ScannedPage>();
+  /** By pool page. */
+  private readonly byCopy: (ScannedPage | undefined)[] = [];
   /** Physical page whose code is emulated until control leaves it, -1: none. */
   private avoided = -1;
 
   constructor(monitor: Monitor) {
-    super(monitor, 3, { prebuilt: false });
+    super(monitor, 3, { prebuilt: false, resumes: true });
     this.rules = { strict: monitor.set.scan !== "lax", depth: monitor.set["scan-depth"] ?? DEFAULT_DEPTH };
   }
 
@@ -92,7 +93,7 @@ export class Scan extends Deprivileged {
       page = new ScannedPage(physicalPage, copy);
       page.forget(this.cpu.state.u8, this.pool.address(copy));
       this.pages.set(key, page);
-      this.byCopy.set(this.pool.physicalPage(copy), page);
+      this.byCopy[copy] = page;
       this.cpu.markTraced(physicalPage);
       this.covered(physicalPage);
     }
@@ -109,7 +110,7 @@ export class Scan extends Deprivileged {
       this.cpu.unmarkTraced(page.physicalPage);
     }
     this.pages.clear();
-    this.byCopy.clear();
+    this.byCopy.length = 0;
     this.targets.clear();
     this.paging.dropAll();
   }
@@ -142,10 +143,14 @@ export class Scan extends Deprivileged {
     for (const offset of this.targets.get(linearPage) ?? []) if (page.isInside(offset)) this.takeOut(page, offset);
   }
 
+  /** The copy that the processor fetches from at `linear`, if its instruction TLB knows. */
+  private fetchedAt(linear: number): ScannedPage | undefined {
+    return this.byCopy[(this.cpu.h.tlb.code(linear >>> 12) >>> 12) - this.pool.firstPage];
+  }
+
   /** Control goes to `linear`, where the processor may have a copy already. */
   private enterAt(linear: number): void {
-    const entry = this.cpu.h.tlb.code(linear >>> 12);
-    const page = entry === 0 ? undefined : this.byCopy.get(entry >>> 12);
+    const page = this.fetchedAt(linear);
     const offset = linear & (PAGE_BYTES - 1);
     if (page?.isInside(offset)) this.takeOut(page, offset);
   }
@@ -200,6 +205,11 @@ export class Scan extends Deprivileged {
       if (page === this.linear >>> 12) this.primeInstructions();
     }
     return null;
+  }
+
+  override resume(): void {
+    super.resume();
+    this.enterAt(this.linear);
   }
 
   protected override isHeld(): boolean {
@@ -262,7 +272,7 @@ export class Scan extends Deprivileged {
   /** A CC of the copy. */
   private broke(): ActionName {
     const { monitor } = this;
-    const physicalPage = this.codePage();
+    const physicalPage = this.fetchedAt(this.linear)?.physicalPage ?? this.codePage();
     const page = physicalPage < 0 ? undefined : this.pages.get(this.key(physicalPage));
     if (!page) return monitor.step();
     const offset = this.linear & (PAGE_BYTES - 1);
@@ -278,9 +288,7 @@ export class Scan extends Deprivileged {
       monitor.beginEmulation();
       return "emulate";
     }
-    monitor.step(kind === INDIRECT);
-    this.enterAt(this.linear);
-    return "emulate";
+    return this.step();
   }
 
   /** The guest may use the page: primes the TLB that missed. */

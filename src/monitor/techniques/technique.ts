@@ -24,6 +24,8 @@ export interface Technique extends PlantedBytes {
    * (`Vmm.emulate`) and answers why that ended.
    */
   enter(left: number): StopReason | null;
+  /** In the place of `enter`, where V has changed in nothing that H shows but IF, RF and the interrupt shadow. Absent: `enter` does it. */
+  resume?(): void;
   /** The inverse of `enter`: V takes over what the guest changed on H without an exit. True: H must be projected anew. */
   absorb(): boolean;
   /** Reaction to an exit that is no interrupt of the host. V is the active context. */

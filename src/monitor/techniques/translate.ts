@@ -17,6 +17,7 @@ import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import { runsInV86 } from "../limbo.ts";
 import { PAGE_BYTES } from "../pool.ts";
+import { factsOf } from "../row-facts.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
 import { TranslatedPage } from "./translated-page.ts";
 
@@ -43,7 +44,7 @@ class Translate extends Deprivileged implements TranslationPass {
   private readonly counts = { units: 0, callouts: 0, retranslated: 0, reverted: 0 };
 
   constructor(monitor: Monitor) {
-    super(monitor, 1);
+    super(monitor, 1, { resumes: true });
   }
 
   override attach(): void {
@@ -83,6 +84,16 @@ class Translate extends Deprivileged implements TranslationPass {
     cpu.translating = !this.runsDirectly;
     cpu.guestInterruptWaits = monitor.interrupts.parked;
     return super.enter(left);
+  }
+
+  override resume(): void {
+    this.cpu.guestInterruptWaits = this.monitor.interrupts.parked;
+    super.resume();
+  }
+
+  /** At CPL 3 it is a matter of IF whether code is translated. */
+  protected override staysOnHardware(row: Row): boolean {
+    return super.staysOnHardware(row) && (this.cpu.v.context.get(CPL) !== 3 || factsOf(row).writes === "none");
   }
 
   private get runsDirectly(): boolean {
@@ -128,7 +139,7 @@ class Translate extends Deprivileged implements TranslationPass {
     this.counts.callouts++;
     const quiet = this.calling.get(place);
     this.touched = false;
-    this.monitor.step();
+    this.step();
     if (quiet === undefined) return "emulate";
     if (this.touched) this.calling.set(place, 0);
     else if (quiet + 1 < QUIET_CALLS) this.calling.set(place, quiet + 1);

@@ -4,4 +4,4 @@
 import { Deprivileged } from "../deprivileged.ts";
 import type { TechniqueDefinition } from "./technique.ts";
 
-export const trap: TechniqueDefinition = { id: "trap", create: (monitor) => new Deprivileged(monitor, monitor.ring) };
+export const trap: TechniqueDefinition = { id: "trap", create: (monitor) => new Deprivileged(monitor, monitor.ring, { resumes: true }) };
