@@ -1,15 +1,40 @@
 // A machine that hostile guests run in, and the proof that they stay in it: what lies around guest RAM in the shared memory
-// keeps its bytes, and no translation leads anywhere else.
+// keeps its bytes, no translation leads anywhere else, and no access of a guest's own reaches a page of the monitor's.
 
 import { builtinBios, builtinVgaBios } from "../../src/firmware/bios.ts";
 import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { VIDEO_MEMORY_BYTES } from "../../src/hardware/video-memory.ts";
 import { POOL_BYTES, ROM_BYTES } from "../../src/machine/shared-memory.ts";
-import type { Ring, TechniqueId } from "../../src/protocol/technique.ts";
+import { BUILT_TECHNIQUES } from "../../src/machine/supervisor.ts";
+import type { ProcessorSet, Ring, TechniqueId } from "../../src/protocol/technique.ts";
 import { createPrng, type Prng } from "../support/prng.ts";
 import { randomDeviceAccess } from "./random-devices.ts";
 import { RAM_BYTES, randomWorld } from "./random-world.ts";
+
+/** What the guests run on. */
+export interface HostileWorld {
+  readonly technique: TechniqueId;
+  readonly ring: Ring;
+  readonly jit: boolean;
+  readonly set: ProcessorSet;
+}
+
+const VARIANTS: readonly (readonly [TechniqueId, Ring, ProcessorSet])[] = [
+  ["trap", 1, { vme: true, tricks: true, shadow: "cached" }], ["int3", 1, { vme: true, shadow: "unsync" }], ["scan", 3, { "scan-views": "harvard", vme: true }],
+  ["scan", 3, { tlb: "p6", scan: "lax" }], ["hybrid", 1, { hybrid: "kernel" }], ["translate", 1, { shadow: "batch" }], ["vtx", 1, { shadow: "drop-all" }], ["vtx", 1, { shadow: "unsync" }],
+];
+
+/** The bare processor, interpreted and translated; every technique at both rings; and their settings, some at a time. */
+export const HOSTILE_WORLDS: readonly HostileWorld[] = [
+  { technique: "emulate", ring: 1, jit: false, set: {} }, { technique: "emulate", ring: 1, jit: true, set: {} },
+  ...BUILT_TECHNIQUES.filter((id) => id !== "emulate").flatMap((technique) => ([1, 3] as const).map((ring) => ({ technique, ring, jit: false, set: {} }))),
+  ...VARIANTS.map(([technique, ring, set]) => ({ technique, ring, jit: false, set })),
+];
+
+export function worldName({ technique, ring, jit, set }: HostileWorld): string {
+  return [`${technique}/${ring}`, ...Object.entries(set).map(([name, value]) => `${name}=${value === true ? "on" : value}`), ...(jit ? ["translated"] : [])].join(" ");
+}
 
 export const KINDS = ["code", "tables", "devices"] as const;
 export type HostileKind = (typeof KINDS)[number];
@@ -33,13 +58,17 @@ export class HostileMachine {
   private readonly u8: Uint8Array;
   private readonly i32: Int32Array;
 
-  constructor(technique: TechniqueId, ring: Ring, jit: boolean) {
-    this.name = `${technique}/${ring}${jit ? " translated" : ""}`;
+  constructor(world: HostileWorld) {
+    const { technique, ring, jit, set } = world;
+    this.name = worldName(world);
     this.machine = new Machine({
-      memoryBytes: RAM_BYTES, technique, ring, set: {}, clock: "virtual", firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
+      memoryBytes: RAM_BYTES, technique, ring, set, clock: "virtual", firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
       drives: { hda: blank(4 << 20), cdrom: blank(64 << 10), fda: blank(1440 << 10) }, jit,
     });
-    const { map } = this.machine;
+    const { map, supervisor } = this.machine;
+    supervisor.probes.isolationBroken = ({ linear, write }) => {
+      throw new Error(`the guest ${write ? "stored to" : "read"} a page of the monitor's, at ${(linear >>> 0).toString(16)}`);
+    };
     this.u8 = new Uint8Array(map.buffer);
     this.i32 = new Int32Array(map.buffer);
     const poolEnd = map.pool + POOL_BYTES;
@@ -85,22 +114,25 @@ export class HostileMachine {
     });
     const { tlb } = this.machine.map;
     this.checkTables(tlb.v, false);
-    if (this.machine.cpu.hostAttached) this.checkTables(tlb.h, true);
+    if (this.machine.cpu.hostAttached || this.machine.supervisor.technique === "vtx") this.checkTables(tlb.h, this.machine.cpu.hostAttached);
   }
 
-  /** Every entry of the translation tables leads to guest RAM or the memory of the video card; to ROM for reading; in the silicon's context, to the monitor's pool. */
+  /**
+   * Every entry of the translation tables leads to guest RAM or the memory of the video card; to ROM for reading. In the silicon's context the
+   * processor reads its tables in the monitor's pool: nobody else does, and nobody stores there.
+   */
   private checkTables(tables: Machine["map"]["tlb"]["v"], hardware: boolean): void {
     const { map } = this.machine;
     const inRam = (host: number): boolean => (host >= map.ram && host < map.ram + map.ramBytes) || (host >= map.video && host < map.video + VIDEO_MEMORY_BYTES);
     const inRom = (host: number): boolean => host >= map.rom && host < map.rom + ROM_BYTES;
-    const inPool = (host: number): boolean => hardware && host >= map.pool && host < map.pool + POOL_BYTES;
+    const inPool = (host: number, table: number, writes: boolean): boolean => hardware && !writes && table === tables.readSupervisor && host >= map.pool && host < map.pool + POOL_BYTES;
     for (const [table, writes] of [[tables.readSupervisor, false], [tables.readUser, false], [tables.writeSupervisor, true], [tables.writeUser, true]] as const) {
       const first = table >> 2;
       for (let page = 0; page < PAGES; page++) {
         const entry = this.i32[first + page]!;
         if ((entry & PAGE_MASK) === INVALID) continue;
         const host = (entry + page * 4096) >>> 0;
-        if ((entry & PAGE_MASK) === 0 && (inRam(host) || inPool(host) || (!writes && inRom(host)))) continue;
+        if ((entry & PAGE_MASK) === 0 && (inRam(host) || inPool(host, table, writes) || (!writes && inRom(host)))) continue;
         throw new Error(`the ${writes ? "write" : "read"} translation of linear page ${page.toString(16)} leads to ${host.toString(16)}, which is not the guest's`);
       }
     }
