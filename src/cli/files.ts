@@ -40,6 +40,7 @@ export function bundledGuests(): readonly GuestCard[] {
 
 /** Throws an ImageError that says why the file cannot be read. */
 export function openFile(path: string): NamedSource {
+  if (path === "") throw new ImageError("A file name is empty: give the file.");
   let descriptor: number;
   try {
     descriptor = openSync(path, "r");

@@ -1,14 +1,23 @@
 // The command line: finds the command, and turns whatever happens into one message and one exit code.
 
 import { ImageError, UsageError } from "../base/errors.ts";
+import { parseArguments } from "./arguments.ts";
 import { commandHelp } from "./command.ts";
 import { COMMANDS, USAGE } from "./commands.ts";
 import { writeDefectReport } from "./defect.ts";
 import { packageVersion } from "./files.ts";
 import { EXIT_CODES, type Outcome } from "./outcome.ts";
 import { report, type RunSettings } from "./report.ts";
+import { RUN_OPTIONS, runOptions } from "./run-options.ts";
 
-const DEFAULTS: RunSettings = { technique: "emulate", ring: 1, clock: "virtual" };
+/** What was asked for, as far as it can be understood. */
+function settingsOf(argv: readonly string[]): RunSettings {
+  try {
+    return runOptions(parseArguments("run", argv, RUN_OPTIONS));
+  } catch {
+    return { technique: "emulate", ring: 1, clock: "virtual" };
+  }
+}
 
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
@@ -28,7 +37,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const outcome = failure(error, argv);
     process.stderr.write(`trapscope: ${outcome.reason}\n`);
-    if (rest.includes("--json")) process.stdout.write(`${JSON.stringify(report(outcome, null, DEFAULTS))}\n`);
+    if (rest.includes("--json")) process.stdout.write(`${JSON.stringify(report(outcome, null, settingsOf(rest)))}\n`);
     return EXIT_CODES[outcome.outcome];
   }
 }

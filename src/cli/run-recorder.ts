@@ -1,28 +1,23 @@
 // `--record FILE.trk`: writes a run down while it goes on, and the file at its end.
 
-import { closeSync, openSync, writeSync } from "node:fs";
-import { UsageError } from "../base/errors.ts";
 import type { BootRequest, NamedSource } from "../machine/boot/boot-request.ts";
 import { placeImage } from "../machine/boot/boot-request.ts";
 import { DRIVE_NAMES } from "../machine/drives.ts";
 import type { Machine } from "../machine/machine.ts";
 import { encodeRecording, endOf, type RecordedFile, recordedFile } from "../machine/recording.ts";
 import { History } from "../machine/replay.ts";
+import { OutputFile } from "./output-file.ts";
 import type { RunOptions } from "./run-options.ts";
 
 export class RunRecorder {
   readonly history: History;
-  private readonly descriptor: number;
+  private readonly file: OutputFile;
   private readonly options: RunOptions;
   private readonly machine: Machine;
   private readonly request: BootRequest;
 
   constructor(path: string, options: RunOptions, machine: Machine, request: BootRequest) {
-    try {
-      this.descriptor = openSync(path, "w");
-    } catch (error) {
-      throw new UsageError(`--record ${path} cannot be written (${(error as Error).message}).`);
-    }
+    this.file = new OutputFile("record", path);
     this.options = options;
     this.machine = machine;
     this.request = request.image ? placeImage(request, request.image) : request;
@@ -39,8 +34,8 @@ export class RunRecorder {
       },
       files: this.files(), inputs: this.history.inputs ?? [], end: endOf(machine),
     });
-    writeSync(this.descriptor, bytes);
-    closeSync(this.descriptor);
+    this.file.write(bytes);
+    this.file.close();
   }
 
   private files(): RecordedFile[] {

@@ -1,6 +1,5 @@
 // `trapscope run`: one machine from power-on to its outcome.
 
-import { writeFileSync } from "node:fs";
 import type { OverlayFile } from "../block/overlay-file.ts";
 import { configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
@@ -17,6 +16,7 @@ import { RunRecorder } from "./run-recorder.ts";
 import { withOverlay } from "./images.ts";
 import { endOf, EXIT_CODES, type Outcome } from "./outcome.ts";
 import { GdbServer } from "./gdb-server.ts";
+import { OutputFile } from "./output-file.ts";
 import { encodePng } from "./png.ts";
 import type { RunResult } from "./report.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -49,6 +49,7 @@ export class Run {
   private readonly history: History | null;
   private readonly notices: string[] = [];
   private readonly overlays: OverlayFile[] = [];
+  private readonly picture: OutputFile | null;
   private quit: Outcome | null = null;
   private slice = 100_000;
 
@@ -59,6 +60,7 @@ export class Run {
     const request = bootRequestOf(options, (file, overlay) => this.kept(file, overlay)), boot = configureBoot(request);
     const packets = options.netReplay === undefined ? null : packetsOf(options.netReplay);
     this.output = new SerialOutput(options.serial, options.json);
+    this.picture = options.screen === undefined ? null : new OutputFile("screen", options.screen);
     this.machine = new Machine({
       memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.record !== undefined && options.clock === "real" ? "paced" : options.clock, jit: options.jit,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
@@ -139,14 +141,11 @@ export class Run {
     try {
       return this.explained(await this.loop());
     } finally {
-      this.trace?.close();
+      // First what belongs to the guest, then the terminal, then files that may be full.
+      this.saveOverlays();
       this.gdb?.close();
       this.input?.close();
-      this.output.close();
-      this.trapLog?.close();
-      this.recorder?.close();
-      this.saveOverlays();
-      this.capture?.close();
+      for (const file of [this.output, this.trace, this.trapLog, this.recorder, this.capture]) file?.close();
     }
   }
 
@@ -155,7 +154,8 @@ export class Run {
     const { options, screen } = this;
     this.machine.supervisor.publish();
     const rows = screen.rows();
-    if (options.screen !== undefined) writeFileSync(options.screen, encodePng(screen.image()));
+    this.picture?.write(encodePng(screen.image()));
+    this.picture?.close();
     return { machine: this.machine, ...(options.profile ? { profile: options.profile } : {}), notices: this.notices, serialTail: this.output.tailText, screenText: rows?.join("\n") ?? null };
   }
 

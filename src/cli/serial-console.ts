@@ -1,7 +1,7 @@
 // COM1 on this terminal, in a file, or nowhere; and its last bytes for the report.
 
-import { closeSync, openSync, readFileSync, fstatSync, writeSync } from "node:fs";
-import { UsageError } from "../base/errors.ts";
+import { readFileSync, fstatSync } from "node:fs";
+import { OutputFile } from "./output-file.ts";
 
 const TAIL_CHARACTERS = 4096;
 /** A character of UTF-8 has at most four bytes. */
@@ -11,7 +11,7 @@ const CTRL_A = 1;
 
 export class SerialOutput {
   private readonly sink: ((bytes: Uint8Array) => void) | null;
-  private readonly descriptor: number | null = null;
+  private readonly file: OutputFile | null = null;
   private readonly pending = new Uint8Array(FLUSH_BYTES);
   private pendingLength = 0;
   private readonly tail = new Uint8Array(TAIL_BYTES);
@@ -24,13 +24,9 @@ export class SerialOutput {
       const stream = json ? process.stderr : process.stdout;
       this.sink = (bytes) => void stream.write(bytes.slice());
     } else {
-      try {
-        this.descriptor = openSync(target, "w");
-      } catch (error) {
-        throw new UsageError(`--serial ${target} cannot be written (${(error as Error).message}).`);
-      }
-      const { descriptor } = this;
-      this.sink = (bytes) => void writeSync(descriptor, bytes);
+      const file = new OutputFile("serial", target);
+      this.file = file;
+      this.sink = (bytes) => file.write(bytes);
     }
   }
 
@@ -49,7 +45,7 @@ export class SerialOutput {
 
   close(): void {
     this.flush();
-    if (this.descriptor !== null) closeSync(this.descriptor);
+    this.file?.close();
   }
 
   /** The last 4,096 characters. */

@@ -3,14 +3,13 @@
 // The processor runs instructions of the traced pages one by one and asks before each (core.ts, InstructionWatch); other code is not
 // slowed down. Under a monitor it is the guest's own mode and ring that are shown.
 
-import { closeSync, openSync, writeSync } from "node:fs";
-import { UsageError } from "../base/errors.ts";
 import { CPL, CR0, CS, EFLAGS_SYSTEM, EFLAGS_VM } from "../isa/state-layout.ts";
 import { guestRegisters } from "../machine/guest-registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FILTER_FIELDS, type FilterFields, type TrapPredicate } from "../trace/filter.ts";
 import { explainInstruction } from "../trace/instruction.ts";
 import { hex, hexBytes, type TrapFields, trapClass } from "../trace/trap-fields.ts";
+import { OutputFile } from "./output-file.ts";
 
 /** Linear addresses, both ends included. */
 export interface AddressRange {
@@ -54,7 +53,7 @@ interface Decoded {
 export class TraceFile {
   private readonly machine: Machine;
   private readonly options: TraceOptions;
-  private readonly descriptor: number;
+  private readonly file: OutputFile;
   private readonly pages = new Set<number>();
   /** By linear address and operand size; good as long as the bytes are the same. */
   private readonly known = new Map<number, Decoded>();
@@ -65,11 +64,7 @@ export class TraceFile {
   constructor(machine: Machine, options: TraceOptions) {
     this.machine = machine;
     this.options = options;
-    try {
-      this.descriptor = options.file === undefined ? process.stderr.fd : openSync(options.file, "w");
-    } catch (error) {
-      throw new UsageError(`--trace ${options.file} cannot be written (${(error as Error).message}).`);
-    }
+    this.file = new OutputFile("trace", options.file ?? process.stderr.fd);
     for (const { first, last } of options.ranges) for (let page = first >>> 12; page <= last >>> 12; page++) this.pages.add(page);
     const everything = options.ranges.length === 0;
     machine.breakpoints.setTracer({
@@ -123,12 +118,12 @@ export class TraceFile {
   }
 
   private flush(): void {
-    writeSync(this.descriptor, this.pending);
+    this.file.write(this.pending);
     this.pending = "";
   }
 
   close(): void {
     this.flush();
-    if (this.options.file !== undefined) closeSync(this.descriptor);
+    this.file.close();
   }
 }

@@ -38,7 +38,9 @@ export function encodeSnapshot(snapshot: MachineSnapshot): Uint8Array {
 }
 
 /** Throws an ImageError that says why the bytes are no snapshot that can be used. */
-export function decodeSnapshot(file: Uint8Array): MachineSnapshot {
+export function decodeSnapshot(given: Uint8Array): MachineSnapshot {
+  // Node's Buffer is a Uint8Array whose slice copies nothing.
+  const file = new Uint8Array(given.buffer, given.byteOffset, given.length);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   if (file.length < HEADER_BYTES || new TextDecoder().decode(file.subarray(0, 8)) !== MAGIC) throw new ImageError("This is no snapshot: it does not begin with TRAPSNAP.");
   const version = view.getUint32(8, true), textLength = view.getUint32(12, true);

@@ -55,6 +55,17 @@ describe("a snapshot", () => {
     }
   });
 
+  it("is read from a Node Buffer at an odd place in a larger one", () => {
+    const machine = booting();
+    machine.run(10_000);
+    const before = stateHash(machine), file = encodeSnapshot(takeSnapshot(machine, new MachineRam(machine)));
+    const larger = Buffer.alloc(file.length + 7);
+    larger.set(file, 3);
+    machine.run(10_000);
+    restoreSnapshot(machine, new MachineRam(machine), decodeSnapshot(larger.subarray(3, 3 + file.length)));
+    expect(stateHash(machine)).toBe(before);
+  });
+
   it("is refused where its bytes are damaged", () => {
     const machine = booting();
     const file = encodeSnapshot(takeSnapshot(machine, new MachineRam(machine)));

@@ -25,6 +25,8 @@ export class VirtualInterrupts {
   private readonly starved: () => void;
   /** Instructions that had retired when the request was parked; -1: none is. */
   private parkedAt = -1;
+  /** The same for the first of the requests since IF was open: one of the timer is taken back and made again at each tick. */
+  private waitingSince = -1;
   private nmiParked = false;
   private starvationTold = false;
   /** Vector delivered last. */
@@ -65,7 +67,10 @@ export class VirtualInterrupts {
       return true;
     }
     this.parkedAt = this.core.retired();
-    this.starvationTold = false;
+    if (this.waitingSince < 0) {
+      this.waitingSince = this.parkedAt;
+      this.starvationTold = false;
+    }
     this.core.setIntr(false);
     return false;
   }
@@ -102,6 +107,7 @@ export class VirtualInterrupts {
       this.noteStarvation();
       return false;
     }
+    this.waitingSince = -1;
     if (v.get(SHADOW) === 0) {
       this.cpu.switchContext("V");
       this.deliver();
@@ -113,6 +119,7 @@ export class VirtualInterrupts {
   }
 
   private deliver(): void {
+    this.waitingSince = -1;
     this.vector = this.source.acknowledge();
     deliverEvent(this.cpu, this.vector, EVENT_EXTERNAL);
     this.release();
@@ -139,7 +146,7 @@ export class VirtualInterrupts {
   }
 
   private noteStarvation(): void {
-    if (this.starvationTold || !this.parked || this.core.retired() - this.parkedAt <= STARVED_INSTRUCTIONS) return;
+    if (this.starvationTold || !this.parked || this.core.retired() - this.waitingSince <= STARVED_INSTRUCTIONS) return;
     this.starvationTold = true;
     this.starved();
   }
