@@ -116,7 +116,6 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "a call gate to conforming code leaves the CPL in CS",
-    continues: true,
     applies: (d) => d.text.startsWith("call far") && d.fields.length === 1 && d.fields[0] === "cs" && ((d.ours.cs ^ d.qemu.cs) & ~3) === 0 && (d.ours.cs & 3) === (d.before.cs & 3),
   },
   {
@@ -127,6 +126,11 @@ export const EXPLANATIONS: readonly Explanation[] = [
     // SDM Vol. 2, IRET, RETURN-TO-VIRTUAL-8086-MODE.
     name: "IRETD to a V86 task beyond 64 KB is a general protection fault",
     applies: (d) => d.text === "iretd" && SEGMENT_FAULTS.has(d.exception) && (d.before.cs & 3) === 0 && d.top.length === 12 && (d.top[10]! & 2) !== 0 && (d.top[2]! | d.top[3]!) !== 0,
+  },
+  {
+    // SDM Vol. 2, IRET: RETURN-TO-VIRTUAL-8086-MODE wants CPL 0.
+    name: "IRETD outside ring 0 takes VM for nothing",
+    applies: (d) => d.text === "iretd" && (d.before.cs & 3) !== 0 && d.top.length === 12 && (d.top[10]! & 2) !== 0 && (d.qemu.eflags & 0x2_0000) !== 0,
   },
   {
     // SDM Vol. 2, IRET and RET: #GP(0) if the target is beyond the limit of the new CS.
@@ -153,7 +157,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: "a switch to the current task's own TSS loads what it has just saved",
     applies: (d) => TRANSFERS.test(d.text) && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 &&
-      (d.exception < 0 ? (d.ours.eflags & ~d.before.eflags) === 0x4000 : d.ours.eip === d.before.eip && (d.ours.cr0 & 8) !== 0),
+      (d.exception < 0 ? ((d.ours.eflags ^ d.before.eflags) & ~0x4000) === 0 : d.ours.eip === d.before.eip) && (d.ours.cr0 & 8) !== 0,
   },
   {
     name: "a fault behind the commit point of a task switch: how much of the new task is loaded by then",
@@ -204,6 +208,30 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: "GD makes an access to a debug register a fault",
     applies: (d) => d.exception === 1 && /\bdr[0-7]/.test(d.text),
+  },
+  {
+    name: "a debug exception clears GD",
+    continues: true,
+    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0x2000),
+  },
+  {
+    // SDM Vol. 2, CMPS and SCAS: the flags before the instruction are restored.
+    name: "a repeated comparison that faults half-way leaves the flags",
+    continues: true,
+    applies: (d) => [12, 13, 14, 17].includes(d.exception) && /^rep.*(cmps|scas)/.test(d.text) && d.fields.length === 1 && ((d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~STATUS) === 0) || d.fields[0] === "frame"),
+  },
+  {
+    name: "QEMU knows no empty x87 registers",
+    applies: (d) => d.x87 === true || (/^fu?comip? /.test(d.text) && d.fields.length === 1 && d.fields[0] === "eflags"),
+  },
+  {
+    name: "the TLB may have what the page tables have lost",
+    applies: (d) => d.exception !== 14 && d.qemu.cr2 !== d.before.cr2 && d.remapped === true,
+  },
+  {
+    name: "reserved bits of DR7 are 0",
+    continues: true,
+    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0xd800),
   },
   {
     // 80386 Programmer's Reference Manual, "Debug Control Register": LE goes at a task switch, as the enable bits L0 to L3 do.

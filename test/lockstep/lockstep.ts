@@ -1,7 +1,7 @@
 // One program on both sides, instruction by instruction, until it ends or they differ.
 
 import { disassembleBytes } from "../../src/trace/instruction.ts";
-import { COMPARED_BYTES, PAGE_TABLES, SLOT_COUNT, SLOTS, slotAt } from "./layout.ts";
+import { COMPARED_BYTES, DATA, DATA_PAGES, PAGE_TABLES, SLOT_COUNT, SLOTS, slotAt } from "./layout.ts";
 import type { Ours } from "./ours.ts";
 import type { Program } from "./program.ts";
 import { type ProcessorView, REGISTERS, type RegisterName, type SegmentView, type SystemView } from "./processor-view.ts";
@@ -15,6 +15,7 @@ const BENIGN_MEMORY = "memory at the end: RF in stored images, W in error codes 
 const ACCESSED_DIRTY = 0x60, HLT = 0xf4;
 /** Until DR7 is clear. */
 const FIRST_STEPS = 4;
+const X87 = /^f(?!s:)/;
 /** Else in every so many steps. */
 const SYSTEM_INTERVAL = 32;
 /** Code that was entered in its middle may repeat itself for hours. */
@@ -61,6 +62,10 @@ export interface Difference {
   /** Ours and QEMU's. */
   readonly frames?: readonly [Uint8Array, Uint8Array];
   readonly systems?: readonly [SystemView, SystemView];
+  /** The program has changed the entry for QEMU's CR2 by accident, and so without INVLPG. */
+  readonly remapped?: boolean;
+  /** The program has used the x87. */
+  readonly x87?: boolean;
 }
 
 export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Promise<Verdict> {
@@ -70,11 +75,12 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
   await qemu.reset(program.entry);
   const end = slotAt(SLOT_COUNT - 1);
   const path: string[] = [], notes: string[] = [];
-  let before = ours.view();
+  let before = ours.view(), x87 = false;
   for (let steps = 0; steps < MAXIMUM_STEPS; steps++) {
     const { linear, bytes, code32 } = ours.place();
-    if (linear === end) return finish(program, ours, qemu, steps, before, notes);
+    if (linear === end) return finish(program, ours, qemu, steps, before, notes, x87);
     const text = disassembleBytes(bytes, before.eip, code32);
+    x87 ||= X87.test(text);
     path.push(`${before.cs.toString(16)}:${before.eip.toString(16)} ${text}`);
     // A processor that waits answers no stub; what repeats itself for hours is no test, nor is what devices say.
     if (bytes[0] === HLT || text.includes("ins") || (isRepeated(bytes) && before.ecx > MAXIMUM_REPETITIONS)) return { kind: "agree", steps, notes };
@@ -85,6 +91,8 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (outcome.end !== "done") return { kind: "agree", steps };
     const now = ours.view();
     if (!(await qemu.gdb.step())) {
+      // What the program before has left in the debug registers.
+      if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
       const lost: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
       return { ...judge(lost, steps), qemuLost: true };
     }
@@ -102,7 +110,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (fields.length > 0) {
       // What the program before has left in the debug registers.
       if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
-      const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields, memory: [], exception: outcome.exception, path: path.slice(-6, -1), remapped: isRemapped(program, ours, now, other.cr2) };
       const explanation = explain(difference);
       if (!explanation?.continues) return judge(difference, steps);
       notes.push(explanation.name);
@@ -136,7 +144,20 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     }
     before = now;
   }
-  return finish(program, ours, qemu, MAXIMUM_STEPS, before, notes);
+  return finish(program, ours, qemu, MAXIMUM_STEPS, before, notes, x87);
+}
+
+/** Whether an entry that leads to the page is not what it was, but for accessed and dirty bits. The steps that change entries, of data pages, invalidate them. */
+function isRemapped(program: Program, ours: Ours, { cr0, cr4 }: ProcessorView, linear: number): boolean {
+  if ((cr0 & 0x8000_0000) === 0 || (linear >= DATA && linear < DATA + DATA_PAGES * 4096)) return false;
+  const width = cr4 & 0x20 ? 8 : 4, directory = PAGE_TABLES + (width === 8 ? 0x1000 : 0), table = directory + 0x1000;
+  const perTable = 4096 / width, page = linear >>> 12;
+  // QEMU reads the pointers of PAE in every walk; the processor loads them with CR3.
+  const entries = [...(width === 8 ? [PAGE_TABLES + (linear >>> 30) * 8] : []), directory + Math.floor(page / perTable) * width, table + (page % perTable) * width];
+  return entries.some((at) => {
+    const now = ours.readMemory(at, width);
+    return now.some((byte, n) => ((byte ^ program.memory[at + n]!) & (n === 0 ? ~ACCESSED_DIRTY : ~0) & 0xff) !== 0);
+  });
 }
 
 /** Names of what differs. What a null selector leaves in its register is the processor's affair, and a program in real mode has no LDT and no task. */
@@ -164,7 +185,7 @@ function isRepeated(bytes: Uint8Array): boolean {
 }
 
 /** RAM at the end. Bit 16 of a stored EFLAGS image is RF. */
-async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, before: ProcessorView, notes: readonly string[]): Promise<Verdict> {
+async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, before: ProcessorView, notes: readonly string[], x87: boolean): Promise<Verdict> {
   const mine = ours.readMemory(0, COMPARED_BYTES), other = await qemu.gdb.readMemory(0, COMPARED_BYTES);
   const memory: number[] = [];
   let benign = 0;
@@ -175,7 +196,7 @@ async function finish(program: Program, ours: Ours, qemu: Qemu, steps: number, b
     else benign++;
   }
   if (memory.length === 0) return { kind: "agree", steps, notes: benign === 0 ? notes : [...notes, BENIGN_MEMORY] };
-  return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, segments: [], code32: true, top: NOTHING, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [] }, steps, mine, other);
+  return judge({ program, bytes: new Uint8Array(0), text: "(the end)", before, segments: [], code32: true, top: NOTHING, ours: before, qemu: before, fields: ["memory"], memory, exception: -1, path: [], x87 }, steps, mine, other);
 }
 
 function judge(difference: Difference, steps: number, mine?: Uint8Array, other?: Uint8Array): Exclude<Verdict, { kind: "agree" }> {

@@ -6,6 +6,8 @@ export const REGISTERS = [
 export type RegisterName = (typeof REGISTERS)[number];
 export type ProcessorView = Record<RegisterName, number>;
 
+const ACCESSED = 1, PRESENT = 0x80, UNUSABLE = 0x1_0000;
+
 /** Registers that are compared now and then, as they cost a round trip: tables, hidden parts of segment registers, debug registers. By name, in hexadecimal. */
 export type SystemView = ReadonlyMap<string, string>;
 
@@ -16,9 +18,8 @@ export interface SegmentView {
   readonly access: number;
 }
 
-/** Null selectors leave the rest open; a busy TSS is the descriptor's matter; accessed bits are compared in memory. */
+/** What an unusable register holds is open; a busy TSS is the descriptor's matter; accessed bits are compared in memory. */
 export function describeSegment(into: Map<string, string>, name: string, selector: number, base: string, limit: string, access: number): void {
   if (name === "ldt" || name === "tr") into.set(name, `${selector.toString(16)} ${base} ${limit}`);
-  else into.set(`hidden ${name}`, `${base} ${limit} ${(access & ~ACCESSED).toString(16)}`);
+  else into.set(`hidden ${name}`, access & UNUSABLE || (access & PRESENT) === 0 ? "unusable" : `${base} ${limit} ${(access & ~ACCESSED).toString(16)}`);
 }
-const ACCESSED = 1;

@@ -7,7 +7,7 @@ import { type Bytes, type Case, COMPLETED, difference, linearEip, type Outcome }
 import { deviationOf } from "./deviations.ts";
 import { reconcile } from "./float-compare.ts";
 import { CODE, CODE_BYTES, descriptorOf } from "./sandbox.ts";
-import { LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
+import { LEAD_IN, LeavesSandbox, type SandboxMachine } from "./sandbox-machine.ts";
 import { undefinedFlags } from "./silicon-rows.ts";
 
 const PAGE_FAULT = 14;
@@ -27,7 +27,10 @@ export function needsRunLoop(c: Case): boolean {
 /** `both`: on the evaluating back-end, too; else its outcome is taken to be the same. `translator`: in a region, too. */
 export function predict(machine: SandboxMachine, c: Case, both: boolean, translator: SandboxMachine | null = null): Prediction {
   const interpreter = machine.runInterpreter(c);
-  return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter, translated: translator?.runTranslated(c) ?? null };
+  const translated = translator?.runTranslated(c) ?? null;
+  // It may have read what leads into the region.
+  const isOurs = translated === null || difference(interpreter, translated, 0) === "" || difference(interpreter, machine.runInterpreter(c, LEAD_IN), 0) === "";
+  return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter, translated: isOurs ? translated : null };
 }
 
 export interface Verdict {

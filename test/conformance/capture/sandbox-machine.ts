@@ -32,7 +32,7 @@ const CR0_PROTECTED = 0x8005_0033 | 0; // PG AM WP NE ET MP PE, as Linux has it
 const CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
 const BREAKPOINT = 3, PAGE_FAULT = 14;
 /** jmp +0; nop */
-const LEAD_IN = [0xeb, 0, 0x90];
+export const LEAD_IN: readonly number[] = [0xeb, 0, 0x90];
 /** For the lead-in, the case, and an end that faults. */
 const TRANSLATED_BUDGET = 8;
 /** One sets the jump's link, one counts, one finds it hot. */
@@ -297,8 +297,10 @@ export class SandboxMachine {
     return row;
   }
 
-  runInterpreter(c: Case): Outcome {
+  /** `before`: bytes that lie before the instruction. */
+  runInterpreter(c: Case, before: readonly number[] = []): Outcome {
     this.prepare(c);
+    if (before.length > 0) this.put({ address: linearEip(c) - before.length, bytes: before });
     const reason = this.core.run(1);
     if (reason === "exit") return this.exitOutcome();
     if (reason !== "budget") throw new Error(`the interpreter stopped: ${reason}`);
