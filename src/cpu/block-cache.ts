@@ -57,7 +57,7 @@ export interface TranslatedCode {
   /** The word H_HEAT of a block that has just been decoded. `key`: offset in the page | mode << 12. */
   heatOf(physicalPage: number, key: number): number;
   /** Translated code never holds the instruction: its block ends behind it, so that translated code may go on there. */
-  leavesOut(row: Row, decoded: Decoded): boolean;
+  leavesOut(row: Row, decoded: Decoded, mode: number): boolean;
   /** Bytes [from, to) of the page are not what they were. */
   invalidate(physicalPage: number, from: number, to: number): void;
   /** All records are void. */
@@ -265,7 +265,7 @@ export class BlockCache {
         break;
       }
       const row = this.pack(at, offset, physicalPage, mode);
-      open = row !== null && (row.ends !== true || isConditionalBranch(row)) && !this.translated?.leavesOut(row, decoded);
+      open = row !== null && (row.ends !== true || isConditionalBranch(row)) && !this.translated?.leavesOut(row, decoded, mode);
       at += RECORD_BYTES;
       offset += length;
       count++;

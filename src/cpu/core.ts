@@ -294,6 +294,8 @@ export class Core {
     } finally {
       this.unbias();
       this.retiredBefore += this.started - state.read(BUDGET);
+      // Generated code loads segment registers itself where no monitor is attached.
+      if (!this.cpu.hostAttached) this.cpu.context.overwritten();
       this.running = false;
       if (!this.holdInterrupts) this.stopRequested = false;
     }

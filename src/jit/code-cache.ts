@@ -138,8 +138,8 @@ export class CodeCache implements Translator {
     return entry ? heatWord(entry) : this.options.threshold;
   }
 
-  leavesOut(row: Row, decoded: Decoded): boolean {
-    return !this.resting && isLeftToInterpreter(row, decoded);
+  leavesOut(row: Row, decoded: Decoded, mode: number): boolean {
+    return !this.resting && isLeftToInterpreter(row, decoded, mode);
   }
 
   hot(record: number, linear: number, mode: number): void {
@@ -156,7 +156,7 @@ export class CodeCache implements Translator {
     const physicalPage = code >>> 12, offset = linear & (PAGE - 1);
     const place = placeKey(physicalPage, offset | (mode << 12));
     const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, { record: 0, linear, physicalPage, mode }).decode(offset);
-    if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect)) return;
+    if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect, mode)) return;
     this.exiting.add(place);
     this.invalidate(physicalPage, offset, offset + 1);
   }
@@ -303,7 +303,7 @@ export class CodeCache implements Translator {
     const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(CS);
     return {
       mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
-      tlbCode: tables.code, tlbMask, pageEntries,
+      tables, tlbCode: tables.code, tlbMask, pageEntries,
       fixed: mode & MODE_FLAT ? null : { base: base | 0, limit: (base + last) | 0 },
       cellOf: (at, callers, isReturn) => {
         const site = this.cells.site(source.siteKey(at, callers), isReturn);
@@ -393,6 +393,7 @@ class GuestCode implements CodeSource {
   private readonly request: Request;
   private readonly unit: ContextUnit;
   private readonly bytes = new Uint8Array(16);
+  readonly mode: number;
 
   constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, cells: TargetCells, request: Request) {
     this.cells = cells;
@@ -401,6 +402,7 @@ class GuestCode implements CodeSource {
     this.effects = effects;
     this.exiting = exiting;
     this.request = request;
+    this.mode = request.mode;
     this.unit = request.mode & MODE_HARDWARE ? core.cpu.h : core.cpu.v;
   }
 

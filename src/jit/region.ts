@@ -7,7 +7,11 @@
 
 import type { Decoded } from "../isa/decoded.ts";
 import type { Row, Semantics } from "../isa/row.ts";
+import { mov } from "../isa/semantics/data-transfer.ts";
 import { cli, popf, pushf, sti } from "../isa/semantics/flag-control.ts";
+import { moveToSegment, popSegment, pushSegment } from "../isa/semantics/segment-register.ts";
+import { sysenter, sysexit } from "../isa/semantics/system.ts";
+import { MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED, MODE_STACK32 } from "../isa/state-layout.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
 
@@ -17,7 +21,7 @@ const MAX_INSTRUCTIONS = 400, MAX_ALONE = 200;
 const MAX_CALLEE = 100;
 const MAX_DEPTH = 3;
 
-type Kind = "plain" | "conditional" | "jump" | "call" | "return" | "indirect" | "indirectCall" | "leave";
+type Kind = "plain" | "conditional" | "jump" | "call" | "return" | "indirect" | "indirectCall" | "transfer" | "leave";
 
 export interface Instruction {
   /** Distance from the start of the page where the region begins, as linear addresses. */
@@ -71,6 +75,8 @@ export interface Region {
 
 /** What is known of the guest's code. */
 export interface CodeSource {
+  /** MODE_* of the code. */
+  readonly mode: number;
   /** Decodes at the distance; null where the bytes cannot be had without a page walk, or are no instruction. */
   decode(at: number): { readonly decoded: Decoded; readonly crosses: boolean; readonly effect: Effect | null } | null;
   /** The instruction there made many side exits. */
@@ -213,6 +219,7 @@ class RegionFinder {
           case "indirect":
             jumpTo(instruction);
             break;
+          case "transfer": break;
         }
         break;
       }
@@ -269,7 +276,7 @@ class RegionFinder {
     const found = this.source.decode(at);
     if (!found) return null;
     const { decoded, crosses, effect } = found;
-    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect), flags: effect?.flags ?? "needed", crosses, exitsOften: this.source.exitsOften(at) };
+    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect, this.source.mode), flags: effect?.flags ?? "needed", crosses, exitsOften: this.source.exitsOften(at) };
   }
 
   /** Makes basic blocks of a function and of those that it calls. */
@@ -321,7 +328,7 @@ class RegionFinder {
           if (f.caller) block.taken = edge(f.caller, f.returnAt);
           else for (const { frame: from, at } of this.recursions) this.addTarget(block, edge, from, at);
           break;
-        case "indirect": case "indirectCall": case "leave": break;
+        case "indirect": case "indirectCall": case "transfer": case "leave": break;
       }
       for (const { frame: to, at } of f.learned.get(last.at) ?? []) this.addTarget(block, edge, to, at);
     }
@@ -351,27 +358,36 @@ function calledBy(f: Frame): Frame[] {
   return [...f.callees.values(), ...learned];
 }
 
-function kindOf(decoded: Decoded, effect: Effect | null): Kind {
+function kindOf(decoded: Decoded, effect: Effect | null, mode: number): Kind {
   const { row } = decoded;
-  if (row === null || effect === null || decoded.lockInvalid || isLeftToInterpreter(row, decoded)) return "leave";
+  if (row === null || effect === null || decoded.lockInvalid || isLeftToInterpreter(row, decoded, mode)) return "leave";
   if (isConditionalBranch(row)) return "conditional";
+  if (FAST_SYSTEM_CALLS.has(row.semantics)) return "transfer";
   const [operand] = row.operands;
   const relative = operand === "Jb" || operand === "Jz";
   if (row.mnemonic === "JMP") return relative ? "jump" : "indirect";
   if (row.mnemonic === "CALL") return relative ? "call" : "indirectCall";
   if (row.mnemonic === "RET") return "return";
-  return (row.ends && !FLAG_INSTRUCTIONS.has(row.semantics)) || effect.leaves ? "leave" : "plain";
+  return (row.ends && row.sensitivity === undefined) || effect.leaves ? "leave" : "plain";
 }
 
 /** Whether regions hold the instruction. */
-export function isTranslated(decoded: Decoded, effect: Effect | null): boolean {
-  return kindOf(decoded, effect) !== "leave";
+export function isTranslated(decoded: Decoded, effect: Effect | null, mode: number): boolean {
+  return kindOf(decoded, effect, mode) !== "leave";
 }
 
-/** Sensitive instructions that regions hold: PUSHF, POPF, CLI, STI. */
-const FLAG_INSTRUCTIONS: ReadonlySet<Semantics> = new Set([cli, popf, pushf, sti]);
+const FAST_SYSTEM_CALLS: ReadonlySet<Semantics> = new Set([sysenter, sysexit]);
+/** Sensitive instructions that regions hold: everywhere, and in flat 32-bit code that no monitor has put there. */
+const HELD: ReadonlySet<Semantics> = new Set([cli, popf, pushf, sti, pushSegment, mov]);
+const HELD_IN_FLAT: ReadonlySet<Semantics> = new Set([moveToSegment, popSegment, ...FAST_SYSTEM_CALLS]);
+const FLAT_MODE = MODE_CODE32 | MODE_STACK32 | MODE_FLAT | MODE_PROTECTED;
+
+function holds({ semantics }: Row, mode: number): boolean {
+  return HELD.has(semantics) || (HELD_IN_FLAT.has(semantics) && (mode & (FLAT_MODE | MODE_HARDWARE)) === FLAT_MODE);
+}
 
 /** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions. */
-export function isLeftToInterpreter(row: Row, decoded: Decoded): boolean {
-  return (row.sensitivity !== undefined && !FLAG_INSTRUCTIONS.has(row.semantics)) || row.privileged === true || row.protectedOnly === true || (row.string !== undefined && decoded.rep !== 0);
+export function isLeftToInterpreter(row: Row, decoded: Decoded, mode: number): boolean {
+  if (row.string !== undefined && decoded.rep !== 0) return true;
+  return (row.sensitivity !== undefined || row.privileged === true || row.protectedOnly === true) && !holds(row, mode);
 }

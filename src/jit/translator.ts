@@ -250,6 +250,9 @@ class Translator {
       case "indirect": case "indirectCall":
         this.emitComputed(block, target!, flags);
         return;
+      case "transfer":
+        b.exitTo(target!);
+        return;
     }
   }
 

@@ -14,6 +14,16 @@ export interface TranslatedCode {
   readonly context: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
+  /** Of all privileges. */
+  readonly tables: TlbTables;
+}
+
+/** Addresses of the data TLBs. */
+export interface TlbTables {
+  readonly readSupervisor: number;
+  readonly writeSupervisor: number;
+  readonly readUser: number;
+  readonly writeUser: number;
 }
 
 export abstract class TranslatedMemory extends WasmBuilder {

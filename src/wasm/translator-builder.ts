@@ -15,12 +15,13 @@ import type { OperandCode } from "../isa/operand.ts";
 import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
-  BUDGET, CR0, CR4, CS, DS, EIP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
-  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, X87_BASE, XMM_BASE,
+  BUDGET, CR0, CR4, CS, DS, ECX, EDX, EIP, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
+  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, SYSENTER_EIP, SYSENTER_ESP, WINDOW, X87_BASE, XMM_BASE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
 import { flagInstruction } from "./flag-instructions.ts";
+import { enterSupervisor, leaveSupervisor, loadDataSegment } from "./segment-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
 import { type TranslatedCode, TranslatedMemory } from "./translated-memory.ts";
@@ -228,7 +229,18 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   override helper(name: HelperName, ...args: Expression[]): Expression {
     if (name === "fpuCheck") this.checkFpu(args[0].value as number);
     else if (name === "sseCheck") this.checkSse(args[0].value as number);
-    else {
+    else if (name === "loadSegment") this.loadSegment(args[0], args[1]);
+    else if (name === "sysenter") {
+      const { readSupervisor, writeSupervisor } = this.code.tables;
+      this.sideExitUnless(this.call(enterSupervisor, this.context, constant(readSupervisor), constant(writeSupervisor)));
+      this.setGpr(ESP, 4, this.get(SYSENTER_ESP));
+      this.target = this.get(SYSENTER_EIP);
+    } else if (name === "sysexit") {
+      const { readUser, writeUser } = this.code.tables;
+      this.sideExitUnless(this.call(leaveSupervisor, this.context, constant(readUser), constant(writeUser)));
+      this.setGpr(ESP, 4, this.gpr(ECX, 4));
+      this.target = this.gpr(EDX, 4);
+    } else {
       const fast = flagInstruction(this, name, args[0], this.code.mode & MODE_STACK32 ? 4 : 2);
       if (fast === null) this.sideExit();
       else {
@@ -238,6 +250,13 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     }
     return constant(0);
   }
+
+  private loadSegment(register: Expression, selector: Expression): void {
+    this.sideExitIf(this.get(WINDOW));
+    this.sideExitUnless(this.call(loadDataSegment, this.context, register, this.and(selector, constant(0xffff)), constant(this.code.tables.readSupervisor)));
+  }
+
+  private sideExitUnless([done]: readonly Expression[]): void { this.sideExitIf(this.eqz(done)); }
 
   /** Sensitive instructions are the interpreter's while the oracle looks on. */
   override probe(when: "before" | "after", row: number): void {

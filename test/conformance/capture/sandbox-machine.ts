@@ -319,7 +319,7 @@ export class SandboxMachine {
     c.memory.forEach((patch) => this.put(patch));
     this.put({ address: begin - LEAD_IN.length, bytes: [...LEAD_IN, ...c.code] });
     this.loadRegisters(c);
-    const { decoded } = this, isOurs = this.decode(c) && decoded.row !== null && isTranslated(decoded, effectOf(decoded.row, decoded));
+    const { decoded } = this, isOurs = this.decode(c) && decoded.row !== null && isTranslated(decoded, effectOf(decoded.row, decoded), cpu.context.mode);
     const { regions } = translations.counters;
     /** False: it has come back to the lead-in. */
     const run = () => {
