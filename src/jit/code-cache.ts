@@ -26,12 +26,12 @@ import { type RegionCode, translate } from "./translator.ts";
 const PAGE = 4096;
 /** Entries before a region that is known to be hot is made again. */
 const MADE_AGAIN = 8;
-/** Entries of a region before it is worth copying into it the functions that it calls, in entries that make code hot. */
-const PROMOTED = 5;
 
 export interface TranslationOptions {
   /** Entries of a block before it is translated. An instruction costs tens of microseconds to translate, most of it in the host's compilers, and saves nanoseconds. */
   readonly threshold: number;
+  /** Entries of a region before it is made again with the functions that it calls. */
+  readonly promotion: number;
   /** Hot places that wait until so many are translated into one module ... */
   readonly batch: number;
   /** ... or the first of them has waited for so many instructions. */
@@ -39,7 +39,7 @@ export interface TranslationOptions {
   /** Names the functions by their places, for profilers. */
   readonly named?: boolean;
 }
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, batch: 16, patience: 200_000 };
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, promotion: 60_000, batch: 16, patience: 200_000 };
 
 interface Request {
   readonly record: number;
@@ -124,7 +124,7 @@ export class CodeCache implements Translator {
     this.memoryPages = memoryPages;
     this.options = options;
     this.nextSlot = core.interpreter.regionSlots.begin;
-    this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options.threshold);
+    this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options);
     const { begin, end } = core.interpreter.regionSlots;
     this.entryCells = core.blocks.reserve((end - begin) * 4) - begin * 4;
     core.attachTranslator(this);
@@ -264,7 +264,7 @@ export class CodeCache implements Translator {
         return;
       }
       const entryCell = region.couldFollow && !this.promoted.has(placeKey(request.physicalPage, key)) ? this.entryCells + slot * 4 : 0;
-      if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.threshold * PROMOTED;
+      if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.promotion;
       const sites: NotedSite[] = [];
       made.push({ region, code: translate(region, this.codeOf(request, region, source, entryCell, sites), imports), request, slot, entryCell, sites });
     }

@@ -8,11 +8,18 @@ const CELL_BYTES = 4 + CELL_TARGETS * 4;
 const CELLS = 4096;
 /** The first word says that there is news. */
 export const TARGET_CELLS_BYTES = 4 + CELLS * CELL_BYTES;
+/** When code is hot, and when it is worth making again: see TranslationOptions. */
+export interface Heat {
+  readonly threshold: number;
+  readonly promotion: number;
+}
+
 /**
- * Exits that are noted before the region is made again for the first time, for the second ..., in entries that make code hot.
+ * Exits that are noted before the region is made again for the first time, for the second ...
  * Of returns more: the calls that lead to them, if they can be followed, make them inner ones first.
  */
-const ROUNDS: readonly number[] = [1 / 16, 2, 50], RETURN_ROUNDS: readonly number[] = [2, 20, 200];
+const rounds = ({ threshold, promotion }: Heat) => [threshold / 16, promotion / 2, promotion * 5];
+const returnRounds = ({ threshold, promotion }: Heat) => [threshold * 2, promotion, promotion * 5];
 const MOST_TARGETS = 16;
 
 export interface Site {
@@ -30,15 +37,17 @@ export class TargetCells {
   readonly news: number;
   private readonly begin: number;
   private readonly sites = new Map<string, Site>();
-  private readonly threshold: number;
+  private readonly rounds: readonly number[];
+  private readonly returnRounds: readonly number[];
   private used = 0;
 
-  /** `begin`: TARGET_CELLS_BYTES of the shared memory; `threshold`: entries that make code hot. */
-  constructor(i32: Int32Array, begin: number, threshold: number) {
+  /** `begin`: TARGET_CELLS_BYTES of the shared memory. */
+  constructor(i32: Int32Array, begin: number, heat: Heat) {
     this.i32 = i32;
     this.news = begin;
     this.begin = begin + 4;
-    this.threshold = threshold;
+    this.rounds = rounds(heat);
+    this.returnRounds = returnRounds(heat);
   }
 
   /** Whether any cell has come to 0 since the last call. */
@@ -50,7 +59,7 @@ export class TargetCells {
   }
 
   private exits(site: Site): number {
-    return Math.ceil((site.rounds[site.round] ?? 0) * this.threshold);
+    return Math.ceil(site.rounds[site.round] ?? 0);
   }
 
   forget(): void {
@@ -68,7 +77,7 @@ export class TargetCells {
     let site = this.sites.get(key);
     if (!site) {
       if (this.used === CELLS) return null;
-      site = { cell: this.begin + this.used++ * CELL_BYTES, rounds: isReturn ? RETURN_ROUNDS : ROUNDS, round: 0, targets: [] };
+      site = { cell: this.begin + this.used++ * CELL_BYTES, rounds: isReturn ? this.returnRounds : this.rounds, round: 0, targets: [] };
       this.sites.set(key, site);
       this.i32[site.cell >> 2] = this.exits(site);
     }

@@ -14,7 +14,7 @@ import { IDT_AT, IRQ_VECTOR, PROGRAM_AT, transferProgram } from "../../test/supp
 const ROUNDS = 40;
 
 function machineOf(jit: boolean): Machine {
-  const machine = new Machine({ memoryBytes: 1 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit ? { threshold: 3, batch: 1, patience: 0 } : false });
+  const machine = new Machine({ memoryBytes: 1 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit ? { threshold: 3, promotion: 8, batch: 1, patience: 0 } : false });
   machine.pc.acknowledge = () => {
     machine.core.setIntr(false);
     return IRQ_VECTOR;

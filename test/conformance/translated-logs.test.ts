@@ -10,7 +10,7 @@ import { guestImage } from "../support/guest-expectations.ts";
 const INSTRUCTIONS = 3e6, SLICE = 777_777;
 /** All of them with TRAPSCOPE_LONG=1. */
 const GUESTS = process.env["TRAPSCOPE_LONG"] ? ["popf", "rings", "tables", "irqsave", "iret", "priv", "compute"] : ["rings", "irqsave", "priv", "compute"];
-const EAGER = { threshold: 1, batch: 1, patience: 0 };
+const EAGER = { threshold: 1, promotion: 8, batch: 1, patience: 0 };
 
 interface Run {
   readonly end: string;

@@ -51,7 +51,7 @@ describe("translator and interpreter agree", () => {
 
   for (const [name, slice, threshold] of [["at once", 1 << 20, 1], ["after some rounds", 1 << 20, 4], ["in short runs", 211, 2]] as const) {
     it(name, () => {
-      const translator = new InterpreterMachine({ threshold, batch: 1, patience: 0 });
+      const translator = new InterpreterMachine({ threshold, promotion: 8, batch: 1, patience: 0 });
       const compare = (program: RandomProgram) => {
         let expected: RunResult;
         try {
@@ -76,7 +76,7 @@ describe("translator and interpreter agree", () => {
   }
 
   it("with x87, MMX and SSE instructions", () => {
-    const translator = new InterpreterMachine({ threshold: 2, batch: 1, patience: 0 });
+    const translator = new InterpreterMachine({ threshold: 2, promotion: 8, batch: 1, patience: 0 });
     for (const machine of [interpreter, translator]) machine.cr4 = CR4_OSFXSR;
     const wide = (row: Row) => /^(fpu|mmx|sse)/.test(row.feature ?? "") && !row.sensitivity && row.operands[0] !== "Mp";
     const registers = ({ core }: InterpreterMachine) => Buffer.from(core.cpu.state.u8.subarray(X87_BASE, STATE_BASE + STATE_BYTES));

@@ -17,7 +17,7 @@ const RUNS = Number(process.env["TRAPSCOPE_INTERRUPT_RUNS"] ?? 60);
 const LONGEST = 900, MEMORY = 1 << 20;
 
 function machineOf(jit: boolean): Machine {
-  const machine = new Machine({ memoryBytes: MEMORY, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit ? { threshold: 6, batch: 4, patience: 600 } : false });
+  const machine = new Machine({ memoryBytes: MEMORY, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit ? { threshold: 6, promotion: 40, batch: 4, patience: 600 } : false });
   machine.pc.acknowledge = () => {
     machine.core.setIntr(false);
     return IRQ_VECTOR;

@@ -63,7 +63,7 @@ export class HostileMachine {
     this.name = worldName(world);
     this.machine = new Machine({
       memoryBytes: RAM_BYTES, technique, ring, set, clock: "virtual", firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
-      drives: { hda: blank(4 << 20), cdrom: blank(64 << 10), fda: blank(1440 << 10) }, jit,
+      drives: { hda: blank(4 << 20), cdrom: blank(64 << 10), fda: blank(1440 << 10) }, jit: jit && { threshold: 20, promotion: 200, batch: 4, patience: 5000 },
     });
     const { map, supervisor } = this.machine;
     supervisor.probes.isolationBroken = ({ linear, write }) => {

@@ -106,7 +106,7 @@ export class SandboxMachine {
     const helpers = createHelpers(this.cpu);
     const areas = { memory, memoryPages, jumpCache: JUMP_CACHE, codeCacheBegin, codeCacheEnd, translate };
     this.core = new Core(this.cpu, ROWS, areas, { acknowledge: () => 0 }, helpers);
-    this.translations = translate ? new CodeCache(this.core, memory, memoryPages, { threshold: 1, batch: 1, patience: 0 }) : null;
+    this.translations = translate ? new CodeCache(this.core, memory, memoryPages, { threshold: 1, promotion: 8, batch: 1, patience: 0 }) : null;
     this.evaluator = createEvaluator({
       state: this.cpu.state.view, context: CONTEXT_H,
       helper: (name, [a = 0, b = 0, c = 0, d = 0, e = 0]) => helpers[name](a, b, c, d, e),
