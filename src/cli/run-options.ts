@@ -77,7 +77,7 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
 export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   scan: "scan: strict breaks at every RET and indirect branch; lax copies them, and a jump into the middle of an instruction runs unscanned",
   lite: "lite: checked refuses a kernel that was not built with the macros; anyway runs it, and it leaks",
-  shadow: "trap, int3, hybrid, translate: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. ept: vtx alone, which has none",
+  shadow: "trap, int3, hybrid, translate, vtx: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. vtx: ept, which needs none, or, as on its first parts, all but batch, with real mode in V86 mode",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
   "scan-views": "scan: tlbs shows code and data of a page apart by priming the processor's two TLBs; harvard does it on hypothetical hardware, with a page directory for fetches",
   hybrid: "hybrid: user runs the guest's user code directly; kernel also runs what a scan finds clean of its kernel",

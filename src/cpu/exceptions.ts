@@ -92,11 +92,15 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
         return;
       }
     }
-    const second = state.read(FAULT) - 1;
+    const second = state.read(FAULT) - 1, before = { vector, kind, hasError, error };
     const isException = kind === EVENT_FAULT || kind === EVENT_TRAP;
     hasError = state.read(FAULT_HAS_ERROR) !== 0;
     error = state.read(FAULT_ERROR);
     state.write(FAULT, 0);
+    if (p.nonRoot !== null && leavesFor(p, second, EVENT_FAULT, state.read(FAULT_HAS_ERROR) !== 0, state.read(FAULT_ERROR))) {
+      p.exit.cutOff = before;
+      return;
+    }
     if (isException && vector === DF && (isContributory(second) || second === PF)) {
       if (p.nonRoot !== null) recordExit(p, "vmx", 0, state.eip, EXIT_TRIPLE_FAULT);
       else p.context.set(ACTIVITY, SHUT_DOWN);
@@ -278,7 +282,12 @@ function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: bo
   const { exit } = p;
   exit.hasErrorCode = hasError;
   exit.errorCode = error;
-  exit.cr2 = vector === PF && kind === EVENT_FAULT ? p.context.get(CR2) : 0;
+  exit.cr2 = 0;
+  if (vector === PF && kind === EVENT_FAULT) {
+    exit.cr2 = p.context.get(CR2);
+    // A page fault that leaves is not delivered: CR2 keeps what it held.
+    p.context.set(CR2, p.cr2Before);
+  }
   exit.resumeFlag = resumeFlag;
 }
 

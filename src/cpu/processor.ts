@@ -190,6 +190,8 @@ export class Processor {
   descriptorLow = 0;
   descriptorHigh = 0;
 
+  /** CR2 before the page fault that was raised last. */
+  cr2Before = 0;
   /** Properties (PAGE_*) of the last page walk. */
   walkFlags = 0;
   /** The time-stamp counter that was read last was the silicon's, in which the monitor's own time is. */
@@ -243,6 +245,7 @@ export class Processor {
   }
 
   raisePageFault(linear: number, errorCode: number): void {
+    this.cr2Before = this.context.get(CR2);
     this.context.set(CR2, linear);
     this.raise(PF, errorCode);
   }

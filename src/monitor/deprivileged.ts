@@ -71,7 +71,7 @@ export class Deprivileged implements Technique {
       { resolve: (page) => this.resolve(page), isWritable: (page) => this.isWritable(page) },
       ring,
       (linear) => (linear === null ? cpu.h.tlb.flushAll() : cpu.h.tlb.flushPage(linear)),
-      prebuilt,
+      { prebuilt },
     );
     this.guestTables = new GuestTables(cpu, this.paging, shadowModeOf(monitor.id, set), {
       watch: (page) => this.watch(page, true),

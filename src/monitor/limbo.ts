@@ -77,7 +77,8 @@ export class LimboCheck {
   }
 }
 
-function reasonInV86(v: Context): string | null {
+/** Why V86 mode cannot hold V in real mode, or null. */
+export function reasonInV86(v: Context): string | null {
   for (const index of SEGMENTS) {
     if (v.segmentBase(index) !== v.selector(index) << 4) return "a real-mode segment whose base is not its selector times 16";
     if (v.segmentLimit(index) !== V86_LIMIT) return "a real-mode segment whose limit is not 64 KB";

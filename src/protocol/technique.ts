@@ -21,7 +21,7 @@ export type ShadowMode = (typeof SHADOW_MODES)[number];
 const SHADOWS = ["drop-all", "cached", "unsync", "batch"] as const;
 /** The modes that a technique can be run with, its default first. Scan closes every page, lite empties its tables, paravirt is told of changes: they have one way. */
 export const TECHNIQUE_SHADOWS: Readonly<Partial<Record<TechniqueId, readonly ShadowMode[]>>> = {
-  trap: SHADOWS, int3: SHADOWS, hybrid: SHADOWS, translate: SHADOWS, vtx: ["ept"],
+  trap: SHADOWS, int3: SHADOWS, hybrid: SHADOWS, translate: SHADOWS, vtx: ["ept", "drop-all", "cached", "unsync"],
 };
 
 /** Settings of single techniques: what they may be, the default first; a number where nothing is listed. */

@@ -32,9 +32,17 @@ describe.each(Object.entries(EXITS))("shadow=%s", (mode, phases) => {
   });
 });
 
-it.each(["trap/3 shadow=unsync", "translate/1 shadow=cached"])("%s shows bare metal", (key) => {
+it.each(["trap/3 shadow=unsync", "translate/1 shadow=cached", "vtx/1 shadow=cached"])("%s shows bare metal", (key) => {
   const run = runGuest("pt", optionsOfKey(key));
   expect([run.end, run.serial, run.leaks.byInstruction]).toEqual(["exit-success", serial, {}]);
+});
+
+it("hardware assist without EPT leaves for what pages, and for real mode's sensitive instructions", () => {
+  const reasons = (key: string) => runGuest("pt", optionsOfKey(key)).phases[2]!.traps.byReason;
+  // Phase 2 moves 16 pages, each with INVLPG and a read. The OUT that closes it is an I/O exit.
+  expect(reasons("vtx/1")).toEqual({ "VMX:I/O instruction": 1 });
+  expect(reasons("vtx/1 shadow=drop-all")).toEqual({ "VMX:I/O instruction": 1, "VMX:INVLPG": 16, "VMX:Exception or NMI": 16 });
+  expect(reasons("vtx/1 shadow=cached")).toEqual({ "VMX:I/O instruction": 1, "VMX:INVLPG": 16, "VMX:Exception or NMI": 32 });
 });
 
 it("hybrid runs what it finds clean of the kernel, and the guest sees bare metal", () => {

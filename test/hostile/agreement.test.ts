@@ -47,7 +47,7 @@ function disagreement(bare: Machine, other: Machine, seed: number): unknown {
   return registers.length > 0 || memory !== null ? [...registers, memory] : null;
 }
 
-it.each(["trap/1 shadow=cached", "trap/1 shadow=unsync", "translate/1 shadow=batch"])("random guests under %s are those of bare metal until something leaks", { timeout: 600_000 }, (key) => {
+it.each(["trap/1 shadow=cached", "trap/1 shadow=unsync", "translate/1 shadow=batch", "vtx/1 shadow=drop-all", "vtx/1 shadow=unsync", "scan/3 scan-views=harvard", "hybrid/1 hybrid=kernel"])("random guests under %s are those of bare metal until something leaks", { timeout: 600_000 }, (key) => {
   const bare = machineUnder("emulate"), other = machineUnder(key);
   const failures = [];
   for (let seed = FIRST; seed < FIRST + GUESTS; seed++) {

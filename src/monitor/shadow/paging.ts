@@ -18,6 +18,8 @@ const FIRST_MEGABYTE = 0x100;
 /** Page directories of the guest whose shadows are kept, and pages that a further one must find in the pool. */
 const KEPT_CONTEXTS = 12, SPARE_PAGES = 256;
 
+const NOWHERE = -1;
+
 export type Role = 0 | 1;
 /** The guest's privilege: its kernel (and real mode), or its user code. */
 export const KERNEL: Role = 0, USER: Role = 1;
@@ -42,15 +44,16 @@ export class ShadowPaging {
   private readonly contexts = new Map<string, readonly AddressSpace[]>();
   private context: readonly AddressSpace[];
   private readonly windowTable: number;
-  /** Directory slot of the window. */
-  private windowSlot = ENTRIES - 1;
+  /** Directory slot of the window; NOWHERE: the silicon needs no tables of the monitor's. */
+  private windowSlot: number;
   private identityBuilt = false;
   private readonly prebuilt: boolean;
   /** Called when mappings went away: the page of `linear`, or all (null). */
   private readonly flushed: (linear: number | null) => void;
 
-  constructor(pool: MonitorPool, pages: GuestPages, ring: 1 | 3, flushed: (linear: number | null) => void, prebuilt = true) {
+  constructor(pool: MonitorPool, pages: GuestPages, ring: 1 | 3, flushed: (linear: number | null) => void, { prebuilt = true, window = true } = {}) {
     this.prebuilt = prebuilt;
+    this.windowSlot = window ? ENTRIES - 1 : NOWHERE;
     this.pool = pool;
     this.pages = pages;
     this.flushed = flushed;
@@ -189,6 +192,7 @@ export class ShadowPaging {
   }
 
   private mapWindow(): void {
+    if (this.windowSlot === NOWHERE) return;
     const entry = (this.pool.physicalPage(this.windowTable) * PAGE_BYTES) | PTE_P | PTE_W | PTE_A;
     for (const space of this.spaces) space.setDirectory(this.windowSlot, entry);
   }
@@ -196,7 +200,7 @@ export class ShadowPaging {
   private buildIdentity(): void {
     const { pages, identity } = this;
     this.identityBuilt = true;
-    for (let page = 0; page < this.windowSlot << 10; page++) {
+    for (let page = 0; page < (this.windowSlot === NOWHERE ? ENTRIES : this.windowSlot) << 10; page++) {
       const physicalPage = pages.resolve(page);
       if (physicalPage >= 0) identity.map(page << 12, physicalPage, PTE_U | (pages.isWritable(physicalPage) ? PTE_W : 0), false);
       else if (page >= FIRST_MEGABYTE) break;

@@ -1,34 +1,23 @@
-// T8, hardware assist (Intel VT-x, 2005; EPT 2008; unrestricted guest 2010): the guest runs in its own rings, in VMX non-root
-// operation, and the processor itself leaves for what the control block names. H holds what V is, but for the bits of CR0 and
-// CR4 that the host owns. Guest-physical memory goes through extended page tables.
+// T8, hardware assist (Intel VT-x, 2005; EPT 2008; unrestricted guest 2010): the guest runs in its own rings. Guest-physical memory goes
+// through extended page tables, and real mode runs as it is. Without EPT: vtx-shadow.ts.
 
 import type { StopReason } from "../../cpu/core.ts";
-import type { Cpu } from "../../cpu/cpu.ts";
 import { CR0_NE } from "../../cpu/control-bits.ts";
 import { ExtendedPaging } from "../../cpu/ept.ts";
-import { deliverAgain } from "../../cpu/exceptions.ts";
 import type { CpuExit } from "../../cpu/exit.ts";
-import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP } from "../../cpu/msr-file.ts";
 import type { PhysicalSpace } from "../../cpu/physical-space.ts";
 import { MF } from "../../cpu/processor.ts";
-import type { Context } from "../../cpu/state.ts";
-import {
-  ControlBlock, EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION, EXIT_INTERRUPT_WINDOW, EXIT_TRIPLE_FAULT,
-} from "../../cpu/vmx-controls.ts";
-import { ACTIVITY, CONTEXT_BYTES, CR0, CR2, CR4 } from "../../isa/state-layout.ts";
+import { EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION } from "../../cpu/vmx-controls.ts";
+import { CR0, CR2, CR4 } from "../../isa/state-layout.ts";
+import { shadowModeOf } from "../../protocol/technique.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import { MonitorPool } from "../pool.ts";
 import { EptTables } from "../shadow/ept-tables.ts";
-import type { Monitor, Technique, TechniqueDefinition } from "./technique.ts";
+import { NonRoot } from "./non-root.ts";
+import type { Monitor, TechniqueDefinition } from "./technique.ts";
+import { ShadowAssist } from "./vtx-shadow.ts";
 
-const SHUT_DOWN = 2;
-
-class HardwareAssist implements Technique {
-  readonly deliversNatively = true;
-  readonly emulatesNext = false;
-  private readonly monitor: Monitor;
-  private readonly cpu: Cpu;
-  private readonly block = new ControlBlock();
+class HardwareAssist extends NonRoot {
   private readonly tables: EptTables;
   private readonly memory: ExtendedPaging;
   private readonly bareMemory: PhysicalSpace;
@@ -37,15 +26,13 @@ class HardwareAssist implements Technique {
   private flushing = false;
 
   constructor(monitor: Monitor) {
+    super(monitor);
     const { cpu } = monitor;
     const { base, bytes, firstPage } = monitor.parts.pool;
-    this.monitor = monitor;
-    this.cpu = cpu;
     this.bareMemory = cpu.h.physical;
     this.tables = new EptTables(new MonitorPool(cpu.state, base, bytes, firstPage), cpu.v.physical);
     this.memory = new ExtendedPaging(cpu, cpu.h.physical, cpu.v.physical);
     this.memory.root = this.tables.root;
-    for (const msr of [MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP]) this.block.passedMsrs.add(msr);
   }
 
   attach(): void {
@@ -70,7 +57,7 @@ class HardwareAssist implements Technique {
   // --- VM entry and exit
 
   enter(): StopReason | null {
-    const { block, cpu, monitor } = this;
+    const { block, cpu } = this;
     const v = cpu.v.context, h = cpu.h.context;
     this.copy(v, h);
     const cr0 = v.get(CR0);
@@ -81,66 +68,23 @@ class HardwareAssist implements Technique {
     block.exceptionBitmap = cr0 & CR0_NE ? 0 : 1 << MF;
     block.cr4Mask = ~cpu.v.cr4Mask;
     block.cr4Shadow = v.get(CR4);
-    block.interruptWindowExiting = monitor.interrupts.parked;
-    block.tscOffset = cpu.hooks.readTimestamp(false) - cpu.hooks.readTimestamp(true);
-    cpu.nonRoot = block;
-    cpu.switchContext("H");
-    monitor.stale = false;
-    return null;
+    return this.launch();
   }
 
-  absorb(): boolean {
-    const { block, cpu, monitor } = this;
-    const v = cpu.v.context, h = cpu.h.context;
-    cpu.nonRoot = null;
-    this.copy(h, v);
-    v.set(CR0, (h.get(CR0) & ~block.cr0Mask) | (block.cr0Shadow & block.cr0Mask));
-    cpu.switchContext("V");
+  override absorb(): boolean {
+    const again = super.absorb();
     if (this.guestFlushed) {
       this.guestFlushed = false;
-      this.whileFlushing(() => cpu.v.tlb.flushAll());
+      this.whileFlushing(() => this.cpu.v.tlb.flushAll());
     }
-    monitor.parts.probes.truth.adopt();
-    return true;
+    return again;
   }
 
-  private copy(from: Context, to: Context): void {
-    this.cpu.state.i32.copyWithin(to.base >> 2, from.base >> 2, (from.base + CONTEXT_BYTES) >> 2);
-    to.overwritten();
-  }
-
-  // --- exits
-
-  react(exit: CpuExit): ActionName {
-    const { cpu, monitor } = this;
-    const v = cpu.v.context;
-    switch (exit.vmxReason) {
-      case EXIT_INTERRUPT_WINDOW: {
-        const delivered = monitor.interrupts.handle();
-        if (delivered) monitor.recorder.vector = monitor.interrupts.vector;
-        return delivered ? "deliver-irq" : "resume";
-      }
-      case EXIT_TRIPLE_FAULT:
-        v.set(ACTIVITY, SHUT_DOWN);
-        return "end";
-      case EXIT_EPT_VIOLATION: case EXIT_EPT_MISCONFIGURATION:
-        v.set(CR2, exit.cr2);
-        this.finish(exit);
-        return "mmio";
-      default:
-        return this.finish(exit);
-    }
-  }
-
-  /** Does on V what left: the delivery of an event that was cut off, or the instruction. */
-  private finish(exit: CpuExit): "emulate" {
-    if (!exit.cutOff) return this.monitor.step();
-    deliverAgain(this.cpu, exit.cutOff);
-    return "emulate";
-  }
-
-  around(step: () => void): void {
-    step();
+  override react(exit: CpuExit): ActionName {
+    if (exit.vmxReason !== EXIT_EPT_VIOLATION && exit.vmxReason !== EXIT_EPT_MISCONFIGURATION) return super.react(exit);
+    this.cpu.v.context.set(CR2, exit.cr2);
+    this.finish(exit);
+    return "mmio";
   }
 
   // --- memory
@@ -171,4 +115,7 @@ class HardwareAssist implements Technique {
   }
 }
 
-export const vtx: TechniqueDefinition = { id: "vtx", create: (monitor) => new HardwareAssist(monitor) };
+export const vtx: TechniqueDefinition = {
+  id: "vtx",
+  create: (monitor) => (shadowModeOf(monitor.id, monitor.set) === "ept" ? new HardwareAssist(monitor) : new ShadowAssist(monitor)),
+};
