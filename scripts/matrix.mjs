@@ -2,6 +2,7 @@
 //
 //   --only LIST         guests to run again (all): names of bundled guests, debian, memtest, grub
 //   --techniques LIST   techniques to run again (all)
+//   --missing           of these, only what is not kept yet
 //   --guests DIR        folder with disk.img, floppy-memtest.img, grub.iso (default: $TRAPSCOPE_GUESTS); rows without an image stay as they are kept
 //   --timeout SECONDS   for one run of a real guest (1500)
 //   --through COMMAND   starts every run by this command, on a machine that is shared
@@ -22,7 +23,7 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { values: options } = parseArgs({
   options: {
-    only: { type: "string" }, techniques: { type: "string" }, guests: { type: "string", default: process.env.TRAPSCOPE_GUESTS ?? "" },
+    only: { type: "string" }, techniques: { type: "string" }, missing: { type: "boolean", default: false }, guests: { type: "string", default: process.env.TRAPSCOPE_GUESTS ?? "" },
     timeout: { type: "string", default: "1500" }, through: { type: "string", default: "" }, print: { type: "boolean", default: false },
   },
 });
@@ -159,6 +160,7 @@ try {
     kept[guest.id] ??= {};
     for (const technique of TECHNIQUES) {
       if (!wanted(options.techniques, technique) && !(technique === "emulate" && !kept[guest.id].emulate)) continue;
+      if (options.missing && kept[guest.id][technique]) continue;
       const own = await cell(guest, technique, kept[guest.id].emulate).catch((error) => {
         process.exitCode = 1;
         process.stderr.write(`${guest.id} ${technique}: ${error.message}\n`);
