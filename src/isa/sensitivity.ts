@@ -50,6 +50,13 @@ const segmentStore = (manual: string): SensitivityNote => ({
   guestSees: "CS and SS show RPL 1 or 3 to a kernel that believes it runs in ring 0.",
 });
 
+/** The x87's last instruction and operand, with their selectors. */
+const pointerSave = (manual: string): SensitivityNote => ({
+  ...hole, manual,
+  why: "Stores the selectors that CS and the operand's segment register held at the last x87 instruction.",
+  guestSees: "Where a kernel has computed, the selectors of CS and SS with the RPL of the ring that it really ran in.",
+});
+
 export const SENSITIVITY = {
   PUSHF: {
     ...hole,
@@ -181,6 +188,9 @@ export const SENSITIVITY = {
     guestSees: "It asks nothing of the processor, but computes with RPLs that came from a leaked CS or SS.",
     manual: "Vol. 2A, ARPL - Adjust RPL Field of Segment Selector",
   },
+  FNSTENV: pointerSave("Vol. 2A, FSTENV/FNSTENV - Store x87 FPU Environment"),
+  FNSAVE: pointerSave("Vol. 2A, FSAVE/FNSAVE - Store x87 FPU State"),
+  FXSAVE: pointerSave("Vol. 2A, FXSAVE - Save x87 FPU, MMX Technology, and SSE State"),
   "MOV r,Sreg": segmentStore("Vol. 2B, MOV - Move"),
   "PUSH Sreg": segmentStore("Vol. 2B, PUSH - Push Word, Doubleword, or Quadword Onto the Stack"),
   "MOV Sreg": segmentLoad("Vol. 2B, MOV - Move"),

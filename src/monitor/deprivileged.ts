@@ -208,6 +208,7 @@ export class Deprivileged implements Technique {
   }
 
   absorb(): boolean {
+    this.leaked.cleanPointers();
     return this.projection.absorb();
   }
 

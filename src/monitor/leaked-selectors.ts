@@ -5,7 +5,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import { resolveOperand } from "../isa/operand-location.ts";
-import { CPL } from "../isa/state-layout.ts";
+import { CPL, FCS, FDS } from "../isa/state-layout.ts";
 import { operandAddress, stackAddress } from "./guest-operand.ts";
 import { runsInV86 } from "./limbo.ts";
 import { factsOf } from "./row-facts.ts";
@@ -38,6 +38,21 @@ export class LeakedSelectors {
       default: return step();
     }
   }
+
+  /** The x87 has noted selectors of the guest's kernel with its real ring: from now on they carry the guest's own. */
+  cleanPointers(): void {
+    const { state } = this.cpu;
+    const code = state.read(FCS), data = state.read(FDS);
+    if (code === this.cleanCode && data === this.cleanData) return;
+    if (!runsInV86(this.cpu.v.context)) {
+      if (this.isLeaked(code)) state.write(FCS, code & 0xfffc);
+      if (this.isLeaked(data)) state.write(FDS, data & 0xfffc);
+    }
+    this.cleanCode = state.read(FCS);
+    this.cleanData = state.read(FDS);
+  }
+  private cleanCode = 0;
+  private cleanData = 0;
 
   private fromSource(d: Decoded, step: () => void): void {
     const { state } = this.cpu;

@@ -41,8 +41,7 @@ function disagreement(bare: Machine, other: Machine, seed: number): unknown {
   if (ends[0] !== ends[1] || bare.core.retired() - other.core.retired() !== from) return ends;
   // A guest whose faults fault forever is given up after so many of them, wherever it is then.
   if (bare.core.retired() < target && ends[0] !== "halted") return null;
-  // FCS: FNSAVE shows the selector of the last x87 instruction with the ring that the guest's kernel really runs in.
-  const registers = registerDifferences(bare, other).filter(({ what }) => !what.startsWith("x87"));
+  const registers = registerDifferences(bare, other);
   const memory = memoryDifference(bare, other);
   return registers.length > 0 || memory !== null ? [...registers, memory] : null;
 }

@@ -12,6 +12,7 @@ import * as logarithm from "../semantics/x87-logarithm.ts";
 import * as remainder from "../semantics/x87-scale-remainder.ts";
 import * as trigonometric from "../semantics/x87-trigonometric.ts";
 import { row, type UnnumberedRow } from "./row-builder.ts";
+import { sensitive } from "../sensitivity.ts";
 
 const fpu = { feature: "fpu" } as const;
 const reads = { feature: "fpu", readsOnly: true } as const;
@@ -39,7 +40,7 @@ const ARITHMETIC_ROWS: readonly UnnumberedRow[] = OPERATIONS.flatMap(([name, int
 });
 
 export const X87_ROWS: readonly UnnumberedRow[] = [
-  row("0FAE /0 mem", "FXSAVE", "M", fast.fxsave, { feature: "fxsr" }),
+  row("0FAE /0 mem", "FXSAVE", "M", fast.fxsave, { feature: "fxsr", ...sensitive("FXSAVE") }),
   row("0FAE /1 mem", "FXRSTOR", "M", fast.fxrstor, { feature: "fxsr", readsOnly: true }),
   row("9B", "WAIT", "", control.wait),
   ...ARITHMETIC_ROWS,
@@ -52,7 +53,7 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("D9 /3 mem", "FSTP", "Md", transfer.fstpReal, fpu),
   row("D9 /4 mem", "FLDENV", "M", environment.fldenv, reads),
   row("D9 /5 mem", "FLDCW", "Mw", control.fldcw, reads),
-  row("D9 /6 mem", "FNSTENV", "M", environment.fnstenv, fpu),
+  row("D9 /6 mem", "FNSTENV", "M", environment.fnstenv, { ...fpu, ...sensitive("FNSTENV") }),
   row("D9 /7 mem", "FNSTCW", "Mw", control.fnstcw, fpu),
   row("D9 C0+", "FLD", "STi", transfer.fldStack, reads),
   row("D9 C8+", "FXCH", "STi", transfer.fxch, fpu),
@@ -118,7 +119,7 @@ export const X87_ROWS: readonly UnnumberedRow[] = [
   row("DD /2 mem", "FST", "Mq", transfer.fstReal, fpu),
   row("DD /3 mem", "FSTP", "Mq", transfer.fstpReal, fpu),
   row("DD /4 mem", "FRSTOR", "M", environment.frstor, reads),
-  row("DD /6 mem", "FNSAVE", "M", environment.fnsave, fpu),
+  row("DD /6 mem", "FNSAVE", "M", environment.fnsave, { ...fpu, ...sensitive("FNSAVE") }),
   row("DD /7 mem", "FNSTSW", "Mw", control.fnstsw, fpu),
   row("DD C0+", "FFREE", "STi", control.ffree, fpu),
   row("DD C8+", "FXCH", "STi", transfer.fxch, fpu),

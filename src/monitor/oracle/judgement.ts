@@ -113,6 +113,8 @@ export class Judgement {
       case "INT": this.redirectedInterrupt(); break;
       case "CLI": if (!this.isV86Task) this.truth.flags &= ~EFLAGS_IF; break;
       case "STI": if (!this.isV86Task) this.truth.flags |= EFLAGS_IF; break;
+      case "FNSTENV": case "FNSAVE": this.savedPointers(4 * insn.operandSize, 6 * insn.operandSize); break;
+      case "FXSAVE": this.savedPointers(12, 20); break;
       case "RDTSC": this.read(cpu.state.gpr(EAX), (cpu.state.gpr(EAX) - (cpu.readSilicon ? this.monitorTicks() : 0)) | 0); break;
     }
   }
@@ -198,6 +200,17 @@ export class Judgement {
     const observedLimit = insn.memory(at, 2), observed = insn.memory((at + 2) | 0, 4);
     if (observed === base && observedLimit !== (limit & 0xffff)) this.read(observedLimit, limit & 0xffff);
     else this.read(observed, base);
+  }
+
+  /** The selectors of the last x87 instruction and its operand, at these offsets. Outside protected mode linear addresses are stored. */
+  private savedPointers(...offsets: readonly number[]): void {
+    if (!this.inProtectedMode) return;
+    const at = this.insn.address();
+    for (const offset of offsets) {
+      const observed = this.insn.memory((at + offset) | 0, 2);
+      this.read(observed, (observed & 0xfffc) | this.guest.rpl(observed, 0));
+      if (this.action !== RIGHT) return;
+    }
   }
 
   private examined(expected: number, mask: number): void {
