@@ -1,7 +1,7 @@
 // What the documents name exists: paths, methods, and the import table.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { IMPORT_RULES } from "./import-rules.ts";
 
@@ -31,6 +31,32 @@ function missing(text: string): string[] {
   });
   return [...paths, ...methods.map(([, name, method]) => `${name}.${method}`)];
 }
+
+/** Every page for people, with the places in it that links can name (GitHub's rule). */
+const PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "guests/README.md", ...readdirSync("docs", { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md")).map((name) => join("docs", name))];
+
+function places(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase().replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));
+}
+
+/** Links of a page that lead nowhere. */
+function broken(page: string, text: string): string[] {
+  return [...text.replace(/```[^]*?```/g, "").replace(/`[^`\n]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!).filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [path = "", place] = link.split("#"), file = path === "" ? page : join(dirname(page), path);
+    return !existsSync(file) || (place !== undefined && !places(readFileSync(file, "utf8")).includes(place));
+  });
+}
+
+describe("links", () => {
+  it.each(PAGES)("of %s lead somewhere", (page) => {
+    expect(broken(page, readFileSync(page, "utf8"))).toEqual([]);
+  });
+
+  it("are found broken, by file and by place", () => {
+    expect(broken("README.md", "[a](docs/none.md) [b](docs/cli.md#nowhere) [c](docs/cli.md) [d](#two-commands)\n```\n[e](none)\n```")).toEqual(["docs/none.md", "docs/cli.md#nowhere"]);
+  });
+});
 
 describe("documents", () => {
   it.each(DOCUMENTS)("%s names only what exists", (document) => {

@@ -1,7 +1,8 @@
 // Debian on a disk image, dropped on the page: to a shell that lists files and knows the time. TRAPSCOPE_DEBIAN_DISK names the image
 // (scripts/build-debian-disk.sh builds one); without it this suite is skipped.
 
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -34,6 +35,34 @@ describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)
     await shell("ls -d /bin /proc", /\n\/bin\s+\/proc/);
     const [, seconds] = await shell("date +now=%s=", /now=(\d{10})=/);
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(10);
+  });
+
+  it("was recorded from power-on: Node replays it to the same state and the same log", { timeout: BOOT_MS * 4 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "trapscope-debian-"));
+    await page.goto(`${site.address}?view=debug`);
+    await page.waitForSelector("[data-guest]");
+    await dropFiles(page, [DISK]);
+    await waitForSerial(page, "GUEST READY", BOOT_MS);
+    await shell("cat /proc/version", /\nLinux version /);
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.waitForSelector("[data-instant]");
+    const save = async (name: string, choose: () => Promise<void>): Promise<string> => {
+      const [file] = await Promise.all([page.waitForEvent("download"), choose()]);
+      await file.saveAs(join(folder, name));
+      return join(folder, name);
+    };
+    await page.getByRole("tab", { name: "Time", exact: true }).click();
+    const recording = await save("boot.trk", () => page.getByRole("button", { name: "Save recording" }).click());
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const log = await save("page.jsonl", () => page.getByRole("button", { name: "JSON lines" }).click());
+    const replayed = join(folder, "node.jsonl");
+    execFileSync("bin/trapscope", ["replay", recording, DISK, "--trap-log", replayed, "--log", "exit,leak,observed"], { stdio: "inherit" });
+    // The page's ring has the newest records; the file that Node writes has all of them.
+    const lines = (path: string): string[] => readFileSync(path, "utf8").trimEnd().split("\n").slice(1);
+    const kept = lines(log), all = lines(replayed);
+    expect(kept.length).toBeGreaterThan(10_000);
+    expect(kept).toEqual(all.slice(-kept.length));
+    rmSync(folder, { recursive: true });
   });
 
   it("boots from the same disk made 3 GB large, without reading it", { timeout: 120_000 }, async () => {
