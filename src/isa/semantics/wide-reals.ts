@@ -5,7 +5,7 @@
 // exponent biased as in the extended format, so that `high` is the significand of the value cut to 64 bits.
 
 import type { Builder, SharedFunction } from "../builder.ts";
-import { divideWide, multiplyWide } from "./wide-integers.ts";
+import { divideWide, multiplyWide, product } from "./wide-integers.ts";
 import { BIAS } from "./x87-number.ts";
 import { shiftRightSticky } from "./x87-rounding.ts";
 
@@ -41,10 +41,9 @@ export function select128<V>(b: Builder<V>, condition: V, [xh, xl]: readonly V[]
 export const multiplyFractions: SharedFunction = {
   name: "multiplyFractions", params: ["i64", "i64", "i64", "i64"], results: ["i64", "i64"],
   body: (b, [xh, xl, yh, yl]) => {
-    const top = b.call(multiplyWide, xh, yh);
     const zero = b.imm64(0n);
-    const first = add128(b, top, [zero, b.call(multiplyWide, xh, yl)[0]]);
-    return add128(b, first, [zero, b.call(multiplyWide, xl, yh)[0]]);
+    const first = add128(b, product(b, xh, yh), [zero, product(b, xh, yl)[0]]);
+    return add128(b, first, [zero, product(b, xl, yh)[0]]);
   },
 };
 
@@ -111,7 +110,7 @@ export function wideToFraction<V>(b: Builder<V>, [high, low, exponent]: readonly
 export const multiplyReals: SharedFunction = {
   name: "multiplyReals", params: ["i64", "i64", "i32", "i64", "i64", "i32"], results: ["i64", "i64", "i32"],
   body: (b, [xh, xl, xe, yh, yl, ye]) => {
-    const [high, low] = b.call(multiplyFractions, xh, xl, yh, yl);
+    const [high, low] = multiplyFractions.body(b, [xh, xl, yh, yl]);
     return b.call(normalizeWide, high, low, b.add(b.sub(xe, b.imm(BIAS)), b.add(ye, b.imm(1))));
   },
 };
@@ -127,17 +126,33 @@ export const divideReals: SharedFunction = {
   },
 };
 
+/** Bits below one that the terms of a series are taken to, and that its sum keeps of errors: results have 64, and are rounded once more. */
+const NEGLIGIBLE = 80, PRECISE = 77;
+
 /**
- * (z) -> c0 + c1 z + c2 z^2 ... of a fraction z, with the signs alternating if `alternates`. Coefficients are numerators over 2^128
- * and fall so fast that every partial sum is a fraction.
+ * (z) -> c0 + c1 z + c2 z^2 ... of a fraction z up to `largest`, with the signs alternating if `alternates`. Coefficients are numerators
+ * over 2^128 and fall so fast that every partial sum is a fraction. The terms behind the first few are so small that 64 bits of their
+ * sum, times a power of two, are enough.
  */
-export function series(name: string, coefficients: readonly bigint[], alternates: boolean): SharedFunction {
+export function series(name: string, coefficients: readonly bigint[], alternates: boolean, largest: number): SharedFunction {
+  const needed = coefficients.filter((coefficient, n) => (Number(coefficient) / 2 ** 128) * largest ** n > 2 ** -NEGLIGIBLE);
+  /** By how many powers of two the sum from term `n` on, over z^n, can be multiplied and still be a fraction. */
+  const room = (n: number) => Math.floor(-Math.log2(needed.slice(n).reduce((sum, coefficient, k) => sum + (Number(coefficient) / 2 ** 128) * largest ** k, 2 ** -64)));
+  let split = 1;
+  while (64 + room(split) - split * Math.log2(largest) < PRECISE) split++;
+  const shift = room(split);
+  const small = needed.slice(split).map((coefficient) => (coefficient << BigInt(shift)) >> 64n);
   return {
     name, params: ["i64", "i64"], results: ["i64", "i64"],
     body: (b, [zh, zl]) => {
-      let sum = constant128(b, coefficients.at(-1)!);
-      for (const coefficient of coefficients.slice(0, -1).reverse()) {
-        const term = b.call(multiplyFractions, sum[0], sum[1], zh, zl);
+      let tail = b.imm64(small.at(-1)!);
+      for (const coefficient of small.slice(0, -1).reverse()) {
+        const term = product(b, tail, zh)[0], next = b.imm64(coefficient);
+        tail = b.let64(alternates ? b.sub64(next, term) : b.add64(next, term));
+      }
+      let sum: readonly (typeof zh)[] = [b.let64(b.shrU64(tail, b.imm64(BigInt(shift)))), b.let64(b.shl64(tail, b.imm64(BigInt(64 - shift))))];
+      for (const coefficient of needed.slice(0, split).reverse()) {
+        const term = multiplyFractions.body(b, [sum[0], sum[1], zh, zl]);
         const next = constant128(b, coefficient);
         sum = alternates ? subtract128(b, next, term) : add128(b, next, term);
       }

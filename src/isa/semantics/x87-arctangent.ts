@@ -7,11 +7,11 @@ import {
 } from "./wide-reals.ts";
 import { x87Nan } from "./x87-arithmetic.ts";
 import { BIAS, denormalFlag, isInfinite, isNan, normalize, SIGN, signOf } from "./x87-number.ts";
-import { binaryPop, finish, resultOf, setResult } from "./x87-registers.ts";
+import { binaryPop, finish, type Result, resultOf, setResult } from "./x87-registers.ts";
 import { roundIrrational, shiftRightSticky } from "./x87-rounding.ts";
 
 /** atan(x) / x by x^2 up to 1/64. */
-const arctangentSeries = series("arctangentSeries", Array.from({ length: 14 }, (_, k) => (k === 0 ? ONE - 1n : ONE / BigInt(2 * k + 1))), true);
+const arctangentSeries = series("arctangentSeries", Array.from({ length: 14 }, (_, k) => (k === 0 ? ONE - 1n : ONE / BigInt(2 * k + 1))), true, 1 / 64);
 
 /** Angles are sums over 2^126. */
 const ANGLE_EXPONENT = BIAS + 1;
@@ -22,8 +22,8 @@ const ARCTANGENTS = [
 ] as const;
 const QUARTER_PI = ARCTANGENTS[4];
 
-function roundAngle<V>(b: Builder<V>, negative: V, [high, low]: readonly V[]): readonly V[] {
-  return roundIrrational(b, negative, b.call(normalizeWide, high, low, b.imm(ANGLE_EXPONENT)));
+function roundAngle<V>(b: Builder<V>, result: Result<V>, negative: V, [high, low]: readonly V[]): void {
+  roundIrrational(b, result, negative, b.call(normalizeWide, high, low, b.imm(ANGLE_EXPONENT)));
 }
 
 /** (n from 0 to 4) -> atan(n / 4) */
@@ -106,7 +106,7 @@ const x87Arctangent: SharedFunction = {
           const diagonal = b.and(yInfinite, xInfinite);
           const ofDiagonal = select128(b, left, constant128(b, QUARTER_PI * 3n), constant128(b, QUARTER_PI));
           const ofAxis = select128(b, along, constant128(b, QUARTER_PI * 4n), constant128(b, QUARTER_PI * 2n));
-          setResult(result, roundAngle(b, sign, select128(b, diagonal, ofDiagonal, ofAxis)));
+          roundAngle(b, result, sign, select128(b, diagonal, ofDiagonal, ofAxis));
         }, () => {
           const yn = normalize(b, y, yse), xn = normalize(b, x, xse);
           const steep = b.let(b.or(b.ltS(xn.exponent, yn.exponent), b.and(b.eq(xn.exponent, yn.exponent), b.ltU64(xn.value, yn.value))));
@@ -124,8 +124,8 @@ const x87Arctangent: SharedFunction = {
             const zero = b.eqz64(rh);
             const sum = select128(b, zero, whole, select128(b, below, subtract128(b, whole, part), add128(b, whole, part)));
             const upright = select128(b, steep, subtract128(b, constant128(b, QUARTER_PI * 2n), sum), sum);
-            setResult(result, roundAngle(b, sign, select128(b, left, subtract128(b, constant128(b, QUARTER_PI * 4n), upright), upright)));
-          }, () => setResult(result, roundIrrational(b, sign, [ah, al, ae])));
+            roundAngle(b, result, sign, select128(b, left, subtract128(b, constant128(b, QUARTER_PI * 4n), upright), upright));
+          }, () => roundIrrational(b, result, sign, [ah, al, ae]));
         });
         result.flags.set(b.or(result.flags.get(), denormal));
       });

@@ -23,9 +23,9 @@ function halvedInverseFactorials(count: number): bigint[] {
   });
 }
 /** Half of (e^x - 1) / x and of (1 - e^-x) / x, x up to ln 2; half of artanh(x) / x by x^2 up to 0.03. */
-const exponentialSeries = series("exponentialSeries", halvedInverseFactorials(25), false);
-const decaySeries = series("decaySeries", halvedInverseFactorials(25), true);
-const artanhSeries = series("artanhSeries", Array.from({ length: 18 }, (_, k) => ONE / BigInt(4 * k + 2)), false);
+const exponentialSeries = series("exponentialSeries", halvedInverseFactorials(25), false, 0.6932);
+const decaySeries = series("decaySeries", halvedInverseFactorials(25), true, 0.6932);
+const artanhSeries = series("artanhSeries", Array.from({ length: 18 }, (_, k) => ONE / BigInt(4 * k + 2)), false, 0.03);
 
 /** (x) -> 2^x - 1. Beyond -1 to 1, where the manual leaves the result open, x itself, as inexact. */
 const x87Exponential: SharedFunction = {
@@ -52,7 +52,7 @@ const x87Exponential: SharedFunction = {
         };
         b.when(negative, () => set(b.call(decaySeries, fh, fl)), () => set(b.call(exponentialSeries, fh, fl)));
         const [sh, sl, sx] = fractionToWide(b, [h.get(), l.get()]);
-        setResult(result, roundIrrational(b, negative, b.call(multiplyReals, ah, al, ae, sh, sl, b.add(sx, b.imm(1)))));
+        roundIrrational(b, result, negative, b.call(multiplyReals, ah, al, ae, sh, sl, b.add(sx, b.imm(1))));
         result.flags.set(b.or(result.flags.get(), denormalFlag(b, x, se)));
       });
     });

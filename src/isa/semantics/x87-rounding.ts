@@ -160,7 +160,8 @@ export function roundInto<V>(b: Builder<V>, result: Result<V>, negative: V, expo
   }, () => setResult(result, b.call(x87Round, negative, exponent, high, low, control)));
 }
 
-/** Rounds an irrational number (high, low, exponent), which is never exact. Precision control does not count. */
-export function roundIrrational<V>(b: Builder<V>, negative: V, [high, low, exponent]: readonly V[]): readonly V[] {
-  return b.call(x87Round, negative, exponent, high, b.or64(low, b.imm64(1n)), b.or(b.get(FCW), b.imm(PRECISION_64)));
+/** Rounds an irrational number (high, low, exponent), which is never exact, into `result`. Precision control does not count. */
+export function roundIrrational<V>(b: Builder<V>, result: Result<V>, negative: V, [high, low, exponent]: readonly V[]): void {
+  const control = b.let(b.or(b.get(FCW), b.imm(PRECISION_64)));
+  roundInto(b, result, b.let(negative), b.let(exponent), b.let64(high), b.let64(b.or64(low, b.imm64(1n))), control);
 }

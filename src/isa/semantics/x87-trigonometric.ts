@@ -31,8 +31,8 @@ function inverseFactorials(first: number, count: number): bigint[] {
   return coefficients;
 }
 /** sin(x) / x and cos(x) by x^2 up to (pi/4)^2. */
-const sineSeries = series("sineSeries", inverseFactorials(1, 13), true);
-const cosineSeries = series("cosineSeries", inverseFactorials(0, 13), true);
+const sineSeries = series("sineSeries", inverseFactorials(1, 13), true, 0.617);
+const cosineSeries = series("cosineSeries", inverseFactorials(0, 13), true, 0.617);
 
 /**
  * (significand, exponent) of a normalized magnitude below 2^63 -> (high, low, exponent, quadrant, negative): the angle as
@@ -116,11 +116,11 @@ const x87Circular: SharedFunction = {
           // Where the quotient cannot show that tan x is above x.
           const tiny = b.let(b.ltS(number.exponent, b.imm(BIAS - 60)));
           const wide = [b.select64(tiny, number.value, qh), b.select64(tiny, b.imm64(0n), ql), b.select(tiny, number.exponent, qe)];
-          setResult(result, roundIrrational(b, b.xor(sine, odd), wide));
+          roundIrrational(b, result, b.xor(sine, odd), wide);
         }, () => {
           const ofSine = b.select(odd, b.xor(sine, negative), sine);
           const sign = b.xor(b.select(cosine, b.select(odd, b.imm(0), negative), ofSine), b.shrU(turned, b.imm(1)));
-          setResult(result, roundIrrational(b, sign, b.call(sineOrCosine, high, low, exponent, odd)));
+          roundIrrational(b, result, sign, b.call(sineOrCosine, high, low, exponent, odd));
         });
         result.flags.set(b.or(result.flags.get(), denormalFlag(b, value, se)));
       });
