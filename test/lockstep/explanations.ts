@@ -128,6 +128,11 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => d.text === "iretd" && SEGMENT_FAULTS.has(d.exception) && (d.before.cs & 3) === 0 && d.top.length === 12 && (d.top[10]! & 2) !== 0 && (d.top[2]! | d.top[3]!) !== 0,
   },
   {
+    // SDM Vol. 2, IRET and RET: #SS(selector).
+    name: "an outer stack that is not present is a stack fault",
+    applies: (d) => d.exception === 12 && /^(iret|retf)/.test(d.text) && d.qemu.eip !== d.ours.eip,
+  },
+  {
     // SDM Vol. 2, IRET: RETURN-TO-VIRTUAL-8086-MODE wants CPL 0.
     name: "IRETD outside ring 0 takes VM for nothing",
     applies: (d) => d.text === "iretd" && (d.before.cs & 3) !== 0 && d.top.length === 12 && (d.top[10]! & 2) !== 0 && (d.qemu.eflags & 0x2_0000) !== 0,
@@ -207,18 +212,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "GD makes an access to a debug register a fault",
-    applies: (d) => d.exception === 1 && /\bdr[0-7]/.test(d.text),
-  },
-  {
-    name: "a debug exception clears GD",
-    continues: true,
-    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0x2000),
+    applies: (d) => d.exception >= 0 && (d.before.cs & 3) === 0 && /\bdr[0-7]/.test(d.text) && (d.exception === 1 || d.qemu.eip !== d.ours.eip),
   },
   {
     // SDM Vol. 2, CMPS and SCAS: the flags before the instruction are restored.
     name: "a repeated comparison that faults half-way leaves the flags",
     continues: true,
-    applies: (d) => [12, 13, 14, 17].includes(d.exception) && /^rep.*(cmps|scas)/.test(d.text) && d.fields.length === 1 && ((d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~STATUS) === 0) || d.fields[0] === "frame"),
+    applies: (d) => [8, 10, 11, 12, 13, 14, 17].includes(d.exception) && /^rep.*(cmps|scas)/.test(d.text) && d.fields.length === 1 && ((d.fields[0] === "eflags" && ((d.ours.eflags ^ d.qemu.eflags) & ~STATUS) === 0) || d.fields[0] === "frame"),
   },
   {
     name: "QEMU knows no empty x87 registers",
@@ -229,15 +229,10 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => d.exception !== 14 && d.qemu.cr2 !== d.before.cr2 && d.remapped === true,
   },
   {
-    name: "reserved bits of DR7 are 0",
+    // LE: 80386 Programmer's Reference Manual, "Debug Control Register". The rest: SDM Vol. 3B, "Debug Control Register (DR7)".
+    name: "DR7: a task switch clears LE, a debug exception GD, and reserved bits are 0",
     continues: true,
-    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0xd800),
-  },
-  {
-    // 80386 Programmer's Reference Manual, "Debug Control Register": LE goes at a task switch, as the enable bits L0 to L3 do.
-    name: "a task switch clears LE of DR7",
-    continues: true,
-    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0x100),
+    applies: (d) => d.fields.length === 1 && d.fields[0] === "dr7" && differsOnlyIn(d, "dr7", 0xf900),
   },
   {
     name: "LSS opens no shadow: the trap of a single step comes after it",

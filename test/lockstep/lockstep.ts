@@ -76,6 +76,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
   const end = slotAt(SLOT_COUNT - 1);
   const path: string[] = [], notes: string[] = [];
   let before = ours.view(), x87 = false;
+  const known = new Set<string>();
   for (let steps = 0; steps < MAXIMUM_STEPS; steps++) {
     const { linear, bytes, code32 } = ours.place();
     if (linear === end) return finish(program, ours, qemu, steps, before, notes, x87);
@@ -134,7 +135,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
       }
     }
     if (linear >= SLOTS && (outcome.exception >= 0 || SYSTEM.test(text) || steps % SYSTEM_INTERVAL === 0)) {
-      const systems = [ours.system(), await qemu.system()] as const, differing = systemDifferences(now, ...systems);
+      const systems = [ours.system(), await qemu.system()] as const, differing = systemDifferences(now, ...systems, known);
       if (differing.length > 0) {
         const difference: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: other, fields: differing, memory: [], exception: outcome.exception, path: path.slice(-6, -1), systems };
         const explanation = explain(difference);
@@ -160,12 +161,16 @@ function isRemapped(program: Program, ours: Ours, { cr0, cr4 }: ProcessorView, l
   });
 }
 
-/** Names of what differs. What a null selector leaves in its register is the processor's affair, and a program in real mode has no LDT and no task. */
-function systemDifferences(now: ProcessorView, ours: SystemView, qemu: SystemView): string[] {
+/** Names of what differs. What a null selector leaves in its register is the processor's affair; LDTR and TR are what the program before has left, until both sides load them. */
+function systemDifferences(now: ProcessorView, ours: SystemView, qemu: SystemView, known: Set<string>): string[] {
   const isProtected = (now.cr0 & 1) !== 0 && (now.eflags & 0x2_0000) === 0;
   return [...ours.keys()].filter((name) => {
-    if (ours.get(name) === qemu.get(name)) return false;
-    if (name === "ldt" || name === "tr") return isProtected;
+    const isTable = name === "ldt" || name === "tr";
+    if (ours.get(name) === qemu.get(name)) {
+      if (isTable) known.add(name);
+      return false;
+    }
+    if (isTable) return isProtected && known.has(name);
     const segment = name.startsWith("hidden ") ? (name.slice("hidden ".length) as RegisterName) : null;
     return segment === null || !isProtected || now[segment] > 3;
   });

@@ -27,8 +27,10 @@ export function needsRunLoop(c: Case): boolean {
 /** `both`: on the evaluating back-end, too; else its outcome is taken to be the same. `translator`: in a region, too. */
 export function predict(machine: SandboxMachine, c: Case, both: boolean, translator: SandboxMachine | null = null): Prediction {
   const interpreter = machine.runInterpreter(c);
-  const translated = translator?.runTranslated(c) ?? null;
-  // It may have read what leads into the region.
+  // What jumps back into what leads into the region goes on there.
+  const jumpsBack = interpreter.vector === COMPLETED && interpreter.eip < c.eip && interpreter.eip >= c.eip - LEAD_IN.length;
+  const translated = jumpsBack ? null : (translator?.runTranslated(c) ?? null);
+  // It may have read that.
   const isOurs = translated === null || difference(interpreter, translated, 0) === "" || difference(interpreter, machine.runInterpreter(c, LEAD_IN), 0) === "";
   return { evaluator: !both || needsRunLoop(c) ? interpreter : machine.runEvaluator(c), interpreter, translated: isOurs ? translated : null };
 }

@@ -116,6 +116,7 @@ export function printCoverage(root: URL): string {
     "them all in `npm test` ([format](../test/conformance/vectors/README.md)). Random cases without end: `npm run silicon -- --cases N`.",
     "The longest run so far: 10,000,000 cases of integer instructions and 2,000,000 of x87, MMX and SSE ones, 3,169,295 of them faults, seed 2026, 38 minutes on a shared core",
     "(11 minutes of processor time on our side): no difference but in undefined flags and what `test/conformance/capture/deviations.ts` names.",
+    "Instructions that the translator holds run as part of a region, too: 407,848 of 505,759 random cases in a run of 20 minutes (seed 4711, 6 minutes of processor time), with no difference.",
     "Every row that computes is also run by `test/conformance/backends-agree.test.ts` in random programs.", "",
     `${coverages.length} rows, ${coverages.filter(({ completed }) => completed > 0).length} of them with vectors that complete, ${coverages.reduce((sum, { vectors }) => sum + vectors, 0)} vectors.`, "",
   ];
