@@ -28,6 +28,13 @@ export interface Trapscope {
 }
 
 /** The fields of --json that tests look at. */
+export interface LeakJson {
+  readonly instruction: string;
+  readonly observed: number;
+  readonly expected: number;
+  readonly consequence: string;
+}
+
 export interface RunJson {
   readonly outcome: string;
   readonly reason: string;
@@ -35,7 +42,7 @@ export interface RunJson {
   readonly instructions: number;
   readonly guestSeconds: number;
   readonly traps: { readonly total: number; readonly byInstruction: Record<string, number>; readonly byReason: Record<string, number> };
-  readonly leaks: { readonly total: number; readonly byInstruction: Record<string, number>; readonly first: { readonly instruction: string; readonly consequence: string } | null };
+  readonly leaks: { readonly total: number; readonly byInstruction: Record<string, number>; readonly first: LeakJson | null; readonly decisive: LeakJson | null };
   readonly observed: { readonly total: number; readonly byInstruction: Record<string, number> };
   readonly statistics: Readonly<Record<string, number>>;
   readonly exitValue: number | null;
