@@ -81,6 +81,7 @@ export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
   "scan-views": "scan: tlbs shows code and data of a page apart by priming the processor's two TLBs; harvard does it on hypothetical hardware, with a page directory for fetches",
   hybrid: "hybrid: user runs the guest's user code directly; kernel also runs what a scan finds clean of its kernel",
+  int3: "int3: continue runs a guest that reads a breakpoint (a leak), or whose code overlaps with one; refuse gives up",
   tlb: "entries of the silicon's TLBs: unbounded, or as on a P6 (32 for code, 64 for data, 4 ways each)",
 };
 

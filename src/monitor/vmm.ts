@@ -108,7 +108,12 @@ export class Vmm implements Monitor, TouchWatch {
     const { probes } = this.parts;
     const { physical, width } = touch;
     if (this.isInPool(physical)) probes.isolationBroken(touch);
-    else probes.patchSeen(touch, this.bytes(physical, width), this.guestBytes(physical, width));
+    else {
+      probes.patchSeen(touch, this.bytes(physical, width), this.guestBytes(physical, width));
+      this.recorder.forget();
+      this.technique.patchSeen?.();
+      if (this.refusal) this.core.stop();
+    }
   }
 
   private bytes(physical: number, width: number): number {

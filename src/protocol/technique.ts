@@ -31,6 +31,7 @@ export const TECHNIQUE_SETTINGS = {
   "scan-views": ["tlbs", "harvard"],
   tlb: ["unbounded", "p6"],
   hybrid: ["user", "kernel"],
+  int3: ["continue", "refuse"],
   lite: ["checked", "anyway"],
   shadow: SHADOW_MODES,
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -42,6 +43,8 @@ export interface TechniqueSettings {
   /** How code and data of one page come apart: by priming the processor's two TLBs, or by hypothetical hardware with two page directories. */
   readonly "scan-views"?: "tlbs" | "harvard";
   readonly tlb?: "unbounded" | "p6";
+  /** When the guest reads a planted byte, or breakpoints overlap with other instructions: go on, and leak, or give up. */
+  readonly int3?: "continue" | "refuse";
   /** What runs directly: user code, or also what a scan of the kernel finds clean. */
   readonly hybrid?: "user" | "kernel";
   readonly lite?: "checked" | "anyway";

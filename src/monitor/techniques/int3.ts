@@ -51,6 +51,8 @@ function isCode({ lengths }: SearchedPage, from: number, to: number): boolean {
 class Int3 extends Deprivileged {
   private readonly sites = new Map<number, Site>();
   /** How many sites each physical page holds. */
+  /** Where a breakpoint and an instruction that is not planted were found to overlap, by the physical address of the second of them. */
+  private readonly conflicts = new Set<number>();
   private readonly sitesOf = new Map<number, number>();
   /** What searches have been at, by physical page. */
   private readonly searched = new Map<number, SearchedPage>();
@@ -200,7 +202,9 @@ class Int3 extends Deprivileged {
         zeros = this.bytes[0] === 0 && this.bytes[1] === 0 ? zeros + 1 : 0;
         const flow = flowOf(this.decoded);
         const target = flow === "jump" || flow === "conditional" || flow === "call" ? branchTarget(this.decoded, at) : null;
-        if (isHole(this.decoded, mode)) this.plant(physical);
+        const hole = isHole(this.decoded, mode);
+        if (this.overlaps(page, physical, length, hole)) this.noteConflict(physical, at);
+        if (hole) this.plant(physical);
         if (target !== null) work.push({ eip: target, from });
         if (flow === "jump" || flow === "indirect" || flow === "far" || flow === "stop") break;
         at = (at + length) | 0;
@@ -240,6 +244,37 @@ class Int3 extends Deprivileged {
     const next = (linear >>> 12) + 1;
     if (length === NEEDS_MORE_BYTES || (length !== TOO_LONG && (linear + length - 1) >>> 12 === next)) this.note(next, place);
     return length === NEEDS_MORE_BYTES || length === TOO_LONG || this.decoded.row === null ? 0 : length;
+  }
+
+  /**
+   * Whether a breakpoint and an instruction that is not planted lie over each other within the page: a breakpoint here is inside of
+   * one that was found before, or one that was planted before is inside of this one.
+   */
+  private overlaps({ lengths }: SearchedPage, physical: number, length: number, hole: boolean): boolean {
+    const offset = physical & (PAGE_BYTES - 1);
+    if (!hole) {
+      for (let i = 1; i < length && offset + i < PAGE_BYTES; i++) if (this.sites.has(physical + i)) return true;
+      return false;
+    }
+    for (let before = 1; before < MAXIMUM_LENGTH && before <= offset; before++) {
+      const start = (offset - before) * 2;
+      if (Math.max(lengths.get(start) ?? 0, lengths.get(start + 1) ?? 0) > before && !this.sites.has(physical - before)) return true;
+    }
+    return false;
+  }
+
+  private noteConflict(physical: number, eip: number): void {
+    if (this.conflicts.has(physical)) return;
+    this.conflicts.add(physical);
+    if (this.monitor.set.int3 === "refuse") this.monitor.refuse(`CONFLICT: a breakpoint and another instruction overlap at ${(eip >>> 0).toString(16)}`);
+  }
+
+  patchSeen(): void {
+    if (this.monitor.set.int3 === "refuse") this.monitor.refuse("PATCH_SEEN: the guest reads a byte that a breakpoint has replaced");
+  }
+
+  override get statistics(): Readonly<Record<string, number>> {
+    return { ...super.statistics, breakpoints: this.sites.size, conflicts: this.conflicts.size };
   }
 
   private plant(physical: number): void {
