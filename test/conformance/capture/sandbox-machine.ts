@@ -233,7 +233,7 @@ export class SandboxMachine {
     cpu.updateMode();
   }
 
-  private outcome(vector: number, error: number, eip: number): Outcome {
+  private outcome(vector: number, error: number, eip: number, cr2 = 0): Outcome {
     const { context, state } = this.cpu;
     if (this.ram[SYSTEM + LONG_CODE_TYPE] !== LONG_CODE_UNUSED) {
       this.ram[SYSTEM + LONG_CODE_TYPE] = LONG_CODE_UNUSED;
@@ -241,7 +241,7 @@ export class SandboxMachine {
       throw new LeavesSandbox();
     }
     return {
-      vector, error, cr2: vector === PAGE_FAULT ? context.get(CR2) : 0,
+      vector, error, cr2,
       registers: Array.from({ length: 8 }, (_, n) => state.gpr(n)),
       eip: eip >>> 0,
       eflags: (getEflags(state, context) | EFLAGS_FIXED) & ~EFLAGS_RF,
@@ -277,7 +277,7 @@ export class SandboxMachine {
 
   private exitOutcome(): Outcome {
     const { exit } = this.cpu;
-    return this.outcome(exit.vector, exit.hasErrorCode ? exit.errorCode : 0, exit.returnEip);
+    return this.outcome(exit.vector, exit.hasErrorCode ? exit.errorCode : 0, exit.returnEip, exit.cr2);
   }
 
   /** Decodes the case's instruction into `decoded`; the case is prepared. False: it is only the beginning of one. */
@@ -350,7 +350,8 @@ export class SandboxMachine {
     let step = evaluator.step(decoded, c.eip);
     while (step.suspended) step = evaluator.step(decoded, c.eip);
     if (cpu.exit.pending) return this.exitOutcome();
-    if (step.fault) return this.outcome(step.fault.vector, step.fault.errorCode ?? 0, step.eip);
+    const { fault } = step;
+    if (fault) return this.outcome(fault.vector, fault.errorCode ?? 0, step.eip, fault.vector === PAGE_FAULT ? cpu.context.get(CR2) : 0);
     return this.outcome(COMPLETED, 0, step.eip);
   }
 }
