@@ -84,8 +84,9 @@ export class TargetCells {
     return site.round < site.rounds.length && site.targets.length < MOST_TARGETS ? site : null;
   }
 
+  /** It has noted enough, and there is something to learn yet. */
   isFull(site: Site): boolean {
-    return this.i32[site.cell >> 2] === 0;
+    return site.round < site.rounds.length && this.i32[site.cell >> 2] === 0;
   }
 
   /** Takes what the cell has noted; `at`: the transfer's own place, to which the cell's distances are not relative. True: there is news. */

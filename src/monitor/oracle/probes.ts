@@ -74,8 +74,15 @@ export class Probes implements SensitiveProbe {
 
   /** What is only to be counted, generated code counts by itself. */
   private chooseCounter(): void {
-    this.parts.cpu.state.write(PROBED, this.monitored || this.records ? 1 : 0);
+    this.parts.cpu.state.write(PROBED, (this.monitored && !this.inNonRoot) || this.records ? 1 : 0);
   }
+
+  /** VM entry, or exit: between them the guest's own rings need no look. */
+  enterNonRoot(entered: boolean): void {
+    this.inNonRoot = entered;
+    this.chooseCounter();
+  }
+  private inNonRoot = false;
 
   /** Without a monitor, or in the guest's own rings in non-root operation: what an instruction does is what bare metal does. */
   private get runsBare(): boolean {
@@ -94,6 +101,7 @@ export class Probes implements SensitiveProbe {
 
   detach(): void {
     this.monitored = false;
+    this.inNonRoot = false;
     this.chooseCounter();
   }
 

@@ -41,6 +41,7 @@ export abstract class NonRoot implements Technique {
     block.interruptWindowExiting = monitor.interrupts.parked;
     block.tscOffset = cpu.hooks.readTimestamp(false) - cpu.hooks.readTimestamp(true);
     cpu.nonRoot = block;
+    monitor.parts.probes.enterNonRoot(true);
     cpu.switchContext("H");
     monitor.stale = false;
     return null;
@@ -50,6 +51,7 @@ export abstract class NonRoot implements Technique {
     const { block, cpu, monitor } = this;
     const v = cpu.v.context, h = cpu.h.context;
     cpu.nonRoot = null;
+    monitor.parts.probes.enterNonRoot(false);
     this.takeBack(v, h);
     v.set(CR0, (h.get(CR0) & ~block.cr0Mask) | (block.cr0Shadow & block.cr0Mask));
     v.set(CR4, (h.get(CR4) & ~block.cr4Mask) | (block.cr4Shadow & block.cr4Mask));
