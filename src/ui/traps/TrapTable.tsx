@@ -10,7 +10,7 @@ import { copyFields } from "../../trace/trap-row.ts";
 import { count } from "../format.ts";
 import { useObservable, usePage } from "../hooks.ts";
 import { CellMenu, type CellMenuPlace } from "./CellMenu.tsx";
-import { type Column, COLUMNS, NARROW_COLUMNS } from "./columns.tsx";
+import { type Column, columnsFor } from "./columns.tsx";
 import styles from "./TrapTable.module.css";
 
 const ColourRules = lazy(async () => ({ default: (await import("./ColourRules.tsx")).ColourRules }));
@@ -19,8 +19,6 @@ const ROW_PIXELS = 22;
 const HEAD_PIXELS = 23;
 /** Rows drawn beyond the edges, for a scroll that is faster than a frame. */
 const OVERSCAN = 4;
-/** A table that is not wider than this shows the columns that matter. */
-const NARROW_PIXELS = 640;
 
 /**
  * The rows in sight: the last ones while the list is followed, whatever the scroll position says by then.
@@ -40,7 +38,7 @@ export function TrapTable(): React.JSX.Element {
   const { phase } = useObservable(session.state);
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 0, width: 0 });
-  const [column, setColumn] = useState(3);
+  const [column, setColumn] = useState("insn");
   const [menu, setMenu] = useState<CellMenuPlace | null>(null);
   const [rulesOpen, setRulesOpen] = useState(false);
   const last = useRef({ top: 0, height: 0 });
@@ -48,8 +46,8 @@ export function TrapTable(): React.JSX.Element {
   const { file, count: rows, selected, marks } = state;
   const following = state.following && file === null;
   const selectedAt = selected ? traps.indexOf(selected.seq) : -1;
-  const columns = view.width > 0 && view.width <= NARROW_PIXELS ? NARROW_COLUMNS : COLUMNS;
-  const cursor = Math.min(column, columns.length - 1);
+  const columns = useMemo(() => columnsFor(view.width), [view.width]);
+  const cursor = Math.max(0, columns.findIndex(({ id }) => id === column));
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -109,8 +107,8 @@ export function TrapTable(): React.JSX.Element {
     switch (event.key) {
       case "ArrowDown": go(selectedAt + 1); break;
       case "ArrowUp": go(from - 1); break;
-      case "ArrowRight": setColumn(Math.min(columns.length - 1, cursor + 1)); break;
-      case "ArrowLeft": setColumn(Math.max(0, cursor - 1)); break;
+      case "ArrowRight": setColumn(columns[Math.min(columns.length - 1, cursor + 1)].id); break;
+      case "ArrowLeft": setColumn(columns[Math.max(0, cursor - 1)].id); break;
       case "PageDown": go(selectedAt + page); break;
       case "PageUp": go(from - page); break;
       case "Home": traps.hold(); go(0); break;
@@ -134,7 +132,7 @@ export function TrapTable(): React.JSX.Element {
     <div className={styles.wrap}>
       <div
         ref={scroller} className={styles.scroller} role="grid" aria-label="Trap log" aria-rowcount={rows + 1} aria-colcount={columns.length} tabIndex={0} onScroll={onScroll} onKeyDown={onKey}
-        aria-activedescendant={selectedAt >= 0 ? `trap-cell-${selectedAt}-${columns[cursor].id}` : undefined} data-narrow={columns === NARROW_COLUMNS}
+        aria-activedescendant={selectedAt >= 0 ? `trap-cell-${selectedAt}-${columns[cursor].id}` : undefined}
         style={{ "--columns": columns.map(({ width }) => width).join(" ") } as React.CSSProperties}
         onContextMenu={(event) => {
           const cell = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-position]") : null;
@@ -151,7 +149,7 @@ export function TrapTable(): React.JSX.Element {
           {rowsInSight(rows, following, view.top, view.height).map(({ slot, position }) => (
             <Row
               key={slot} traps={traps} position={position} columns={columns} cursor={position === selectedAt ? columns[cursor].id : null} marks={marks} colour={colour}
-              onSelect={(own) => { traps.select(position); if (own !== null) setColumn(columns.findIndex(({ id }) => id === own)); }}
+              onSelect={(own) => { traps.select(position); if (own !== null) setColumn(own); }}
             />
           ))}
         </div>
