@@ -193,7 +193,7 @@ describe("the page", () => {
     await alert.waitFor();
     expect(await alert.innerText()).toContain("does not send Cross-Origin-Embedder-Policy");
     await alert.getByRole("button", { name: "What is missing" }).click();
-    await page.getByRole("dialog").getByText("Cross-Origin-Embedder-Policy: require-corp").first().waitFor();
+    await bare.getByRole("dialog").getByText("Cross-Origin-Embedder-Policy: require-corp").first().waitFor();
     await context.close();
     plain.close();
   });
