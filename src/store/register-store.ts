@@ -65,6 +65,11 @@ export class RegisterStore {
     if (now) this.reference = now;
   }
 
+  /** Something was changed while the machine stands still. */
+  look(): void {
+    if (!this.running) this.read();
+  }
+
   tick(nowMs: number): void {
     if (!this.running || nowMs - this.readMs < RUNNING_MS) return;
     this.readMs = nowMs;

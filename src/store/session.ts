@@ -388,6 +388,7 @@ export class Session {
   // --- events
 
   private onEvent(event: MachineEvent): void {
+    if (event.type === "edited" || event.type === "techniqueChanged") this.registers.look();
     if (this.disks.onEvent(event) || this.debug.onEvent(event)) return;
     switch (event.type) {
       case "hello": {

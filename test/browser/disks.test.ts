@@ -283,10 +283,10 @@ describe("media", () => {
     await dropFiles(page, ["public/guests/tour.img"]);
     await waitForSerial(page, "t86>");
     await openDrives();
-    const input = page.getByLabel("Insert into Floppy A");
+    const input = page.getByLabel("File for Floppy A");
     await input.setInputFiles(file("second.img.gz", gzipSync(new Uint8Array(1_474_560))));
     await drive("fda").getByText("second.img").waitFor();
-    await page.getByLabel("Insert into CD-ROM").setInputFiles(file("notes.txt", new TextEncoder().encode("no disk at all\n".repeat(200))));
+    await page.getByLabel("File for CD-ROM").setInputFiles(file("notes.txt", new TextEncoder().encode("no disk at all\n".repeat(200))));
     await page.getByText(/notes\.txt: This is a text file/).waitFor();
     await drive("fda").getByRole("button", { name: "Eject" }).press("Enter");
     await drive("fda").getByText("empty").waitFor();

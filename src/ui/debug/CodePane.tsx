@@ -27,6 +27,11 @@ export function CodePane(): React.JSX.Element {
   const base = segment?.base ?? 0, code32 = ((segment?.access ?? 0) & CODE_32) !== 0;
   const next = registers ? (base + registers.eip) >>> 0 : 0;
   const stopped = run !== null && run.kind !== "running";
+  // The code is hidden while the machine runs; who was in it is there again when it stops.
+  const held = useRef(false);
+  useEffect(() => {
+    if (stopped && held.current && document.activeElement === document.body) list.current?.focus();
+  }, [stopped]);
 
   // Following, the next instruction stays where it is while it is in sight.
   const shown = useRef<readonly AddressedLine[]>([]);
@@ -98,7 +103,7 @@ export function CodePane(): React.JSX.Element {
       </div>
       {!stopped ? <p className={styles.empty}>Pause the machine to see its code.</p> : null}
       <ol
-        className={styles.code} ref={list} hidden={!stopped} aria-label="Code" tabIndex={0} onKeyDown={key}
+        className={styles.code} ref={list} hidden={!stopped} aria-label="Code" tabIndex={0} onKeyDown={key} onFocus={() => { held.current = true; }} onBlur={(event) => { if (event.relatedTarget) held.current = false; }}
         onWheel={(event) => move(event.deltaY > 0 ? 3 : -3)}
       >
         {lines.map((line) => {

@@ -1,6 +1,6 @@
 // The drives of the machine that runs: what is in them, insert, eject; what the guest wrote to them, and what becomes of it.
 
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { DriveName } from "../../protocol/image-info.ts";
 import { DRIVES } from "../../protocol/image-info.ts";
 import type { DriveStatus } from "../../protocol/storage.ts";
@@ -38,6 +38,7 @@ function Drive({ drive, name, status, onDone }: {
 }): React.JSX.Element {
   const session = useSession();
   const { disks } = session;
+  const file = useRef<HTMLInputElement>(null);
   const changed = name !== undefined && status !== undefined && status.changedBytes > 0;
   return (
     <li className={styles.drive} data-drive={drive}>
@@ -45,16 +46,14 @@ function Drive({ drive, name, status, onDone }: {
       <span className={name === undefined ? "muted" : styles.medium}>{name ?? "empty"}</span>
       {REMOVABLE.includes(drive) ? (
         <span className={styles.buttons}>
-          <label className={styles.insert}>
-            Insert…
-            <input
-              type="file" className="hidden" aria-label={`Insert into ${TARGET_NAMES[drive]}`} onChange={(event) => {
-                const file = event.target.files?.[0];
-                if (file) void disks.insert(drive, { name: file.name, data: file });
-                event.target.value = "";
-              }}
-            />
-          </label>
+          <button type="button" aria-label={`Insert… into ${TARGET_NAMES[drive]}`} onClick={() => file.current?.click()}>Insert…</button>
+          <input
+            ref={file} type="file" className="hidden" tabIndex={-1} aria-label={`File for ${TARGET_NAMES[drive]}`} onChange={(event) => {
+              const own = event.target.files?.[0];
+              if (own) void disks.insert(drive, { name: own.name, data: own });
+              event.target.value = "";
+            }}
+          />
           <button type="button" disabled={name === undefined} onClick={() => session.eject(drive)}>Eject</button>
         </span>
       ) : null}

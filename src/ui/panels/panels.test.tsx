@@ -183,7 +183,7 @@ describe("drives", () => {
     await doing(() => find(host, "button", "Drives").click());
     expect(find(host, "li", "Floppy A").textContent).toContain("a.img");
     expect(find(host, "li", "Hard disk").querySelector("button")).toBeNull();
-    await doing(() => find(host, "li", "Floppy A").querySelector("button")?.click());
+    await doing(() => find(find(host, "li", "Floppy A"), "button", "Eject").click());
     expect(client.last("ejectMedia")).toEqual({ type: "ejectMedia", drive: "fda" });
     await doing(() => client.emit({ type: "mediaChanged", drive: "fda", name: null }));
     expect(find(host, "li", "Floppy A").textContent).toContain("empty");
