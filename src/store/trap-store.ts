@@ -21,6 +21,8 @@ const SCAN_MS = 4;
 const SCAN_STEP = 256;
 /** Snapshots while the machine runs: ten a second can be read, sixty cannot. */
 const PUBLISH_MS = 100;
+/** Where drawing a snapshot makes the next frame late, they come less often, down to four a second. */
+const LATE_MS = 30, SLOWEST_MS = 250;
 const GROUP_MS = 500;
 
 export interface TrapTotals {
@@ -108,6 +110,8 @@ export class TrapStore {
   private dirty = true;
   private groupsStale = true;
   private publishedMs = -Infinity;
+  private intervalMs = PUBLISH_MS;
+  private drawing = false;
   private groupedMs = -Infinity;
   private seenTotal = -1;
   private fileTotals = NO_TOTALS;
@@ -138,7 +142,7 @@ export class TrapStore {
     this.fileTotals = file === null ? NO_TOTALS : sumTotals(source);
     this.state.patch({ selected: null, file, marks, brush: null });
     this.rescan();
-    this.tick(this.publishedMs + PUBLISH_MS, file !== null);
+    this.tick(this.publishedMs + SLOWEST_MS, file !== null);
   }
 
   setFilter(filter: string): void {
@@ -297,6 +301,11 @@ export class TrapStore {
   tick(nowMs: number, all = false): void {
     const { source } = this;
     if (!source) return;
+    if (this.drawing) {
+      const late = nowMs - this.publishedMs > LATE_MS;
+      this.intervalMs = Math.max(PUBLISH_MS, Math.min(SLOWEST_MS, this.intervalMs + (late ? 50 : -10)));
+      this.drawing = false;
+    }
     const { total } = source;
     if (total < this.seenTotal) this.rescan(); // the machine was reset and its log begins again
     if (this.matches || this.groups) this.scan(source, total, all);
@@ -305,8 +314,9 @@ export class TrapStore {
       this.dirty = this.groupsStale = true;
     }
     const groupsDue = this.groupsStale && this.state.get().grouping !== null && nowMs - this.groupedMs >= GROUP_MS;
-    if (!(this.dirty || groupsDue) || nowMs - this.publishedMs < PUBLISH_MS) return;
+    if (!(this.dirty || groupsDue) || nowMs - this.publishedMs < this.intervalMs) return;
     this.publishedMs = nowMs;
+    this.drawing = true;
     this.publish(source, total, groupsDue, nowMs);
   }
 

@@ -10,7 +10,7 @@ import { copyFields } from "../../trace/trap-row.ts";
 import { count } from "../format.ts";
 import { useObservable, usePage } from "../hooks.ts";
 import { CellMenu, type CellMenuPlace } from "./CellMenu.tsx";
-import { type Column, columnsFor } from "./columns.tsx";
+import { type Column, columnsFor, tracksOf } from "./columns.tsx";
 import styles from "./TrapTable.module.css";
 
 const ColourRules = lazy(async () => ({ default: (await import("./ColourRules.tsx")).ColourRules }));
@@ -133,7 +133,7 @@ export function TrapTable(): React.JSX.Element {
       <div
         ref={scroller} className={styles.scroller} role="grid" aria-label="Trap log" aria-rowcount={rows + 1} aria-colcount={columns.length} tabIndex={0} onScroll={onScroll} onKeyDown={onKey}
         aria-activedescendant={selectedAt >= 0 ? `trap-cell-${selectedAt}-${columns[cursor].id}` : undefined}
-        style={{ "--columns": columns.map(({ width }) => width).join(" ") } as React.CSSProperties}
+        style={{ "--columns": tracksOf(columns, view.width) } as React.CSSProperties}
         onContextMenu={(event) => {
           const cell = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-position]") : null;
           const own = columns.find(({ id }) => id === cell?.dataset.column);
