@@ -22,17 +22,17 @@ export function useObservable<T>(observable: Observable<T>): T {
 }
 
 /** Calls `onOutside` for a press outside of the element and for Escape, while `active`. */
-export function useDismiss(active: boolean, onOutside: () => void): React.RefObject<HTMLDivElement | null> {
+export function useDismiss(active: boolean, onOutside: (byKey: boolean) => void): React.RefObject<HTMLDivElement | null> {
   const ref = useRef<HTMLDivElement>(null);
   const latest = useRef(onOutside);
   latest.current = onOutside;
   useEffect(() => {
     if (!active) return;
     const press = (event: PointerEvent): void => {
-      if (event.target instanceof Node && !ref.current?.contains(event.target)) latest.current();
+      if (event.target instanceof Node && !ref.current?.contains(event.target)) latest.current(false);
     };
     const key = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") latest.current();
+      if (event.key === "Escape") latest.current(true);
     };
     document.addEventListener("pointerdown", press);
     document.addEventListener("keydown", key);

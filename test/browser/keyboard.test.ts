@@ -29,12 +29,24 @@ function focus(): Promise<Focus> {
   });
 }
 
+const CONSOLES = /^(Serial console|Debug console|The guest's screen)/;
+
+async function chord(): Promise<void> {
+  for (const [key, way] of [["Control", "down"], ["Alt", "down"], ["Alt", "up"], ["Control", "up"]] as const) await page.keyboard[way](key);
+}
+
 /** Tab, until something of this name has the focus, which can be seen. */
 async function tabTo(name: RegExp, key = "Tab"): Promise<void> {
   const met: string[] = [];
   for (let stop = 0; stop < MOST_STOPS; stop++) {
     await page.keyboard.press(key);
     const now = await focus();
+    if (!name.test(now.name) && CONSOLES.test(now.name)) {
+      // Its Tab is the guest's: the chord that stands above it leads on.
+      await chord();
+      if (name.test((await focus()).name)) return;
+      continue;
+    }
     if (name.test(now.name)) {
       const seen = await page.evaluate(() => {
         const own = document.activeElement!, box = own.getBoundingClientRect(), style = getComputedStyle(own), around = own.parentElement ? getComputedStyle(own.parentElement) : style;
@@ -94,8 +106,11 @@ describe("with the keyboard alone", () => {
     await page.keyboard.press("Shift+Tab");
     expect((await focus()).name).not.toBe("Serial console COM1");
     await tabTo(/^Serial console COM1$/);
-    for (const [key, way] of [["Control", "down"], ["Alt", "down"], ["Alt", "up"], ["Control", "up"]] as const) await page.keyboard[way](key);
+    await chord();
     expect(await focus()).toEqual({ role: "tab", name: "Serial" });
+    // Behind the chord Tab goes past the console, once.
+    await tabTo(/^Registers$/);
+    await tabTo(/^Serial$/, "Shift+Tab");
     await page.keyboard.press("ArrowRight");
     await tabTo(/^The guest's screen$/);
     await page.keyboard.type("echo on the screen");
@@ -164,8 +179,11 @@ describe("with the keyboard alone", () => {
     await tabTo(/^Drives$/);
     await page.keyboard.press("Enter");
     await tabTo(/^Insert… into Floppy A/);
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
-    await chooser.setFiles(other);
+    // Listening only when the key is pressed can be too late.
+    const chosen = new Promise<void>((resolve) => { page.once("filechooser", (chooser) => void chooser.setFiles(other).then(resolve)); });
+    await page.waitForTimeout(500);
+    await page.keyboard.press("Enter");
+    await chosen;
     await page.locator("[data-drive=fda]").getByText("other.img").waitFor();
     await page.keyboard.press("Escape");
     await tab(/^Time$/, /^(Memory|Time)$/);

@@ -101,7 +101,12 @@ export function ConsolePanel(): React.JSX.Element {
     for (const label of held) hold(label, false);
     setHeld(new Set());
   };
-  const release = (): void => panel.current?.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus();
+  /** Who has just left a console goes past it with the next Tab, not into it again. */
+  const [left, setLeft] = useState(false);
+  const release = (): void => {
+    setLeft(true);
+    panel.current?.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus();
+  };
 
   const copy = async (): Promise<void> => {
     const handle = current(), terminal = handle?.terminal() ?? null;
@@ -149,25 +154,30 @@ export function ConsolePanel(): React.JSX.Element {
 
   const serial = (id: string, port: 0 | 1, label: string): React.ReactNode => (
     <SerialTerminal
-      id={id} stream={session.serial[port]} label={label} screenReader={screenReader} onInput={(bytes) => session.serialInput(port, bytes)} onRelease={release} onHandle={onHandle} onTyped={letGo}
+      id={id} skipped={left} stream={session.serial[port]} label={label} screenReader={screenReader} onInput={(bytes) => session.serialInput(port, bytes)} onRelease={release} onHandle={onHandle} onTyped={letGo}
     />
   );
   const tabs: Tab[] = [
     { id: "serial", label: "Serial", content: serial("serial", 0, "Serial console COM1"), keep: true },
-    { id: "screen", label: "Screen", keep: true, content: <ScreenView id="screen" screenReader={screenReader} typing={keyRow && fingers} onRelease={release} onHandle={onHandle} onTyped={letGo} /> },
+    { id: "screen", label: "Screen", keep: true, content: <ScreenView id="screen" skipped={left} screenReader={screenReader} typing={keyRow && fingers} onRelease={release} onHandle={onHandle} onTyped={letGo} /> },
   ];
   if (activity.second) tabs.push({ id: "second", label: "COM2", content: serial("second", 1, "Serial console COM2"), keep: true });
   if (activity.debug) {
     tabs.push({
       id: "debug", label: "Debug port", keep: true,
-      content: <SerialTerminal id="debug" stream={session.debugConsole} label="Debug console, port E9h" screenReader={screenReader} onInput={null} onRelease={release} onHandle={onHandle} onTyped={letGo} />,
+      content: <SerialTerminal id="debug" skipped={left} stream={session.debugConsole} label="Debug console, port E9h" screenReader={screenReader} onInput={null} onRelease={release} onHandle={onHandle} onTyped={letGo} />,
     });
   }
   return (
     <div
       ref={panel} className={styles.panel} onKeyDownCapture={shortcut} onFocus={() => {
         // What a person types into must not be changed for another console while they type.
-        if (consoleHasFocus(panel.current)) setChosen(shown);
+        if (!consoleHasFocus(panel.current)) return;
+        setChosen(shown);
+        setLeft(false);
+      }}
+      onBlur={(event) => {
+        if (event.relatedTarget instanceof Node && !panel.current?.contains(event.relatedTarget)) setLeft(false);
       }}
       onPaste={(event) => {
         // The serial terminal takes its own; fields of the page are the person's.

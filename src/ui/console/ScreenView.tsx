@@ -12,8 +12,10 @@ import { pictureOfPixels } from "./pictures.ts";
 import { type ScreenMode, ScreenPainter } from "./screen-painter.ts";
 import { ScreenText } from "./ScreenText.tsx";
 
-export function ScreenView({ id, screenReader, typing, onRelease, onHandle, onTyped }: {
-  readonly id: string; readonly screenReader: boolean;
+export function ScreenView({ id, skipped, screenReader, typing, onRelease, onHandle, onTyped }: {
+  readonly id: string;
+  /** Tab passes by. */
+  readonly skipped: boolean; readonly screenReader: boolean;
   /** Shows a field that a phone's keyboard can write into. */
   readonly typing: boolean; readonly onRelease: () => void; readonly onHandle: OnHandle; readonly onTyped: () => void;
 }): React.JSX.Element {
@@ -82,7 +84,7 @@ export function ScreenView({ id, screenReader, typing, onRelease, onHandle, onTy
   return (
     <div className={styles.screenColumn}>
       <div
-        ref={host} className={styles.screen} tabIndex={0} role="application" aria-label="The guest's screen" {...{ [GUEST_KEYS]: "" }}
+        ref={host} className={styles.screen} tabIndex={skipped ? -1 : 0} role="application" aria-label="The guest's screen" {...{ [GUEST_KEYS]: "" }}
         onMouseDown={(event) => { if (!(event.target instanceof HTMLTextAreaElement)) host.current?.focus(); }}
       >
         <div ref={text} className={styles.textScreen} hidden={mode !== "text"} />

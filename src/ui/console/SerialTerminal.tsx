@@ -19,8 +19,10 @@ const SMALLEST_FONT = 9, LARGEST_FONT = 13;
 const MARGIN_PIXELS = 28;
 const HELD_NAMES: Readonly<Record<string, keyof Modifiers>> = { ControlLeft: "control", AltLeft: "alt", ShiftLeft: "shift" };
 
-export function SerialTerminal({ id, stream, label, screenReader, onInput, onRelease, onHandle, onTyped }: {
-  readonly id: string; readonly stream: ByteStream; readonly label: string; readonly screenReader: boolean;
+export function SerialTerminal({ id, skipped, stream, label, screenReader, onInput, onRelease, onHandle, onTyped }: {
+  readonly id: string;
+  /** Tab passes by. */
+  readonly skipped: boolean; readonly stream: ByteStream; readonly label: string; readonly screenReader: boolean;
   /** Null: output only. */
   readonly onInput: ((bytes: Uint8Array) => void) | null; readonly onRelease: () => void; readonly onHandle: OnHandle;
   /** A key was pressed: what was held for it is let go. */
@@ -88,5 +90,9 @@ export function SerialTerminal({ id, stream, label, screenReader, onInput, onRel
       terminal.dispose();
     };
   }, [id, stream, label, screenReader]);
+  useEffect(() => {
+    const field = host.current?.querySelector("textarea");
+    if (field) field.tabIndex = skipped ? -1 : 0;
+  }, [skipped]);
   return <div ref={host} className={styles.terminal} {...{ [GUEST_KEYS]: "" }} />;
 }

@@ -12,7 +12,11 @@ export function Menu({ label, title, children, align = "left", className, id }: 
 }): React.JSX.Element {
   const [open, setOpen] = useState(false);
   const panel = useId();
-  const ref = useDismiss(open, () => setOpen(false));
+  const button = useRef<HTMLButtonElement>(null);
+  const ref = useDismiss(open, (byKey) => {
+    setOpen(false);
+    if (byKey) button.current?.focus();
+  });
   const own = useRef<HTMLDivElement>(null);
   // Under its button, but never beyond the edges of the window.
   useLayoutEffect(() => {
@@ -24,7 +28,7 @@ export function Menu({ label, title, children, align = "left", className, id }: 
   }, [open]);
   return (
     <div className={styles.menu} ref={ref}>
-      <button type="button" id={id} aria-expanded={open} aria-controls={panel} title={title} className={className} onClick={() => setOpen(!open)}>
+      <button ref={button} type="button" id={id} aria-expanded={open} aria-controls={panel} title={title} className={className} onClick={() => setOpen(!open)}>
         {label}
       </button>
       {open ? <div ref={own} id={panel} role="group" aria-label={title} className={`${styles.panel} ${align === "right" ? styles.right : ""}`}>{children(() => setOpen(false))}</div> : null}
