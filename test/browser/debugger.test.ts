@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Download } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { assemble } from "../../src/isa/assembler.ts";
 import { configureBoot } from "../../src/machine/boot/boot-request.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { decodeRecording, endOf, recordedFile } from "../../src/machine/recording.ts";
@@ -60,6 +61,26 @@ describe("time", () => {
     await page.waitForSelector("text=The guest halted", { timeout: 60_000 });
     await expect.poll(instant).toBe(end);
     await expect.poll(nextAddress).toBe(place);
+  });
+});
+
+describe("stepping out", () => {
+  it("ends behind the call, whatever the function calls before", async () => {
+    // 7C00h call outer; 7C03h jmp 7C00h; outer: 7C05h push ax, call inner, pop ax, ret; inner: ret.
+    const { bytes } = assemble("org 0x7c00\nmain: call outer\njmp main\nouter: push ax\ncall inner\npop ax\nret\ninner: ret\ntimes 510-($-$$) db 0\ndw 0xaa55");
+    const image = join(folder, "calls.img");
+    writeFileSync(image, bytes);
+    await page.goto(`${site.address}?view=debug`);
+    await page.waitForSelector("[data-guest=popf]");
+    await dropFiles(page, [image]);
+    await tab("Breakpoints");
+    await page.getByLabel("Kind of breakpoint").selectOption({ label: "Code at" });
+    await page.locator("form[aria-label='New breakpoint'] input[type=text]").fill("7c05");
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await tab("Disassembly");
+    await expect.poll(nextAddress, { timeout: 30_000 }).toBe("00007c05");
+    await page.getByRole("button", { name: "Out", exact: true }).click();
+    await expect.poll(nextAddress, { timeout: 30_000 }).toBe("00007c03");
   });
 });
 

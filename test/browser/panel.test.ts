@@ -98,6 +98,22 @@ describe("rows", () => {
     expect(await page.getByRole("region", { name: "Timeline as a table" }).innerText()).toMatch(/leaks/);
   });
 
+  it("go on being followed when the table gets more room, and are held when a person scrolls", async () => {
+    await page.setViewportSize({ width: 1400, height: 700 });
+    await page.goto(`${site.address}?guest=tour&technique=trap`);
+    await page.waitForSelector("[role=row][data-kind=exit]");
+    const newer = page.getByRole("button", { name: /new ↓$/ });
+    await page.setViewportSize({ width: 1400, height: 1000 });
+    await page.waitForTimeout(1000);
+    expect(await newer.count()).toBe(0);
+    const box = (await page.getByRole("grid").boundingBox())!;
+    await page.mouse.move(box.x + 100, box.y + 200);
+    await page.mouse.wheel(0, -300);
+    await newer.waitFor();
+    await newer.click();
+    await newer.waitFor({ state: "detached" });
+  });
+
   it("go to Perfetto as trace events", async () => {
     await ended("?guest=popf");
     const download = page.waitForEvent("download");

@@ -188,7 +188,7 @@ export function ConsolePanel(): React.JSX.Element {
     >
       <Suspense fallback={null}>
         <Tabs
-          label="Consoles" tabs={tabs} active={shown} onSelect={(id) => { letGo(); setChosen(id); }}
+          label="Consoles" tabs={tabs} active={shown} onSelect={(id) => { letGo(); setLeft(false); setChosen(id); }}
           actions={<ConsoleBar
             panel={panel} kind={kind} said={said} sound={speaker.on} onCopy={() => void copy()} onPaste={() => void askForText()} onFind={() => setFinding(!finding)} finding={finding}
             keyRow={keyRow} onKeyRow={() => settings.patch({ keyRow: keyRow ? "off" : "on" })}
