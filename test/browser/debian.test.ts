@@ -10,26 +10,24 @@ import { dropFiles, page, serialText, site, usePage, waitForSerial } from "./chr
 
 const DISK = process.env.TRAPSCOPE_DEBIAN_DISK ?? "";
 const BOOT_MS = 300_000;
-/** Scanning is slow, and the first command under each technique runs cold. */
-const SWITCH_MS = 120_000;
 
 describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)", () => {
   usePage();
 
-  async function shell(command: string, answer: RegExp, patienceMs = 30_000): Promise<RegExpExecArray> {
+  async function shell(command: string, answer: RegExp): Promise<RegExpExecArray> {
     await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
     await page.keyboard.type(command);
     await page.keyboard.press("Enter");
-    const end = Date.now() + patienceMs;
+    const end = Date.now() + 30_000;
     for (;;) {
       const found = answer.exec(await serialText(page));
       if (found) return found;
-      if (Date.now() > end) throw new Error(`no ${answer} after ${command}:\n${await serialText(page)}\n${(await page.locator("dialog, footer").allInnerTexts()).join("\n")}`);
+      if (Date.now() > end) throw new Error(`no ${answer} after ${command}:\n${await serialText(page)}`);
       await page.waitForTimeout(200);
     }
   }
 
-  it("boots to a shell that has the right time, and goes through scan, vtx and translate and back", { timeout: BOOT_MS + 120_000 + 4 * SWITCH_MS }, async () => {
+  it("boots to a shell that runs ls and has the right time", { timeout: BOOT_MS + 120_000 }, async () => {
     await page.goto(site.address);
     await page.waitForSelector("[data-guest]");
     await dropFiles(page, [DISK]);
@@ -37,22 +35,6 @@ describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)
     await shell("ls -d /bin /proc", /\n\/bin\s+\/proc/);
     const [, seconds] = await shell("date +now=%s=", /now=(\d{10})=/);
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(10);
-
-    // The same machine goes on under others: what it counted before is still there afterwards.
-    await shell("counted=41; echo set=$counted=", /set=41=/);
-    const [, booted] = await shell("echo up=$(cat /proc/sys/kernel/random/boot_id)=", /up=([0-9a-f-]{36})=/);
-    for (const technique of ["scan", "vtx", "translate", "emulate"] as const) {
-      await page.click("#technique");
-      await page.check(`input[name=technique][value=${technique}]`);
-      await page.keyboard.press("Escape");
-      expect(await page.locator("#technique").innerText()).toContain(technique);
-      await shell(`counted=$((counted+1)); echo under=${technique}=$counted=`, new RegExp(`under=${technique}=\\d+=`), SWITCH_MS);
-      expect(await page.getByRole("dialog").count()).toBe(0); // it was not refused
-    }
-    const [, counted, still] = await shell("echo all=$counted=$(cat /proc/sys/kernel/random/boot_id)=", /all=(\d+)=([0-9a-f-]{36})=/);
-    expect([counted, still]).toEqual(["45", booted]);
-    await page.getByRole("combobox", { name: /^Group/ }).selectOption("technique");
-    for (const technique of ["scan", "vtx", "translate"]) await page.getByRole("region", { name: "Groups" }).getByRole("button", { name: technique, exact: true }).waitFor();
   });
 
   it("was recorded from power-on: Node replays it to the same state and the same log", { timeout: BOOT_MS * 4 }, async () => {
