@@ -225,8 +225,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => d.x87 === true || (/^fu?comip? /.test(d.text) && d.fields.length === 1 && d.fields[0] === "eflags"),
   },
   {
+    name: "accessed and dirty bits that a program reads from its page tables: QEMU sets them in pointers of PAE",
+    continues: true,
+    applies: (d) => d.fields.length > 0 && (d.ours.cr0 & CR0_PG) !== 0 && differsIn(d, 0x60),
+  },
+  {
     name: "the TLB may have what the page tables have lost",
-    applies: (d) => d.exception !== 14 && d.qemu.cr2 !== d.before.cr2 && d.remapped === true,
+    applies: (d) => d.exception !== 14 && d.remapped === true && (d.fields[0] === "shutdown" || d.qemu.cr2 !== d.before.cr2),
   },
   {
     // LE: 80386 Programmer's Reference Manual, "Debug Control Register". The rest: SDM Vol. 3B, "Debug Control Register (DR7)".

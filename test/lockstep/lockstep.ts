@@ -94,7 +94,7 @@ export async function runProgram(program: Program, ours: Ours, qemu: Qemu): Prom
     if (!(await qemu.gdb.step())) {
       // What the program before has left in the debug registers.
       if (steps < FIRST_STEPS) return { kind: "differ", steps, report: "", qemuLost: true };
-      const lost: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1) };
+      const lost: Difference = { program, bytes, text, before, segments, code32, top, ours: now, qemu: before, fields: ["shutdown"], memory: [], exception: outcome.exception, path: path.slice(-6, -1), remapped: isRemapped(program, ours, now, 0) };
       return { ...judge(lost, steps), qemuLost: true };
     }
     let other = await qemu.view();
