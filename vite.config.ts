@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { serviceWorker } from "./scripts/service-worker-plugin.mjs";
+import { serviceWorker } from "./scripts/service-worker-plugin.ts";
 
 // SharedArrayBuffer needs both headers on the document and on worker scripts.
 const isolation = {

@@ -28,15 +28,10 @@ BSS after_iret, 4
 BSS rounds_if, 4
 BSS rounds_switched, 4
 
-; TO_USER label, eflags: build the five words at FRAME and return to ring 3
-%macro TO_USER 2
+; FROM_FRAME label, eflags: the five words at FRAME, and to ring 3
+%macro FROM_FRAME 2
                 mov esp, FRAME
-                push dword USER_DS
-                push dword USER_STACK
-                push dword %2
-                push dword USER_CS
-                push dword %1
-                iretd
+                TO_USER %1, %2
 %endmacro
 
 kernel_main:    mov ax, TSS_SELECTOR
@@ -45,7 +40,7 @@ kernel_main:    mov ax, TSS_SELECTOR
 
                 GATE 0x80, .from_user, 0xEE
                 MARK 1
-                TO_USER user_look, EFLAGS_FIXED | EFLAGS_IF
+                FROM_FRAME user_look, EFLAGS_FIXED | EFLAGS_IF
 .from_user:     MARK 0
                 mov ax, KERNEL_DS       ; the IRET nulled DS and ES: ring 3 may not keep them
                 mov ds, ax
@@ -111,7 +106,7 @@ kernel_main:    mov ax, TSS_SELECTOR
                 GATE 0x80, .next_round, 0xEE
                 mov ebx, ROUNDS
                 MARK 4
-.again:         TO_USER user_return, EFLAGS_FIXED | EFLAGS_IF
+.again:         FROM_FRAME user_return, EFLAGS_FIXED | EFLAGS_IF
 .next_round:    bt dword [esp + 8], 9   ; DS is null after the IRET; ESP addresses through SS
                 adc dword [ss:rounds_if], 0
                 cmp esp, T86_STACK - 20

@@ -19,15 +19,10 @@ BSS value, 4
 BSS calls, 4
 BSS next, 4
 
-; TO_USER label, eflags, label: to ring 3 at the first label; INT 80h with EAX = 1 goes on at the second
-%macro TO_USER 3
+; IN_USER label, eflags, label: to ring 3 at the first label; INT 80h with EAX = 1 goes on at the second
+%macro IN_USER 3
                 mov dword [next], %3
-                push dword USER_DS
-                push dword USER_STACK
-                push dword %2
-                push dword USER_CS
-                push dword %1
-                iretd
+                TO_USER %1, %2
 %endmacro
 
 kernel_main:    mov ax, TSS_SELECTOR
@@ -36,13 +31,13 @@ kernel_main:    mov ax, TSS_SELECTOR
                 PRINT "t86 userland: compute, call, and neither", 10
                 call flush
                 MARK 1
-                TO_USER compute, EFLAGS_FIXED | EFLAGS_IF, .second
+                IN_USER compute, EFLAGS_FIXED | EFLAGS_IF, .second
 .second:        MARK 0
                 MARK 2
-                TO_USER call_often, EFLAGS_FIXED | EFLAGS_IF, .third
+                IN_USER call_often, EFLAGS_FIXED | EFLAGS_IF, .third
 .third:         MARK 0
                 MARK 3
-                TO_USER compute, EFLAGS_FIXED, .shown
+                IN_USER compute, EFLAGS_FIXED, .shown
 .shown:         MARK 0
                 SHOW32 "value ", dword [value]
                 SHOWDEC ", calls ", dword [calls]

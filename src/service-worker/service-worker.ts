@@ -1,6 +1,6 @@
 // The page's service worker: keeps the page usable without a network, and adds the isolation headers where the host cannot.
 //
-// The build writes the list of its files in front of this script (scripts/service-worker-plugin.mjs). A new version installs beside the
+// The build writes the list of its files in front of this script (scripts/service-worker-plugin.ts). A new version installs beside the
 // old one and takes over when the last tab of the old one is closed: a running machine is never reloaded.
 
 export {};

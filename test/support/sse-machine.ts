@@ -2,14 +2,13 @@
 
 import { getStatus, setStatus } from "../../src/cpu/eflags.ts";
 import { createDecoded, createDecoder } from "../../src/isa/decoder.ts";
-import { createEvaluator } from "../../src/isa/evaluator.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../src/isa/row.ts";
 import {
-  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CR0, CR4, CS, EAX, ECX, EDI, EDX, FAULT, FCW, type Field, FSW, FTOP, FTW, GPR_BASE, MXCSR, SEG_ACCESS, SEG_LIMIT,
-  SEGMENT_STRIDE, X87_BASE, XMM_BASE,
+  CR4, EAX, ECX, EDI, EDX, FAULT, FCW, type Field, FSW, FTOP, FTW, GPR_BASE, MXCSR, X87_BASE, XMM_BASE,
 } from "../../src/isa/state-layout.ts";
 import { createBareCore } from "./bare-core.ts";
+import { codePlaces, flatEvaluator } from "./vector-machine.ts";
 
 const CODE_BYTES = 8, STATE_BYTES = 94;
 export const VECTOR_BYTES = CODE_BYTES + 2 * STATE_BYTES;
@@ -101,26 +100,18 @@ function readState(view: DataView, get: (field: Field) => number, flags: number,
   };
 }
 
-const DATA = 0x8000, CODE = 0x1_0000, CODE_STRIDE = 16, PLACES = 0xe000;
+const DATA = 0x8000, CODE = 0x1_0000, CODE_STRIDE = 16;
 
 export function createSseInterpreter(): (vector: SseVector) => SseState {
   const { core, cpu, ram, memory } = createBareCore(1 << 20);
   cpu.context.set(CR4, CR4_OSFXSR | CR4_OSXMMEXCPT);
-  const places = new Map<string, number>();
+  const placeOf = codePlaces(ram, CODE, CODE_STRIDE);
   return ({ code, before }) => {
-    const key = code.join();
-    let eip = places.get(key);
-    if (eip === undefined) {
-      eip = CODE + places.size * CODE_STRIDE;
-      if (places.size === PLACES) throw new RangeError("too many instructions");
-      places.set(key, eip);
-      ram.set(code, eip);
-    }
     const { state } = cpu;
     loadState(memory, before, (field, value) => state.write(field, value));
     setStatus(state, before.flags);
     ram.set(before.memory, DATA);
-    state.eip = eip;
+    state.eip = placeOf(code);
     core.run(1);
     const fault = core.exception?.vector ?? 0;
     return readState(memory, (field) => state.read(field), getStatus(state) & STATUS_FLAGS, fault, ram.slice(DATA, DATA + MEMORY_BYTES));
@@ -128,19 +119,7 @@ export function createSseInterpreter(): (vector: SseVector) => SseState {
 }
 
 export function createSseEvaluator(): (vector: SseVector) => SseState {
-  const view = new DataView(new ArrayBuffer(CONTEXT_H + CONTEXT_BYTES));
-  const ram = new Uint8Array(MEMORY_BYTES);
-  const { builder, step } = createEvaluator({
-    state: view,
-    memory: { read: (at) => ram[at - DATA] as number, write: (at, byte) => void (ram[at - DATA] = byte) },
-    helper: (name) => { throw new Error(name); },
-  });
-  for (let segment = 0; segment < 6; segment++) {
-    const at = CONTEXT_V + segment * SEGMENT_STRIDE;
-    view.setUint32(at + SEG_LIMIT, 0xffff_ffff, true);
-    view.setUint32(at + SEG_ACCESS, segment === CS ? 0x409b : 0x4093, true);
-  }
-  builder.set(CR0, 1);
+  const ram = new Uint8Array(MEMORY_BYTES), { view, builder, step } = flatEvaluator(ram, DATA);
   builder.set(CR4, CR4_OSFXSR | CR4_OSXMMEXCPT);
   const decoded = createDecoded();
   return ({ code, before }) => {

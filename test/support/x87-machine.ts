@@ -2,13 +2,11 @@
 
 import { getStatus, setStatus } from "../../src/cpu/eflags.ts";
 import { createDecoded, createDecoder } from "../../src/isa/decoder.ts";
-import { createEvaluator } from "../../src/isa/evaluator.ts";
 import { ROWS } from "../../src/isa/opcode-map/index.ts";
 import type { Row } from "../../src/isa/row.ts";
-import {
-  CONTEXT_BYTES, CONTEXT_H, CONTEXT_V, CR0, CS, EDX, FCW, type Field, FSW, FTOP, FTW, GPR_BASE, SEG_ACCESS, SEG_LIMIT, SEGMENT_STRIDE, X87_BASE,
-} from "../../src/isa/state-layout.ts";
+import { EDX, FCW, type Field, FSW, FTOP, FTW, GPR_BASE, X87_BASE } from "../../src/isa/state-layout.ts";
 import { createBareCore } from "./bare-core.ts";
+import { codePlaces, flatEvaluator } from "./vector-machine.ts";
 
 const CODE_BYTES = 4, STATE_BYTES = 104, VECTOR_BYTES = CODE_BYTES + 2 * STATE_BYTES;
 const ST_AT = 8, MEMORY_AT = 88, MEMORY_BYTES = 16;
@@ -86,21 +84,14 @@ const DATA = 0x8000, CODE = 0x1000, CODE_STRIDE = 16;
 
 export function createX87Interpreter(): (vector: X87Vector) => X87State {
   const { core, cpu, ram, memory } = createBareCore(1 << 20);
-  const places = new Map<string, number>();
+  const placeOf = codePlaces(ram, CODE + DATA, CODE_STRIDE);
   return ({ code, before }) => {
-    const key = code.join();
-    let eip = places.get(key);
-    if (eip === undefined) {
-      eip = CODE + DATA + places.size * CODE_STRIDE;
-      places.set(key, eip);
-      ram.set(code, eip);
-    }
     const { state } = cpu;
     loadState(memory, before, (field, value) => state.write(field, value));
     setStatus(state, before.flags);
     ram.set(before.memory, DATA);
     state.setGpr(EDX, DATA);
-    state.eip = eip;
+    state.eip = placeOf(code);
     core.run(1);
     if (core.exception) throw new Error(`exception ${core.exception.vector}`);
     return readState(memory, (field) => state.read(field), getStatus(state) & STATUS_FLAGS, ram.slice(DATA, DATA + MEMORY_BYTES));
@@ -108,19 +99,7 @@ export function createX87Interpreter(): (vector: X87Vector) => X87State {
 }
 
 export function createX87Evaluator(): (vector: X87Vector) => X87State {
-  const view = new DataView(new ArrayBuffer(CONTEXT_H + CONTEXT_BYTES));
-  const ram = new Uint8Array(MEMORY_BYTES);
-  const { builder, step } = createEvaluator({
-    state: view,
-    memory: { read: (at) => ram[at - DATA] as number, write: (at, byte) => void (ram[at - DATA] = byte) },
-    helper: (name) => { throw new Error(name); },
-  });
-  for (let segment = 0; segment < 6; segment++) {
-    const at = CONTEXT_V + segment * SEGMENT_STRIDE;
-    view.setUint32(at + SEG_LIMIT, 0xffff_ffff, true);
-    view.setUint32(at + SEG_ACCESS, segment === CS ? 0x409b : 0x4093, true);
-  }
-  builder.set(CR0, 1);
+  const ram = new Uint8Array(MEMORY_BYTES), { view, builder, step } = flatEvaluator(ram, DATA);
   const decoded = createDecoded();
   return ({ code, before }) => {
     loadState(view, before, (field, value) => builder.set(field, value));

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include "random.h"
 
 struct state {
   uint32_t mxcsr;
@@ -36,15 +37,6 @@ struct image {
   uint32_t mxcsr, mask;
   uint8_t st[8][16], xmm[16][16], rest[96];
 } __attribute__((packed));
-
-static uint64_t seed;
-static uint64_t next64(void) {
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed * 0x2545f4914f6cdd1dull;
-}
-static unsigned below(unsigned n) { return (unsigned)((next64() >> 33) % n); }
 
 /** Bits that make ties and carries: runs and few bits. */
 static uint64_t pattern(void) {
@@ -176,10 +168,8 @@ static unsigned run(const uint8_t *bytes, unsigned flags) {
   return result;
 }
 
-#define STATUS_FLAGS 0x8d5u
-
 int main(int argc, char **argv) {
-  seed = strtoull(argc > 1 ? argv[1] : "1", 0, 0) * 0x9e3779b97f4a7c15ull | 1;
+  plant(argc > 1 ? argv[1] : "1");
   long count = argc > 2 ? atol(argv[2]) : 1000;
   code = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "random.h"
 
 struct state {
   uint16_t control, status, tags, flags;
@@ -27,15 +28,6 @@ struct image {
   uint32_t control, status, tags, ip, cs, dp, ds;
   uint8_t st[8][10];
 } __attribute__((packed));
-
-static uint64_t seed;
-static uint64_t next64(void) {
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed * 0x2545f4914f6cdd1dull;
-}
-static unsigned below(unsigned n) { return (unsigned)((next64() >> 33) % n); }
 
 static void put80(uint8_t *at, uint64_t significand, unsigned se) {
   memcpy(at, &significand, 8);
@@ -165,10 +157,8 @@ static unsigned run(const uint8_t *bytes, unsigned flags) {
   return call(&input, flags, memory, &output);
 }
 
-#define STATUS_FLAGS 0x8d5u
-
 int main(int argc, char **argv) {
-  seed = strtoull(argc > 1 ? argv[1] : "1", 0, 0) * 0x9e3779b97f4a7c15ull | 1;
+  plant(argc > 1 ? argv[1] : "1");
   long count = argc > 2 ? atol(argv[2]) : 1000;
   const char *group = argc > 3 ? argv[3] : "";
   code = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

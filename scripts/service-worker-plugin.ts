@@ -4,12 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
+import type { Plugin } from "vite";
 
 const SOURCE = fileURLToPath(new URL("../src/service-worker/service-worker.ts", import.meta.url));
 /** Read by hosts, not by pages. */
 const UNSERVED = new Set(["_headers"]);
 
-export function serviceWorker() {
+export function serviceWorker(): Plugin {
   let publicFolder = "";
   return {
     name: "service-worker",
@@ -23,8 +24,8 @@ export function serviceWorker() {
       order: "post",
       handler(_options, bundle) {
         const hash = createHash("sha256");
-        const files = [];
-        const add = (name, content) => {
+        const files: string[] = [];
+        const add = (name: string, content: string | Uint8Array): void => {
           if (UNSERVED.has(name) || name.endsWith(".map")) return;
           files.push(name);
           hash.update(name).update(content);
