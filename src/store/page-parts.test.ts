@@ -24,12 +24,20 @@ describe("URL", () => {
 
   it.each([
     ["technique=bochs", "emulate, trap"], ["ring=2", "1 or 3"], ["memory=2G", "1M to 1G"], ["clock=atomic", "real or virtual"], ["set=umip", "umip:on|off, tsd:on|off"],
-    ["filter=foo", "no field"], ["view=wide", "learn, debug, compare"], ["a=magic", "emulate, trap"], ["b=trap/2", "trap/3"], ["image=ftp://x", "https://"],
+    ["filter=foo", "no field"], ["view=wide", "learn, debug, compare"], ["a=magic", "emulate, trap"], ["b=trap/2", "trap/3"], ["image=ftp://x", "https://"], ["image=disk.img", "https://"], ["image=http://elsewhere/disk.img", "download the file"],
   ])("names what is wrong with %s and keeps the rest", (part, message) => {
     const result = parsePageParameters(`?guest=tour&${part}`);
     expect(result.guest).toBe("tour");
     expect(result.problems).toHaveLength(1);
     expect(result.problems[0]).toContain(message);
+  });
+
+  it("takes images from https: anywhere, and from its own host", () => {
+    const image = (address: string, origin: string) => parsePageParameters(`?image=${encodeURIComponent(address)}`, origin).image;
+    expect(image("https://elsewhere/disk.img", "https://here")).toBe("https://elsewhere/disk.img");
+    expect(image("http://localhost:5173/disk.img", "http://localhost:5173")).toBe("http://localhost:5173/disk.img");
+    expect(image("http://localhost:5174/disk.img", "http://localhost:5173")).toBeUndefined();
+    expect(parsePageParameters("?image=http://x/y", "http://localhost").problems[0]).toContain("or one of http://localhost,");
   });
 
   it("reads sizes", () => {

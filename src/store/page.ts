@@ -85,7 +85,7 @@ export class Page {
   constructor(environment: PageEnvironment) {
     this.environment = environment;
     this.settings = new SettingsStore(environment.storage);
-    this.parameters = parsePageParameters(environment.search);
+    this.parameters = parsePageParameters(environment.search, globalThis.location?.origin);
     this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() }, new StorageStore(environment.openStorage ?? null));
     this.compare = new CompareStore(environment.startRun ?? null);
     this.labs = new LabStore(environment.startRun ?? null, (id) => this.guestImage(id));

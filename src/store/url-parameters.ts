@@ -51,7 +51,13 @@ function parseSubjects(query: URLSearchParams, refuse: (why: string) => void): S
   });
 }
 
-export function parsePageParameters(search: string): PageParameters {
+/** The page's policy and browsers' mixed-content rules let it read from https: anywhere, and from its own host however it is served. */
+function readable(address: string, origin: string): boolean {
+  return URL.canParse(address) && (new URL(address).protocol === "https:" || new URL(address).origin === origin);
+}
+
+/** `origin`: of the page. */
+export function parsePageParameters(search: string, origin = ""): PageParameters {
   const query = new URLSearchParams(search);
   const problems: string[] = [];
   const result: { -readonly [K in keyof PageParameters]: PageParameters[K] } = { autorun: query.get("autorun") === "1", check: query.get("check") === "1", problems, subjects: parseSubjects(query, (why) => problems.push(why)) };
@@ -59,8 +65,8 @@ export function parsePageParameters(search: string): PageParameters {
   if (guest) result.guest = guest;
   const image = query.get("image");
   if (image) {
-    if (/^https?:\/\//.test(image)) result.image = image;
-    else problems.push("image= must be a whole https:// address.");
+    if (readable(image, origin)) result.image = image;
+    else problems.push(`image=${image} cannot be read from here: give a whole https:// address${origin.startsWith("http:") ? ` or one of ${origin}` : ""}, or download the file and drop it on the page.`);
   }
   const technique = query.get("technique");
   if (technique) {
