@@ -126,8 +126,9 @@ export class Deprivileged implements Technique {
       const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
       this.guestTables.written(page, from, to);
       if (this.descriptors.watched.has(page)) {
+        const { version } = this.descriptors;
         if (!this.descriptors.written(page, from, to)) this.refuseCrowdedTable();
-        this.monitor.stale = true;
+        if (this.descriptors.version !== version) this.monitor.stale = true;
       }
     }
   }
