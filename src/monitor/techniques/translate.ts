@@ -114,7 +114,10 @@ class Translate extends Deprivileged implements TranslationPass {
 
   /** Physical address of the instruction at the guest's EIP, -1 where there is none. */
   private get place(): number {
-    return this.cpu.peekPhysical((this.cpu.v.context.segmentBase(CS) + this.cpu.state.eip) | 0);
+    const { cpu } = this;
+    const linear = (cpu.v.context.segmentBase(CS) + cpu.state.eip) | 0;
+    const fetched = cpu.h.tlb.code(linear >>> 12);
+    return fetched === 0 ? cpu.peekPhysical(linear) : (fetched >>> 12) * PAGE_BYTES + (linear & (PAGE_BYTES - 1));
   }
 
   private translateUnit(): ActionName {
