@@ -83,7 +83,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "CMPS reads DS:(E)SI first",
-    applies: (d) => d.text.includes("cmps") && d.exception === 14,
+    applies: (d) => d.text.includes("cmps") && (d.exception === 14 || d.exception === 8),
   },
   {
     name: "a reserved bit faults with P set in the error code",
@@ -169,6 +169,15 @@ export const EXPLANATIONS: readonly Explanation[] = [
     applies: (d) => [8, 10, 11, 12, 13].includes(d.exception) && TRANSFERS.test(d.text) && (d.ours.cr0 & d.qemu.cr0 & 8) !== 0 && (d.before.cr0 & 8) === 0,
   },
   {
+    name: "F6 /1 and F7 /1 are TEST, as silicon has them",
+    applies: (d) => d.text.startsWith("test ") && d.exception < 0 && d.bytes.some((byte, n) => (byte & 0xfe) === 0xf6 && (d.bytes[n + 1]! & 0x38) === 8) && d.qemu.eip !== d.ours.eip,
+  },
+  {
+    // SDM Vol. 3B, "Instruction-Breakpoint Exception Condition".
+    name: "RF that IRETD loads holds back the breakpoint at the instruction it returns to",
+    applies: (d) => d.text.startsWith("iret") && d.exception < 0 && (d.ours.eflags & 0x1_0000) !== 0 && d.qemu.eip !== d.ours.eip,
+  },
+  {
     name: "INT1 is an instruction",
     applies: (d) => d.text === "int1",
   },
@@ -188,7 +197,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "QEMU has no alignment check",
-    applies: (d) => (d.exception === 17 || SEGMENT_FAULTS.has(d.exception)) && isMisaligned(d.bytes, d.code32, d.before, d.segments, d.ours),
+    applies: (d) => (d.exception === 17 || SEGMENT_FAULTS.has(d.exception)) && isMisaligned(d.text, d.bytes, d.code32, d.before, d.segments, d.ours),
   },
   {
     name: "MOV to and from a control register that there is not is an invalid opcode at every level of privilege",

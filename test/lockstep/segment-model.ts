@@ -55,11 +55,13 @@ export function isLockInvalid(bytes: Uint8Array, code32: boolean): boolean {
 }
 
 /** Whether alignment is asked for, and a memory operand or the stack is not as the manual wants it (Vol. 3A, "Alignment Check Exception"). */
-export function isMisaligned(bytes: Uint8Array, code32: boolean, before: ProcessorView, segments: readonly SegmentView[], ours: ProcessorView): boolean {
+export function isMisaligned(text: string, bytes: Uint8Array, code32: boolean, before: ProcessorView, segments: readonly SegmentView[], ours: ProcessorView): boolean {
   const asked = (before.eflags & EFLAGS_AC) !== 0 && (before.cr0 & CR0_AM) !== 0 && ((before.eflags & EFLAGS_VM) !== 0 || (before.cs & 3) === 3);
   if (!asked) return false;
   for (const [segment, offset, width] of operands(bytes, code32, before, ours)) {
-    if (((segments[segment]!.base + offset) & ((width === 6 ? 4 : width) - 1)) !== 0) return true;
+    // SGDT and SIDT store a word and, behind it, a doubleword (Vol. 3A, "Memory-Management Registers").
+    const isTable = width === 6 && /^s[gi]dt/.test(text), at = segments[segment]!.base + offset;
+    if (((isTable ? at + 2 : at) & ((width === 6 ? 4 : width) - 1)) !== 0) return true;
   }
   return ((segments[SS]!.base + before.esp) & 3) !== 0 || ((segments[SS]!.base + before.ebp) & 3) !== 0;
 }
