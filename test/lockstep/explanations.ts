@@ -139,8 +139,8 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     // SDM Vol. 2, IRET and RET: #GP(0) if the target is beyond the limit of the new CS.
-    name: "QEMU lets IRETD and RETF return beyond the limit of CS",
-    applies: (d) => /^(iretd|retf)/.test(d.text) && SEGMENT_FAULTS.has(d.exception) && d.top.length === 12 && isBeyondLimit(d.qemu.cs, d.qemu.eip),
+    name: "QEMU lets IRET and RETF return beyond the limit of CS",
+    applies: (d) => /^(iretd?|retf)/.test(d.text) && SEGMENT_FAULTS.has(d.exception) && d.top.length === 12 && isBeyondLimit(d.qemu.cs, d.qemu.eip),
   },
   {
     name: "IRETD of ring 0 loads VIF and VIP",
