@@ -70,7 +70,7 @@ export class ExitRecorder {
     this.timeNs = timeNs;
     this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
     const kept = byInstruction ? code.find(code32) : null;
-    this.decoded = kept !== null && kept.valid ? kept.decoded : null;
+    this.decoded = kept?.valid ? kept.decoded : null;
     this.findSite(kept, linear, eip, mode, available);
   }
 

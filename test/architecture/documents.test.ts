@@ -41,7 +41,7 @@ function places(text: string): string[] {
 
 /** Links of a page that lead nowhere. */
 function broken(page: string, text: string): string[] {
-  return [...text.replace(/```[^]*?```/g, "").replace(/`[^`\n]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!).filter((link) => {
+  return [...text.replace(/```[\s\S]*?```/g, "").replace(/`[^`\n]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!).filter((link) => {
     if (/^https?:/.test(link)) return false;
     const [path = "", place] = link.split("#"), file = path === "" ? page : join(dirname(page), path);
     return !existsSync(file) || (place !== undefined && !places(readFileSync(file, "utf8")).includes(place));

@@ -35,6 +35,8 @@ export function SerialTerminal({ id, skipped, stream, label, screenReader, onInp
     const element = host.current;
     if (!element) return;
     const terminal = createTerminal({ screenReader, fontSize: LARGEST_FONT, scrollback: SCROLLBACK });
+    // In small sizes underscores would be cut off.
+    terminal.options.lineHeight = 1.1;
     const fit = new FitAddon();
     terminal.loadAddon(fit);
     terminal.open(element);
