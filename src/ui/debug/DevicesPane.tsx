@@ -32,10 +32,10 @@ export function DevicesPane(): React.JSX.Element {
           ))}
         </div>
         <div className={styles.chip} tabIndex={0} role="region" aria-label={view?.title ?? name}>
-          <h3>{view?.title ?? name}</h3>
+          <h2>{view?.title ?? name}</h2>
           {sections.map(({ title = "", rows }) => (
             <div key={title}>
-              {title === "" ? null : <h4>{title}</h4>}
+              {title === "" ? null : <h3>{title}</h3>}
               <dl className={styles.registers}>
                 {rows.map(([row, value, meaning]) => {
                   const last = older.get(`${title}.${row}`);

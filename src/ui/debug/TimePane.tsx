@@ -15,7 +15,7 @@ export function TimePane(): React.JSX.Element {
     <div className={styles.pane}>
       <div className={styles.scroll}>
         <section className={styles.section} aria-label="Past">
-          <h3>Past</h3>
+          <h2>Past</h2>
           {history && stopped ? <Scrubber /> : <p className={styles.note}>{phase === "live" ? "Pause the machine to go back in it." : "There is no machine."}</p>}
           {history ? <p className={styles.note}>{count(history.checkpoints)} checkpoints, {bytes(history.bytes)} of memory that differs between them. {goingBack ? "Going back …" : ""}</p> : null}
         </section>
@@ -62,7 +62,7 @@ function Files({ live }: { readonly live: boolean }): React.JSX.Element {
   return (
     <>
       <section className={styles.section} aria-label="Snapshot">
-        <h3>Snapshot</h3>
+        <h2>Snapshot</h2>
         <p className={styles.note}>The whole machine: memory, processor, every chip, what the guest wrote to its disks. The images themselves are not in it.</p>
         <div className={styles.bar}>
           <button type="button" disabled={!live} onClick={() => debug.saveSnapshot()}>Save snapshot</button>
@@ -77,7 +77,7 @@ function Files({ live }: { readonly live: boolean }): React.JSX.Element {
         </div>
       </section>
       <section className={styles.section} aria-label="Kept in this browser">
-        <h3>Kept in this browser</h3>
+        <h2>Kept in this browser</h2>
         <p className={styles.note}>{autosaved ? `The machine as it was on ${new Date(autosaved.savedMs).toLocaleString()}, ${bytes(autosaved.bytes)}.` : "When you leave the tab, the machine is kept here for these images."}</p>
         <div className={styles.bar}>
           <button type="button" disabled={!live || !autosaved} onClick={() => debug.restoreAutosave()}>Continue from there</button>
@@ -85,7 +85,7 @@ function Files({ live }: { readonly live: boolean }): React.JSX.Element {
         </div>
       </section>
       <section className={styles.section} aria-label="Recording">
-        <h3>Recording</h3>
+        <h2>Recording</h2>
         <p className={styles.note}>Everything that came from outside since the start, each at its instruction. <code>trapscope replay</code> repeats the run from it bit for bit, on any computer.</p>
         <div className={styles.bar}><button type="button" disabled={!live} onClick={() => debug.saveRecording()}>Save recording</button></div>
       </section>
