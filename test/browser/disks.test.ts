@@ -93,13 +93,36 @@ const openDrives = async (): Promise<void> => {
 const runControl = (name: "Run" | "Pause"): Promise<void> => page.getByRole("button", { name, exact: true }).press("Enter");
 const drive = (name: string): ReturnType<Page["locator"]> => page.locator(`[data-drive=${name}]`);
 
+/** A disc whose boot catalog (block 20) names block 22, without emulation: the code of the test disk. */
+function bootDisc(): Uint8Array {
+  const disc = new Uint8Array(40 * 2048), view = new DataView(disc.buffer), text = (at: number, words: string): void => disc.set(new TextEncoder().encode(words), at);
+  disc[16 * 2048] = 1;
+  text(16 * 2048 + 1, "CD001\x01");
+  view.setUint32(16 * 2048 + 80, 40, true);
+  text(17 * 2048 + 1, "CD001\x01EL TORITO SPECIFICATION");
+  view.setUint32(17 * 2048 + 0x47, 20, true);
+  disc[18 * 2048] = 255;
+  text(18 * 2048 + 1, "CD001\x01");
+  disc[20 * 2048] = 1;
+  view.setUint16(20 * 2048 + 28, 0x55aa, true); // the words of the entry sum to 0
+  view.setUint16(20 * 2048 + 30, 0xaa55, true);
+  disc[20 * 2048 + 32] = 0x88;
+  view.setUint16(20 * 2048 + 38, 4, true);
+  view.setUint32(20 * 2048 + 40, 22, true);
+  disc.set(testDisk().subarray(0, 446), 22 * 2048);
+  return disc;
+}
+
 describe("image formats", () => {
   it.each(CONTAINERS)("%s made by qemu-img boots when it is dropped", async (name) => {
     await dropFiles(page, [fixture(name)]);
     await waitForSerial(page, TEST_DISK_SAYS);
   });
 
-  it.each([["backing.qcow2", "backing file"], ["zstd.qcow2", "zstd"], ["encrypted.qcow2", "encrypted"], ["split.vmdk", "split-s001.vmdk"]])("%s says why not", async (name, reason) => {
+  it.each([
+    ["backing.qcow2", "backing file"], ["zstd.qcow2", "zstd"], ["encrypted.qcow2", "encrypted"], ["extended.qcow2", "extended L2"], ["flat.vmdk", "flat-flat.vmdk"],
+    ["split.vmdk", "split-s001.vmdk"],
+  ])("%s says why not", async (name, reason) => {
     await dropFiles(page, [fixture(name)]);
     const dialog = page.locator("dialog");
     await dialog.waitFor();
@@ -115,6 +138,34 @@ describe("image formats", () => {
   ])("%s is unpacked and boots", async (name, make) => {
     await dropFiles(page, [file(name, make())]);
     await waitForSerial(page, TEST_DISK_SAYS);
+  });
+
+  it.each([["160 KB", 160], ["720 KB", 720], ["1.68 MB", 1680], ["2.88 MB", 2880]])("a floppy of %s boots by its size", async (_, kilobytes) => {
+    const floppy = new Uint8Array(kilobytes * 1024);
+    floppy.set(testDisk().subarray(0, 446));
+    floppy.set([0x55, 0xaa], 510);
+    await dropFiles(page, [file("floppy.img", floppy)]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    await drive("fda").getByText("floppy.img").waitFor();
+  });
+
+  it("a CD-ROM boots by its El Torito entry", async () => {
+    await dropFiles(page, [file("disc.iso", bootDisc())]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    await drive("cdrom").getByText("disc.iso").waitFor();
+  });
+
+  it("several disks go on drives of their own", async () => {
+    await dropFiles(page, [file("first.img", testDisk()), fixture("v3.qcow2"), file("disc.iso", bootDisc())]);
+    const dialog = page.locator("dialog");
+    await dialog.waitFor();
+    expect(await dialog.locator("select").evaluateAll((own) => own.map((select) => (select as HTMLSelectElement).value))).toEqual(["hda", "hdb", "cdrom"]);
+    await dialog.getByRole("button", { name: "Boot", exact: true }).press("Enter");
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    for (const [name, medium] of [["hda", "first.img"], ["hdb", "v3.qcow2"], ["cdrom", "disc.iso"]] as const) await drive(name).getByText(medium).waitFor();
   });
 
   it("an archive of several images asks, and takes the keyboard's answer", async () => {
