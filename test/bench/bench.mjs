@@ -3,7 +3,7 @@
 //   --quick          one round, fewer iterations
 //   --rounds N       rounds (3); the medians are printed
 //   --disk PATH      disk image that prints GUEST READY (default .cache/debian/disk.img, made by scripts/build-debian-disk.sh .cache/debian)
-//   --only LIST      of kernels,boot,programs,traps,start (all)
+//   --only LIST      of kernels,boot,programs,techniques,traps,start (all; with --quick all but techniques)
 //   --programs LIST  of the guest's benchmark program (all); --percent N of their work (100; with --quick 25)
 //   --json FILE      writes the numbers too; - for stdout
 //   --seabios DIR    bios.bin and vgabios-stdvga.bin for v86 (default /usr/share/seabios, Debian's package seabios)
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     disk: { type: "string", default: join(root, ".cache/debian/disk.img") },
-    only: { type: "string", default: "kernels,boot,programs,traps,start" },
+    only: { type: "string" },
     programs: { type: "string", default: "all" },
     percent: { type: "string" },
     json: { type: "string" },
@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
   },
 });
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
-const parts = options.only.split(",");
+const parts = (options.only ?? `kernels,boot,programs,${options.quick ? "" : "techniques,"}traps,start`).split(",");
 const out = options.json === "-" ? process.stderr : process.stdout;
 const print = (text = "") => out.write(`${text}\n`);
 
@@ -195,6 +195,31 @@ async function programs() {
   return report;
 }
 
+// --- the same Linux under the techniques that boot it
+
+/** Programs of user code alone, as they run beside each other under every technique. */
+const USER_CODE = ["dhry", "sha256", "qsort", "nbodysse"];
+const PREDICTABLE = ["hybrid", "translate", "vtx"];
+
+async function techniques() {
+  if (!existsSync(options.disk)) {
+    print(`Techniques: skipped, no ${options.disk}.\n`);
+    return null;
+  }
+  const task = programsTask(options.disk, options.programs === "all" ? USER_CODE : options.programs.split(","), options.percent ?? 25);
+  const under = (technique) => onMachine({ ...task, technique });
+  const engines = { trapscope: () => under("emulate"), ...Object.fromEntries(PREDICTABLE.map((technique) => [technique, () => under(technique)])) };
+  const report = compare(await inTurn(engines), median);
+  const [scanned] = (await inTurn({ scan: () => onMachine({ task: "lines", image: options.disk, memoryBytes: 128 * MB, until: BOOT_TEXT, technique: "scan" }) }, ["scan"])).scan;
+  report.boot.scan = { cpuSeconds: scanned.lines.at(-1).cpuSeconds };
+  print(`Under the techniques: ${options.disk} to "${BOOT_TEXT}", and ${task.typed.text.trim()}: seconds of processor time of all threads, and how often \`emulate\`'s`);
+  const own = report.boot.trapscope.cpuSeconds;
+  table(["technique", "boot", "ratio", "programs, ratio"], Object.entries(report.boot).map(([name, { cpuSeconds }]) => [
+    name === "trapscope" ? "emulate" : name, cpuSeconds.toFixed(1), (cpuSeconds / own).toFixed(2), report.means[name]?.cpuSeconds.toFixed(2) ?? "",
+  ]));
+  return report;
+}
+
 // --- the monitor
 
 async function traps() {
@@ -252,7 +277,7 @@ async function start() {
   return report;
 }
 
-const measures = { kernels, boot, programs, traps, start };
+const measures = { kernels, boot, programs, techniques, traps, start };
 const unknown = parts.filter((name) => !(name in measures));
 if (unknown.length > 0) {
   process.stderr.write(`bench: no part ${unknown.join(", ")}; there are ${Object.keys(measures).join(", ")}\n`);
