@@ -512,7 +512,10 @@ export class Core {
   }
 
   private keepJump(physical: number, mode: number, record: number): void {
-    this.keep(this.cpu.state.i32, this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2), physical, mode, record);
+    const { i32 } = this.cpu.state;
+    const slot = this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
+    if (i32[slot] !== physical) i32.copyWithin(slot ^ 4, slot, slot + 3);
+    this.keep(i32, slot, physical, mode, record);
   }
 
   private keep(cache: Int32Array, slot: number, physical: number, mode: number, record: number): void {

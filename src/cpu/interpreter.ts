@@ -48,8 +48,8 @@ const NEXT = 0;
 const LOOKUP = 7;
 
 /**
- * Jump cache: direct-mapped by physical address, so that it outlives what the instruction TLB forgets; an entry is physical address u32,
- * MODE u32, record u32, unused u32.
+ * Jump cache: by physical address, so that it outlives what the instruction TLB forgets; an entry is physical address u32, MODE u32,
+ * record u32, unused u32. What another entry takes the place of moves to the neighbouring one.
  */
 export const JUMP_CACHE_ENTRIES = 32768;
 export const JUMP_CACHE_BYTES = JUMP_CACHE_ENTRIES * 16;
@@ -399,7 +399,10 @@ export class Interpreter {
       const page = fn.load(OP.load32, b.add(fn.load(OP.load32, context, TLB_CODE.offset), b.shl(b.shrU(linear, constant(12)), constant(2))), 0);
       const physical = fn.bind(b.or(b.and(page, constant(~4095)), b.and(linear, constant(4095))));
       const slot = b.and(b.xor(physical, b.shrU(physical, constant(13))), constant(JUMP_CACHE_ENTRIES - 1));
-      const entry = fn.bind(b.add(b.shl(slot, constant(4)), constant(jumpCache)));
+      const entry = fn.variable(b.add(b.shl(slot, constant(4)), constant(jumpCache)));
+      fn.openIf(b.ne(fn.load(OP.load32, entry, 0), physical));
+      fn.assign(entry, b.xor(entry, constant(16)));
+      fn.close();
       // At CPL 3 the page must be one of the user's.
       const needed = fn.bind(b.or(constant(TLB_CODE_VALID), b.select(b.and(mode, constant(MODE_USER)), constant(TLB_CODE_USER), constant(0))));
       const hidden = b.ne(b.and(page, needed), needed);
