@@ -28,6 +28,8 @@ const { values: options } = parseArgs({
   },
 });
 const TECHNIQUES = ["emulate", "trap", "int3", "scan", "lite", "hybrid", "translate", "paravirt", "vtx"];
+/** What the watchdog says: the technique has not given up, the guest has. */
+const LOST = "the guest is lost";
 /** Guests may be ported to these, and know it. */
 const PORTED = ["lite", "paravirt"];
 const DATA = join(root, "docs/matrix.json"), TEXT = join(root, "docs/matrix.md");
@@ -94,7 +96,8 @@ async function cell(guest, technique, bare) {
   if (first) own.firstLeak = { instruction: first.instruction, eip: hex(first.eip), icount: first.icount };
   const asBare = own.outcome === "triple-fault" ? "as bare metal" : "boots";
   if (technique === "emulate") return { ...own, verdict: asBare };
-  if (own.outcome === "technique-refused") return { ...own, verdict: "refused" };
+  if (json.statistics.conflicts > 0) own.conflicts = json.statistics.conflicts;
+  if (own.outcome === "technique-refused" && !own.reason.includes(LOST)) return { ...own, verdict: "refused" };
   if (own.outcome === bare.outcome && own.serial === bare.serial) return { ...own, verdict: asBare };
   const expected = PORTED.includes(technique) ? guest.ported?.[technique] : undefined;
   if (expected && expected.end === "exit-success" && own.outcome === expected.end && own.serial === expected.serial) return { ...own, verdict: "boots" };
@@ -119,6 +122,7 @@ function because(own) {
   if (own.verdict === "as bare metal") parts.push(own.reason);
   if (own.verdict === "fails") parts.push(`${own.outcome}: ${own.reason}`);
   if (own.firstLeak) parts.push(`First leak: ${own.firstLeak.instruction} at ${own.firstLeak.eip} after ${number(own.firstLeak.icount)} instructions.`);
+  if (own.verdict === "fails" && own.conflicts) parts.push(`${own.conflicts} breakpoints overlap with other instructions, which they spoil where those run.`);
   const d = own.divergence;
   if (d) parts.push(d.text ? `First divergence: \`${d.text}\` at ${d.eip} after ${number(d.icount)} instructions (${d.differences.join("; ")}).` : `No divergence in ${number(d.none)} instructions of virtual time.`);
   return escaped(parts.join(" "));
