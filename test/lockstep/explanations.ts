@@ -161,12 +161,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     name: "a switch to the current task's own TSS loads what it has just saved",
-    applies: (d) => TRANSFERS.test(d.text) && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 &&
+    applies: (d) => (d.exception >= 0 || TRANSFERS.test(d.text)) && d.ours.cs === d.before.cs && (d.ours.eip - d.before.eip) >>> 0 <= 15 &&
       (d.exception < 0 ? ((d.ours.eflags ^ d.before.eflags) & ~0x4000) === 0 : d.ours.eip === d.before.eip) && (d.ours.cr0 & 8) !== 0,
   },
   {
     name: "a fault behind the commit point of a task switch: how much of the new task is loaded by then",
-    applies: (d) => [8, 10, 11, 12, 13].includes(d.exception) && TRANSFERS.test(d.text) && (d.ours.cr0 & d.qemu.cr0 & 8) !== 0 && (d.before.cr0 & 8) === 0,
+    applies: (d) => [8, 10, 11, 12, 13].includes(d.exception) && TRANSFERS.test(d.text) && (d.ours.cr0 & d.qemu.cr0 & 8) !== 0 &&
+      ((d.before.cr0 & 8) === 0 || (d.text.startsWith("iret") && (d.before.eflags & 0x4000) !== 0)),
   },
   {
     name: "F6 /1 and F7 /1 are TEST, as silicon has them",
