@@ -6,7 +6,7 @@
 
 import type { HelperName } from "../isa/builder.ts";
 import { createDecoder, type Decoder } from "../isa/decoder.ts";
-import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, R_HANDLER, R_LENGTH, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
+import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_UNDEFINED, R_HANDLER, R_LENGTH, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
 import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, PROBED, RECORD, SHADOW, SUSPENDED, WINDOW } from "../isa/state-layout.ts";
@@ -15,12 +15,12 @@ import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
 import { FAULT_NEEDS_LIMITS } from "./exit.ts";
 import {
-  Interpreter, type InterpreterAreas, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES, LEAVE_BUDGET, LEAVE_EXITS_OFTEN, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
+  Interpreter, type InterpreterAreas, LEAVE_BUDGET, LEAVE_EXITS_OFTEN, LEAVE_FAULT, LEAVE_HOT, LEAVE_LINK, LEAVE_LOOKUP, LEAVE_ATTENTION,
   LEAVE_SIDE_EXIT, LEAVE_SUSPENDED,
 } from "./interpreter.ts";
+import { KnownCode } from "./known-code.ts";
 import { load, load128, load64, needsLimits, probeWrite, store, store128, store64, type Width } from "./linear-memory.ts";
 import { offeredRows } from "./models.ts";
-import { TLB_CODE_USER } from "./tlb.ts";
 import { DB, NMI } from "./processor.ts";
 import { segmentCheck } from "./segmentation.ts";
 import { UndefinedNotice } from "./undefined-notice.ts";
@@ -81,12 +81,6 @@ const OPENS_WINDOW: readonly HelperName[] = [
   "popFlags", "interruptReturn", "setInterruptFlag", "popGuestFlags", "setGuestInterruptFlag", "sysexit", "farJump", "farCall", "farReturn", "softwareInterrupt", "writeDebug",
 ];
 
-const KNOWN_ENTRIES = 4096;
-
-function knownSlot(physical: number, mode: number): number {
-  return ((physical ^ (physical >>> 13) ^ Math.imul(mode, 0x9e5)) & (KNOWN_ENTRIES - 1)) << 2;
-}
-
 export interface CoreAreas extends InterpreterAreas {
   readonly codeCacheBegin: number;
   readonly codeCacheEnd: number;
@@ -101,9 +95,7 @@ export class Core {
   private readonly undefinedNotice: UndefinedNotice;
   private sensitiveProbe: SensitiveProbe | null = null;
   private readonly pins: InterruptPins;
-  private readonly jumpCacheWord: number;
-  /** As the jump cache, for what is entered from here, in all modes side by side: physical address, mode, record. */
-  private readonly known = new Int32Array(KNOWN_ENTRIES * 4).fill(-1);
+  private readonly known: KnownCode;
   private biased = false;
   /** Budget at the start of `run`, and instructions retired before it. */
   private started = 0;
@@ -132,7 +124,7 @@ export class Core {
   constructor(cpu: Cpu, rows: readonly Row[], areas: CoreAreas, pins: InterruptPins, helpers: Readonly<Record<HelperName, (...args: number[]) => number>>) {
     this.cpu = cpu;
     this.pins = pins;
-    this.jumpCacheWord = areas.jumpCache >> 2;
+    this.known = new KnownCode(cpu, areas.jumpCache);
     const decoder = createDecoder(offeredRows(rows, cpu.model));
     this.decoder = decoder;
     this.undefinedNotice = new UndefinedNotice(cpu, decoder);
@@ -160,8 +152,7 @@ export class Core {
       probeAfter: (row) => this.sensitiveProbe?.after(row),
       helpers: wrapped as Record<HelperName, (...args: number[]) => number>,
     });
-    this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.forgetJumps());
-    this.forgetJumps();
+    this.blocks = new BlockCache(cpu, decoder, this.interpreter, areas.codeCacheBegin, areas.codeCacheEnd, () => this.known.forget());
   }
 
   /** The last fault that was (or, with `deliverExceptions` off, would have been) delivered since `run` began. */
@@ -221,7 +212,7 @@ export class Core {
   setWatch(watch: InstructionWatch | null): void {
     this.watch = watch;
     this.translator?.rest(watch !== null);
-    this.forgetJumps();
+    this.known.forget();
     this.requestBreak();
   }
 
@@ -495,49 +486,19 @@ export class Core {
     const mode = (context.mode & (cpu.mindsLimits ? ~MODE_FLAT : -1)) | single;
     const eip = state.eip;
     const linear = (context.segmentBase(CS) + eip) | 0;
-    let record = this.knownAt(linear, eip, mode);
+    let record = this.known.find(linear, eip, mode);
     if (record === FETCH_FAULT) {
       record = this.blocks.find(eip, mode);
       if (record === FETCH_FAULT) return FETCH_FAULT;
       if (this.blocks.isKept(record) && (linear & 0xfff) + state.view.getUint16(record + H_CODE_BYTES, true) <= 0x1000) {
-        const physical = (cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff);
-        this.keep(this.known, knownSlot(physical, mode), physical, mode, record);
-        if (single === 0) this.keepJump(physical, mode, record);
+        this.known.keep(linear, mode, record);
+        if (single === 0) this.known.keepJump(linear, mode, record);
       }
     } else if (single === 0) {
-      this.keepJump((cpu.tlb.code(linear >>> 12) & ~0xfff) | (linear & 0xfff), mode, record);
+      this.known.keepJump(linear, mode, record);
     }
     state.write(EIP_BASE, (eip - (linear & 0xfff)) | 0);
     return record;
-  }
-
-  private keepJump(physical: number, mode: number, record: number): void {
-    const { i32 } = this.cpu.state;
-    const slot = this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
-    if (i32[slot] !== physical) i32.copyWithin(slot ^ 4, slot, slot + 3);
-    this.keep(i32, slot, physical, mode, record);
-  }
-
-  private keep(cache: Int32Array, slot: number, physical: number, mode: number, record: number): void {
-    cache[slot] = physical;
-    cache[slot + 1] = mode;
-    cache[slot + 2] = record;
-  }
-
-  /** What was found for EIP before; FETCH_FAULT: nothing, or code that has changed since. */
-  private knownAt(linear: number, eip: number, mode: number): number {
-    const { cpu, known } = this;
-    const { view } = cpu.state;
-    const entry = cpu.tlb.code(linear >>> 12);
-    if (entry === 0 || (cpu.user && (entry & TLB_CODE_USER) === 0)) return FETCH_FAULT;
-    const physical = (entry & ~0xfff) | (linear & 0xfff);
-    const slot = knownSlot(physical, mode);
-    if (known[slot] !== physical || known[slot + 1] !== mode) return FETCH_FAULT;
-    const record = known[slot + 2]!;
-    const handler = view.getUint16(record + R_HANDLER, true);
-    if (handler === HANDLER_REFETCH || handler === HANDLER_CONTINUE) return FETCH_FAULT;
-    const limit = cpu.context.segmentLimit(CS);
-    return eip >>> 0 <= limit && (eip >>> 0) + view.getUint16(record + H_CODE_BYTES, true) - 1 <= limit ? record : FETCH_FAULT;
   }
 
   /** Runs generated code from `record`; true if the last thing it did was to retire an instruction. */
@@ -606,10 +567,5 @@ export class Core {
     const { state } = this.cpu;
     state.write(BUDGET, state.read(BUDGET) + state.u8[record + R_REMAINING]!);
     state.write(RECORD, 0);
-  }
-
-  private forgetJumps(): void {
-    this.known.fill(-1);
-    this.cpu.state.i32.fill(-1, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
   }
 }

@@ -23,7 +23,7 @@ import { I32, type ModuleWriter } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
 import { ModuleLinker } from "../wasm/module-linker.ts";
-import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/translator-builder.ts";
+import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/region-result.ts";
 import { TLB_CODE_USER, TLB_CODE_VALID } from "./tlb.ts";
 import { formIdentity, formKey, formOf, isConditionalBranch, KEY_BITS } from "./forms.ts";
 

@@ -2,7 +2,7 @@
 // leaves; when enough have, the region is made again, with the places that were seen inside. What was seen is a guess that the code
 // compares with the truth.
 
-import { CELL_TARGETS } from "../wasm/translator-builder.ts";
+import { CELL_TARGETS } from "../wasm/region-result.ts";
 
 const CELL_BYTES = 4 + CELL_TARGETS * 4;
 const CELLS = 4096;

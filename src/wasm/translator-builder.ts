@@ -24,16 +24,9 @@ import { flagInstruction } from "./flag-instructions.ts";
 import { enterSupervisor, leaveSupervisor, loadDataSegment } from "./segment-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
+import { CELL_TARGETS, REGION_LOOKUP, REGION_SIDE_EXIT } from "./region-result.ts";
 import { type TranslatedCode, TranslatedMemory } from "./translated-memory.ts";
 import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
-
-/** What a region leaves with: look EIP up, or execute the instruction at EIP without entering a region there. */
-export const REGION_LOOKUP = 0, REGION_SIDE_EXIT = 1;
-/** Nothing was done: the budget is too small, or the region was made for another place. */
-export const REGION_DECLINED = 2;
-
-/** Values that a cell of `noteTarget` holds, behind its count. A power of two. */
-export const CELL_TARGETS = 32;
 
 const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, FSW_ES = 0x80;
 
