@@ -68,6 +68,8 @@ export class Vmm implements Monitor, TouchWatch {
     const { cpu } = this;
     cpu.setPrivate(this.firstPoolPage, this.poolPages, true);
     cpu.touchWatch = this;
+    // A technique that lets the guest halt the silicon may have been left in the middle of a wait.
+    cpu.h.context.set(ACTIVITY, RUNNING);
     this.technique.attach();
     this.cpu.v.tlb.onFlush.push(this.onFlush);
   }
