@@ -132,7 +132,7 @@ export const SENSITIVITY = {
   },
   SMSW: {
     ...hole,
-    why: "Shows the low word of CR0.",
+    why: "Shows the low word of CR0, in a 32-bit register all of it.",
     guestSees: "PE is 1 even to a guest that believes it is in real mode; TS, EM and MP are the monitor's.",
     manual: "Vol. 2B, SMSW - Store Machine Status Word",
     switches: UMIP_TRAPS,

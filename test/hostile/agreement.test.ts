@@ -13,6 +13,8 @@ import { RAM_BYTES, randomWorld } from "./random-world.ts";
 
 const GUESTS = Number(process.env["TRAPSCOPE_AGREEMENT_GUESTS"] ?? 2), FIRST = Number(process.env["TRAPSCOPE_HOSTILE_SEED"] ?? 1);
 const INSTRUCTIONS = 6_000;
+/** Seeds that found something once. 5050: SMSW of a 32-bit register showed the monitor's PG uncounted. */
+const PAST = [5050];
 
 const machineUnder = (key: string): Machine => {
   const { technique, ring, set } = optionsOfKey(key);
@@ -49,7 +51,7 @@ function disagreement(bare: Machine, other: Machine, seed: number): unknown {
 it.each(["trap/1 shadow=cached", "trap/1 shadow=unsync", "translate/1 shadow=batch", "vtx/1 shadow=drop-all", "vtx/1 shadow=unsync", "scan/3 scan-views=harvard", "hybrid/1 hybrid=kernel"])("random guests under %s are those of bare metal until something leaks", { timeout: 600_000 }, (key) => {
   const bare = machineUnder("emulate"), other = machineUnder(key);
   const failures = [];
-  for (let seed = FIRST; seed < FIRST + GUESTS; seed++) {
+  for (const seed of [...PAST, ...Array.from({ length: GUESTS }, (_, n) => FIRST + n)]) {
     if (disagreement(bare, other, seed) === null) continue;
     // A guest that leaked may have left the two different in what a reset does not clear: new machines tell.
     const found = disagreement(machineUnder("emulate"), machineUnder(key), seed);

@@ -72,7 +72,7 @@ const BREAKS: readonly Break[] = [
   { lab: "L9", mechanism: "int3: holes of V86 mode", steps: ["emulate", "int3"], seams: technique("int3", (it) => { it.plant = nothing; }) },
   { lab: "L10", mechanism: "shadow entries that go with INVLPG and MOV CR3", steps: ["emulate", "trap"], seams: technique("trap", ({ paging }) => { paging.drop = nothing; }) },
   { lab: "L11", mechanism: "the window's move", steps: ["ring 3"], seams: technique("trap", ({ paging }) => { paging.moveWindow = () => false; }) },
-  { lab: "L12", mechanism: "hybrid: the change to direct execution", steps: ["emulate", "hybrid"], seams: technique("hybrid", (it) => { it.unfriendly = () => "CPL"; }) },
+  { lab: "L12", mechanism: "hybrid: the change to direct execution", steps: ["emulate", "hybrid"], seams: technique("hybrid", ({ friendliness }) => { friendliness.holds = () => false; }) },
 ];
 
 describe("a lab fails without", () => {

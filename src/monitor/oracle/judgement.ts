@@ -97,7 +97,7 @@ export class Judgement {
       case "SIDT": this.storedTable(v.get(IDTR_BASE), v.get(IDTR_LIMIT)); break;
       case "SLDT": this.read(insn.operand(0, 2), v.selector(LDTR)); break;
       case "STR": this.read(insn.operand(0, 2), v.selector(TR)); break;
-      case "SMSW": this.read(insn.operand(0, 2), v.get(CR0) & 0xffff); break;
+      case "SMSW": this.storedStatusWord(v.get(CR0)); break;
       case "LAR": this.examined(this.guest.accessRights(this.selectorIn, this.truth.cpl), 0x00f0_ff00); break;
       case "LSL": this.examined(this.guest.limit(this.selectorIn, this.truth.cpl), -1); break;
       case "VERR": this.verified(this.guest.isReadable(this.selectorIn, this.truth.cpl)); break;
@@ -135,6 +135,12 @@ export class Judgement {
   private read(observed: number, expected: number): void {
     if (observed === expected) this.right(observed);
     else this.wrong(ACTIONS["leaked-read"], observed, expected);
+  }
+
+  /** A 32-bit register takes all of CR0, PG of the monitor's too. */
+  private storedStatusWord(cr0: number): void {
+    const { insn } = this;
+    this.read(insn.operand(0), insn.operandBytes(0) === 4 ? cr0 : cr0 & 0xffff);
   }
 
   // --- the guest's mode

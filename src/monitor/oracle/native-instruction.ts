@@ -108,6 +108,10 @@ export class NativeInstruction {
     return bytes === 4 ? state.gpr(operand.number) : state.register(operand.number, bytes);
   }
 
+  operandBytes(nth: number): number {
+    return resolveOperand(this.decoded.row!.operands[nth]!, this.decoded).width;
+  }
+
   /** Where operand `nth` is, a register or memory. */
   private operandPlace(nth: number, width?: number): LeakPlace {
     const operand = resolveOperand(this.decoded.row!.operands[nth]!, this.decoded);
@@ -121,7 +125,8 @@ export class NativeInstruction {
     switch (mnemonic) {
       case "PUSHF": return { kind: "memory", linear: this.stackTop(), width: this.operandSize };
       case "PUSH": return { kind: "memory", linear: this.stackTop(), width: 2 };
-      case "MOV": case "SLDT": case "STR": case "SMSW": return this.operandPlace(0, 2);
+      case "MOV": case "SLDT": case "STR": return this.operandPlace(0, 2);
+      case "SMSW": return this.operandPlace(0);
       case "SGDT": case "SIDT": {
         const base = (this.address() + 2) | 0;
         return this.memory(base, 4) === observed ? { kind: "memory", linear: base, width: 4 } : { kind: "memory", linear: this.address(), width: 2 };
