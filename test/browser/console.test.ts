@@ -180,6 +180,7 @@ describe("the mouse", () => {
     await page.mouse.move(700, 400);
     await page.mouse.move(710, 394);
     await page.mouse.down();
+    await page.waitForTimeout(100); // the mouse samples its buttons 100 times a second
     await page.mouse.up();
     await page.getByRole("application", { name: "The guest's screen" }).focus();
     await page.keyboard.down("Control");

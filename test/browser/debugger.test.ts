@@ -135,7 +135,7 @@ describe("breakpoints, memory, tables and chips", () => {
     await tab("Devices");
     for (const [chip, text] of [["8259A", "requested"], ["8254", "Counter 0"], ["uart0", "baud"], ["vga", "CRTC"], ["MC146818A", "CMOS RAM"], ["i440fx", "8086:1237"]] as const) {
       await page.locator(`[data-chip="${chip}"]`).click();
-      await expect.poll(() => page.locator("[role=region] h3").locator("..").innerText()).toContain(text);
+      await expect.poll(() => page.locator("[role=region] > h2").locator("..").innerText()).toContain(text);
     }
     expect(await violations()).toEqual([]);
   });
