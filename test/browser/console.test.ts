@@ -23,6 +23,8 @@ const said = (text: RegExp): Promise<void> => page.getByRole("status").filter({ 
 async function tour(): Promise<void> {
   await page.goto(`${site.address}?guest=tour`);
   await waitForSerial(page, "t86>");
+  // The guest draws on its screen, too, and the page shows what was drawn last while no console has the focus.
+  await page.getByRole("tab", { name: "Serial" }).click();
 }
 
 async function screen(): Promise<void> {

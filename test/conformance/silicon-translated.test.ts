@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { difference } from "./capture/case.ts";
 import { listCase, rowName } from "./capture/live.ts";
-import { SandboxMachine } from "./capture/sandbox-machine.ts";
+import { LEAD_IN, SandboxMachine } from "./capture/sandbox-machine.ts";
 import { undefinedFlags } from "./capture/silicon-rows.ts";
 import { unpackVectors } from "./capture/vectors.ts";
 
@@ -26,7 +26,8 @@ it("silicon and translated regions agree", { timeout: 600_000 }, () => {
     if (row === null || ours === null) continue;
     translated++;
     const text = difference(outcome, ours, undefinedFlags(row));
-    if (text !== "") wrong.push(`${rowName(row)}\n${listCase(c)}\n${text}`);
+    // What reads the code before it finds the lead-in there.
+    if (text !== "" && difference(outcome, plain.runInterpreter(c, LEAD_IN), undefinedFlags(row)) === "") wrong.push(`${rowName(row)}\n${listCase(c)}\n${text}`);
   }
   expect(wrong.slice(0, SHOWN).join("\n\n")).toBe("");
   expect(translated).toBeGreaterThan(run * TRANSLATED_SHARE);
