@@ -1,5 +1,5 @@
-// Hostile guests, a time box for each kind under each technique. TRAPSCOPE_HOSTILE_SECONDS makes it longer (.ci/run
-// takes a minute for each kind, by hand it may be an hour: `npm run hostile -- --seconds 3600`), TRAPSCOPE_HOSTILE_SEED begins elsewhere. A failure names its seed.
+// Hostile guests, a time box for each kind under each technique. TRAPSCOPE_HOSTILE_SECONDS makes it longer, TRAPSCOPE_HOSTILE_SEED
+// begins elsewhere. `npm run hostile` does the same by hand: .ci/run takes a minute for each kind. A failure names its seed.
 
 import { describe, expect, it } from "vitest";
 import { HOSTILE_WORLDS, HostileMachine, KINDS, worldName } from "./hostile-machine.ts";

@@ -7,7 +7,7 @@ import { hunt } from "./hunt.ts";
 const USAGE = `usage: node scripts/hostile.mjs [--seconds N] [--seed N] [--kind ${KINDS.join("|")}] [--technique WORLD] [--only]
 
 Runs guests of random code, page tables, descriptors and device accesses, and looks whether any of them reaches beyond its RAM.
-  --seconds N    for each kind under each technique (60)
+  --seconds N    of processor time, for each kind under each technique (60)
   --seed N       of the first guest; the next one takes the next number (the time of day)
   --kind NAME    only this kind
   --technique W  only what begins like this, for example emulate, trap/3 or "vtx/1 shadow=drop-all"; "emulate/1 translated" has hot code

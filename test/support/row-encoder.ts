@@ -49,11 +49,23 @@ const BASES_16 = [EBX, EBX, EBP, EBP, -1, -1, EBP, EBX];
 const INDEXES_16 = [ESI, EDI, ESI, EDI, ESI, EDI, -1, -1];
 
 export function littleEndian(value: number, bytes: number): number[] {
-  return Array.from({ length: bytes }, (_, i) => (value >>> (i * 8)) & 0xff);
+  const all: number[] = [];
+  for (let shift = 0; shift < bytes * 8; shift += 8) all.push((value >>> shift) & 0xff);
+  return all;
+}
+
+const patterns = new Map<Row, ReturnType<typeof parseOpcode>>();
+
+function patternOf(row: Row): ReturnType<typeof parseOpcode> {
+  const known = patterns.get(row);
+  if (known) return known;
+  const pattern = parseOpcode(row.opcode);
+  patterns.set(row, pattern);
+  return pattern;
 }
 
 export function encodeRow(row: Row, random: Prng, options: EncodingOptions): Encoding {
-  const pattern = parseOpcode(row.opcode);
+  const pattern = patternOf(row);
   const rate = options.prefixRate ?? 6;
   const sometimes = () => rate > 0 && random.oneIn(rate);
   const shapes = row.operands.map((code) => OPERAND_SHAPES[code]);
