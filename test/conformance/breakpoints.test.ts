@@ -1,22 +1,12 @@
 // int3 where instructions overlap, and where a person would rather have it give up.
 import { describe, expect, it } from "vitest";
 import { EAX } from "../../src/isa/state-layout.ts";
-import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
-import { Machine } from "../../src/machine/machine.ts";
 import type { ProcessorSet } from "../../src/protocol/technique.ts";
+import { CODE, flatGuest } from "../support/flat-guest.ts";
 
-const CODE = 0x1000, GDT = 0x2000;
-const FLAT_CODE = [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0], FLAT_DATA = [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0];
 
 function run(program: readonly number[], set: ProcessorSet) {
-  const machine = new Machine({ memoryBytes: 2 << 20, technique: "int3", ring: 1, set, clock: "virtual", drives: {} });
-  machine.physical.writeBytes(CODE, Uint8Array.from(program));
-  machine.physical.writeBytes(GDT + 8, Uint8Array.from([...FLAT_CODE, ...FLAT_DATA]));
-  const segment = (selector: number, access: number) => ({ selector, base: 0, limit: 0xffff_ffff, access });
-  const data = segment(0x10, 0xc093);
-  setGuestRegisters(machine, {
-    cr0: 0x11, eip: CODE, esp: 0x8000, cs: segment(8, 0xc09b), ds: data, es: data, ss: data, fs: data, gs: data, gdtr: { base: GDT, limit: 0x17 }, eflags: 2,
-  });
+  const machine = flatGuest(program, "int3", 1, { set });
   // The refusal is answered by the next call.
   const ends = [machine.run(1000), machine.run(1000)];
   return { end: ends.includes("refused") ? "refused" : ends[0], eax: machine.cpu.state.gpr(EAX) >>> 0, supervisor: machine.supervisor };

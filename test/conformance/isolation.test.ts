@@ -3,24 +3,20 @@
 import { describe, expect, it } from "vitest";
 import { setSegment } from "../../src/cpu/segmentation.ts";
 import { CR3, DS } from "../../src/isa/state-layout.ts";
-import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
-import { Machine } from "../../src/machine/machine.ts";
 import { Deprivileged } from "../../src/monitor/deprivileged.ts";
 import { TSS_PAGE } from "../../src/monitor/pool.ts";
 import type { TechniqueDefinition } from "../../src/monitor/techniques/technique.ts";
 import { actionName, emptyRawTrap, TrapReader } from "../../src/protocol/trap-record.ts";
 import type { Ring, TechniqueId } from "../../src/protocol/technique.ts";
+import { CODE, dword, flatGuest } from "../support/flat-guest.ts";
 
-const CODE = 0x1000, GDT = 0x2000;
 const WINDOW_SLOT = 1023, ENTRIES = 1024, U_BIT = 4;
 /** The TSS in the window, at the top of linear space. */
 const TARGET = WINDOW_SLOT * (1 << 22) + TSS_PAGE * 4096;
 
-const dword = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 /** mov eax,[TARGET]; nop; mov [TARGET],eax; cli; hlt */
 const PROGRAM = [0xa1, ...dword(TARGET), 0x90, 0xa3, ...dword(TARGET), 0xfa, 0xf4];
 const LOAD = CODE, STORE = CODE + 6;
-const FLAT_CODE = [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0], FLAT_DATA = [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0];
 
 class Broken extends Deprivileged {
   override enter(left: number) {
@@ -44,14 +40,7 @@ class Broken extends Deprivileged {
 /** Runs PROGRAM in ring 0 of the guest's. The leaks of that kind: where, which address, and whether it was a store. */
 function breaches(ring: Ring, create: NonNullable<TechniqueDefinition["create"]>) {
   const toy: TechniqueDefinition = { id: "toy" as TechniqueId, create };
-  const machine = new Machine({ memoryBytes: 2 << 20, technique: toy.id, ring, set: {}, clock: "virtual", drives: {}, techniques: [toy] });
-  machine.physical.writeBytes(CODE, Uint8Array.from(PROGRAM));
-  machine.physical.writeBytes(GDT + 8, Uint8Array.from([...FLAT_CODE, ...FLAT_DATA]));
-  const segment = (selector: number, access: number) => ({ selector, base: 0, limit: 0xffff_ffff, access });
-  const data = segment(0x10, 0xc093);
-  setGuestRegisters(machine, {
-    cr0: 0x11, eip: CODE, cs: segment(8, 0xc09b), ds: data, es: data, ss: data, fs: data, gs: data, gdtr: { base: GDT, limit: 0x17 }, eflags: 2,
-  });
+  const machine = flatGuest(PROGRAM, toy.id, ring, { techniques: [toy] });
   expect(machine.run(1000)).toBe("halted");
   const { buffer, view } = machine.map;
   const log = new TrapReader(buffer, view.trapRing, view.trapSites), record = emptyRawTrap(), seen = [];

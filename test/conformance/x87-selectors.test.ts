@@ -1,29 +1,18 @@
 // The x87 notes the selectors of CS and of the operand's segment with each instruction; FNSTENV, FNSAVE and FXSAVE show them. In a kernel
 // that really runs in ring 1 or 3 they carry that ring: a hole like MOV r,CS, which nothing closes but what steps the instruction.
 import { describe, expect, it } from "vitest";
-import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
-import { Machine } from "../../src/machine/machine.ts";
 import type { TechniqueId } from "../../src/protocol/technique.ts";
+import { dword, flatGuest } from "../support/flat-guest.ts";
 import { countsOf } from "../support/guest-run.ts";
 
-const CODE = 0x1000, GDT = 0x2000, ENVIRONMENT = 0x3000, STATE = 0x3100, FAST = 0x3200;
-const dword = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+const ENVIRONMENT = 0x3000, STATE = 0x3100, FAST = 0x3200;
 /** fld dword [esp]; fnstenv [ENVIRONMENT]; fxsave [FAST]; fnsave [STATE]; cli; hlt */
 const PROGRAM = [0xd9, 0x04, 0x24, 0xd9, 0x35, ...dword(ENVIRONMENT), 0x0f, 0xae, 0x05, ...dword(FAST), 0xdd, 0x35, ...dword(STATE), 0xfa, 0xf4];
-const FLAT_CODE = [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0], FLAT_DATA = [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0];
 /** SDM Vol. 1, figure 8-9: FCS is the fifth dword, FDS the seventh; Vol. 2, FXSAVE: at 12 and 20. */
 const CS_AT = [ENVIRONMENT + 16, STATE + 16, FAST + 12], DS_AT = [ENVIRONMENT + 24, STATE + 24, FAST + 20];
 
 function run(technique: TechniqueId, ring: 1 | 3) {
-  const machine = new Machine({ memoryBytes: 2 << 20, technique, ring, set: {}, clock: "virtual", drives: {} });
-  machine.physical.writeBytes(CODE, Uint8Array.from(PROGRAM));
-  machine.physical.writeBytes(GDT + 8, Uint8Array.from([...FLAT_CODE, ...FLAT_DATA]));
-  const segment = (selector: number, access: number) => ({ selector, base: 0, limit: 0xffff_ffff, access });
-  const data = segment(0x10, 0xc093);
-  setGuestRegisters(machine, {
-    cr0: 0x31, cr4: 0x200, eip: CODE, esp: 0x8000, cs: segment(8, 0xc09b), ds: data, es: data, ss: data, fs: data, gs: data,
-    gdtr: { base: GDT, limit: 0x17 }, eflags: 2,
-  });
+  const machine = flatGuest(PROGRAM, technique, ring, {}, { cr0: 0x31, cr4: 0x200 });
   expect(machine.run(1000)).toBe("halted");
   const word = (at: number): number => new DataView(machine.map.buffer).getUint16(machine.map.ram + at, true);
   return { code: CS_AT.map(word), data: DS_AT.map(word), leaks: countsOf(machine).leaks.byInstruction };
