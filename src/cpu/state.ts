@@ -4,6 +4,7 @@ import {
   CONTEXT_H, type CONTEXT_V, CPL, CR0, CR4, EFLAGS_SYSTEM, EIP, FAULT, GPR_BASE, MODE, SEG_ACCESS, SEG_BASE, SEG_FAST, SEG_LIMIT, SEG_SELECTOR,
   SEGMENT_STRIDE, registerAddress, type Field,
 } from "../isa/state-layout.ts";
+import { type BulkMemory, bulkMemory } from "../wasm/bulk-memory.ts";
 
 const STRIDE_WORDS = SEGMENT_STRIDE >> 2;
 const SELECTOR_WORD = SEG_SELECTOR >> 2, BASE_WORD = SEG_BASE >> 2, LIMIT_WORD = SEG_LIMIT >> 2;
@@ -18,6 +19,7 @@ export class CpuState {
   readonly view: DataView;
   /** Pages of 4 KB of this memory that may have been stored to since somebody set this to 0 and dropped the TLB's entries. */
   readonly dirtyPages: Uint8Array;
+  readonly bulk: BulkMemory;
 
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
@@ -25,6 +27,7 @@ export class CpuState {
     this.i32 = new Int32Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.dirtyPages = new Uint8Array(this.u8.length >>> 12);
+    this.bulk = bulkMemory(memory);
   }
 
   /** For those who store past the TLB: the byte at this place of the memory has changed. */

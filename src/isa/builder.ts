@@ -160,6 +160,8 @@ export interface Builder<V> {
   stateLoad(address: V, width: Width): V; stateStore(address: V, width: Width, value: V): void;
   stateLoad64(address: V): V; stateStore64(address: V, value: V): void;
   stateLoad128(address: V): V; stateStore128(address: V, value: V): void;
+  /** Bytes between two absolute addresses, which may overlap; `count` times the low byte of `value`. */
+  moveBytes(to: V, from: V, count: V): void; fillBytes(at: V, value: V, count: V): void;
   /** Field of a segment register: SEG_SELECTOR, SEG_BASE, SEG_LIMIT, SEG_ACCESS. */
   segment(ref: SegmentRef, part: number): V;
 

@@ -234,6 +234,9 @@ export class EvaluatingBuilder implements Builder<Value> {
     this.state.setBigUint64(at, BigInt.asUintN(64, bits), true);
     this.state.setBigUint64(at + 8, bits >> 64n, true);
   }
+  moveBytes(to: Value, from: Value, count: Value): void { this.bytes().copyWithin(asInt(to), asInt(from), asInt(from) + asInt(count)); }
+  fillBytes(at: Value, value: Value, count: Value): void { this.bytes().fill(asInt(value), asInt(at), asInt(at) + asInt(count)); }
+  private bytes(): Uint8Array { return new Uint8Array(this.state.buffer, this.state.byteOffset, this.state.byteLength); }
   segment(ref: SegmentRef, part: number): Value {
     const address = this.context + this.segmentNumber(ref) * SEGMENT_STRIDE + part;
     return part === SEG_SELECTOR ? this.state.getUint16(address, true) : this.state.getInt32(address, true);

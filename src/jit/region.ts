@@ -10,8 +10,9 @@ import type { Row, Semantics } from "../isa/row.ts";
 import { mov } from "../isa/semantics/data-transfer.ts";
 import { cli, popf, pushf, sti } from "../isa/semantics/flag-control.ts";
 import { moveToSegment, popSegment, pushSegment } from "../isa/semantics/segment-register.ts";
+import { movs, stos } from "../isa/semantics/string.ts";
 import { sysenter, sysexit } from "../isa/semantics/system.ts";
-import { MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED, MODE_STACK32 } from "../isa/state-layout.ts";
+import { FS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED, MODE_STACK32 } from "../isa/state-layout.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
 
@@ -386,8 +387,13 @@ function holds({ semantics }: Row, mode: number): boolean {
   return HELD.has(semantics) || (HELD_IN_FLAT.has(semantics) && (mode & (FLAT_MODE | MODE_HARDWARE)) === FLAT_MODE);
 }
 
-/** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions. */
+/** REP MOVS and REP STOS of flat code (wasm/string-instructions.ts). */
+export function isHeldRepetition({ semantics }: Row, { rep, addressSize, segment, segmentOverride }: Decoded, mode: number): boolean {
+  return rep !== 0 && (semantics === movs || semantics === stos) && (mode & MODE_FLAT) !== 0 && addressSize === 4 && segment < FS && segmentOverride < FS;
+}
+
+/** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions but for some. */
 export function isLeftToInterpreter(row: Row, decoded: Decoded, mode: number): boolean {
-  if (row.string !== undefined && decoded.rep !== 0) return true;
+  if (row.string !== undefined && decoded.rep !== 0) return !isHeldRepetition(row, decoded, mode);
   return (row.sensitivity !== undefined || row.privileged === true || row.protectedOnly === true) && !holds(row, mode);
 }

@@ -6,11 +6,12 @@ import { type ByteWriter, I32 } from "../wasm/encoder.ts";
 import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
 import type { FlagState } from "../wasm/pending-flags.ts";
 import { sti } from "../isa/semantics/flag-control.ts";
+import { movs } from "../isa/semantics/string.ts";
 import { REGION_DECLINED, REGION_LOOKUP } from "../wasm/region-result.ts";
 import { TranslatorBuilder } from "../wasm/translator-builder.ts";
 import type { TranslatedCode } from "../wasm/translated-memory.ts";
 import { arrange, entriesOf, type FlowNode, type LoopNode } from "./control-flow.ts";
-import type { BasicBlock, Edge, Region } from "./region.ts";
+import { type BasicBlock, type Edge, isHeldRepetition, type Region } from "./region.ts";
 
 export interface RegionCode extends TranslatedCode {
   /** Address of the instruction TLB; what its entries must be under the mask for each page of the region, relative to the first. */
@@ -196,7 +197,8 @@ class Translator {
       const row = instruction.row!;
       const instance = b.begin(row, instruction.decoded, instruction.at, run - n, instruction.exitsOften);
       if (row.sensitivity) b.probe("before", row.index);
-      row.semantics(b, instance);
+      if (isHeldRepetition(row, instruction.decoded, this.code.mode)) b.repeat(row.semantics === movs, instance.width);
+      else row.semantics(b, instance);
       if (row.sensitivity) b.probe("after", row.index);
       if (inShadow) b.endShadow();
       inShadow = row.semantics === sti;

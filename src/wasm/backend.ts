@@ -198,6 +198,8 @@ export abstract class WasmBuilder implements Builder<Expression> {
   stateStore64(address: Expression, value: Expression): void { this.fn.store(OP.store64, address, 0, value); }
   stateLoad128(address: Expression): Expression { return this.fn.load(V128_LOAD, address, 0); }
   stateStore128(address: Expression, value: Expression): void { this.fn.store(V128_STORE, address, 0, value); }
+  moveBytes(to: Expression, from: Expression, count: Expression): void { this.fn.copyMemory(to, from, count); }
+  fillBytes(at: Expression, value: Expression, count: Expression): void { this.fn.fillMemory(at, value, count); }
   segment(ref: SegmentRef, part: number): Expression {
     const op = part === SEG_SELECTOR ? OP.load16u : OP.load32;
     if (ref !== "operand") return this.fn.load(op, this.context, ref * SEGMENT_STRIDE + part);

@@ -21,6 +21,8 @@ export interface Expression {
 
 const CONSTANT = 0;
 const LOCAL = 1;
+/** Prefix of the bulk memory operators. */
+const BULK = 0xfc;
 
 export const OP = {
   unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11,
@@ -233,6 +235,17 @@ export class FunctionEmitter {
       this.emit(value);
       this.memoryOperand(op, offset);
     }
+  }
+
+  /** memory.copy: the two places may overlap. */
+  copyMemory(to: Expression, from: Expression, bytes: Expression): void {
+    for (const part of [to, from, bytes]) this.emit(part);
+    for (const byte of [BULK, 10, 0, 0]) this.code.byte(byte);
+  }
+
+  fillMemory(at: Expression, value: Expression, bytes: Expression): void {
+    for (const part of [at, value, bytes]) this.emit(part);
+    for (const byte of [BULK, 11, 0]) this.code.byte(byte);
   }
 
   call(index: number, args: readonly Expression[]): void {

@@ -15,13 +15,14 @@ import type { OperandCode } from "../isa/operand.ts";
 import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
-  BUDGET, CR0, CR4, CS, DS, ECX, EDX, EIP, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
+  BUDGET, CR0, CR4, CS, DS, EAX, ECX, EDI, EDX, EFLAGS_DF, EFLAGS_SHARED, EIP, ESI, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
   SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, SYSENTER_EIP, SYSENTER_ESP, WINDOW, X87_BASE, XMM_BASE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
 import { flagInstruction } from "./flag-instructions.ts";
 import { enterSupervisor, leaveSupervisor, loadDataSegment } from "./segment-instructions.ts";
+import { fillString, moveString } from "./string-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
 import { CELL_TARGETS, REGION_LOOKUP, REGION_SIDE_EXIT } from "./region-result.ts";
@@ -242,6 +243,21 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
       }
     }
     return constant(0);
+  }
+
+  /** REP MOVS or REP STOS of flat code with 32-bit addresses: as much as the TLB lets through; the interpreter does the rest. */
+  repeat(moves: boolean, width: Width): void {
+    const { fn, code } = this;
+    this.sideExitIf(this.and(this.get(EFLAGS_SHARED), constant(EFLAGS_DF)));
+    const count = this.gpr(ECX, 4), to = this.gpr(EDI, 4), from = moves ? this.gpr(ESI, 4) : constant(0), shift = constant(width >> 1);
+    const [moved] = moves
+      ? this.call(moveString, from, to, count, shift, constant(code.tlbRead), constant(code.tlbWrite))
+      : this.call(fillString, to, this.gpr(EAX, width), count, shift, constant(code.tlbWrite));
+    if (moves) this.setGpr(ESI, 4, this.add(from, moved));
+    this.setGpr(EDI, 4, this.add(to, moved));
+    const left = fn.bind(this.sub(count, this.shrU(moved, shift)));
+    this.setGpr(ECX, 4, left);
+    this.sideExitIf(left);
   }
 
   private loadSegment(register: Expression, selector: Expression): void {

@@ -6,8 +6,10 @@
 import {
   DR7, EAX, ECX, EDI, EDX, EFLAGS_DF, EFLAGS_SHARED, ES, ESI, SEG_FAST_READ, SEG_FAST_WRITE,
 } from "../../isa/state-layout.ts";
+import type { BulkMemory } from "../../wasm/bulk-memory.ts";
 import { hostForRead, hostForWrite, type Width } from "../linear-memory.ts";
 import type { Processor } from "../processor.ts";
+import type { CpuState } from "../state.ts";
 
 export const BULK_MOVS = 0, BULK_STOS = 1, BULK_INS = 2, BULK_OUTS = 3, BULK_LODS = 4;
 /** Bytes of one call: interrupts are looked at in between. */
@@ -64,12 +66,12 @@ function advance(p: Processor, register: number, addressSize: number, by: number
 
 /** Bytes that were moved between two host addresses. */
 function transfer(p: Processor, kind: number, width: Width, from: number, to: number, bytes: number): number {
-  const { state } = p, { u8 } = state, { ports } = p.hooks;
+  const { state } = p, { u8, bulk } = state, { ports } = p.hooks;
   switch (kind) {
     case BULK_MOVS:
-      return copy(u8, from, to, bytes, width);
+      return copy(bulk, from, to, bytes, width);
     case BULK_STOS:
-      fill(u8, to, bytes, state.register(EAX, width), width);
+      fill(state, to, bytes, state.register(EAX, width), width);
       return bytes;
     case BULK_INS:
       return ports.readBlock?.(state.gpr(EDX) & 0xffff, width, u8.subarray(to, to + bytes)) ?? 0;
@@ -84,33 +86,35 @@ function transfer(p: Processor, kind: number, width: Width, from: number, to: nu
 }
 
 /** Element by element, forwards: where the destination overlaps the end of the source, the distance between them repeats. */
-function copy(u8: Uint8Array, from: number, to: number, bytes: number, width: number): number {
+function copy(memory: BulkMemory, from: number, to: number, bytes: number, width: number): number {
   const distance = to - from;
   if (distance <= 0 || distance >= bytes) {
-    u8.copyWithin(to, from, from + bytes);
+    memory.copy(to, from, bytes);
     return bytes;
   }
   // Elements that overlap themselves have no such period.
   if (distance % width !== 0) return 0;
-  repeat(u8, to, bytes, distance);
+  repeat(memory, to, bytes, distance);
   return bytes;
 }
 
 /** Continues the pattern of `period` bytes that ends at `to` over `bytes` more. */
-function repeat(u8: Uint8Array, to: number, bytes: number, period: number): void {
+function repeat(memory: BulkMemory, to: number, bytes: number, period: number): void {
   const from = to - period;
   for (let done = 0; done < bytes; ) {
     const piece = Math.min(period + done, bytes - done);
-    u8.copyWithin(to + done, from, from + piece);
+    memory.copy(to + done, from, piece);
     done += piece;
   }
 }
 
-function fill(u8: Uint8Array, to: number, bytes: number, value: number, width: number): void {
-  if (width === 1) {
-    u8.fill(value, to, to + bytes);
+function fill({ u8, bulk }: CpuState, to: number, bytes: number, value: number, width: number): void {
+  let isUniform = true;
+  for (let i = 1; i < width; i++) isUniform &&= ((value >>> (8 * i)) & 0xff) === (value & 0xff);
+  if (isUniform) {
+    bulk.fill(to, value, bytes);
     return;
   }
   for (let i = 0; i < width; i++) u8[to + i] = value >>> (8 * i);
-  repeat(u8, to + width, bytes - width, width);
+  repeat(bulk, to + width, bytes - width, width);
 }
