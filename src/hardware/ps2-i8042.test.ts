@@ -347,6 +347,30 @@ describe("keyboard commands", () => {
     expect(codes[17]).toBe("ff");
   });
 
+  it("keeps what a person types while the guest does not read, without repeats, and lifts what was pressed", () => {
+    const strokes = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ"].map((letter) => `Key${letter}`);
+    for (const key of strokes) for (const down of [true, false]) keyboard.strike(key, down);
+    clock.advance(2e9);
+    let seen: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      if ((status() & 1) !== 0) seen.push(data());
+      clock.advance(7_000_000);
+    }
+    const codes = new Map(KEYS.map(({ name, set1 }) => [name, set1]));
+    // 64 events wait: the first press is with the controller already, and no key beyond them stays down.
+    expect(seen).toEqual(strokes.slice(0, 33).flatMap((key) => [codes.get(key)!, codes.get(key)! | 0x80]).slice(0, seen.length));
+    expect(seen.length).toBeGreaterThanOrEqual(64);
+    expect(seen.length % 2).toBe(0);
+    seen = [];
+    keyboard.strike("KeyA", true);
+    for (let i = 0; i < 100; i++) {
+      if ((status() & 1) !== 0) seen.push(data());
+      clock.advance(7_000_000);
+    }
+    // Held, it repeats after half a second, 10.9 times in one.
+    expect(seen).toEqual([0x1e, 0x1e, 0x1e, 0x1e]);
+  });
+
   it("types a text at a pace that loses nothing, however slow the guest", () => {
     keyboard.type(textToKeys("Hi!"));
     let seen = "";
@@ -397,6 +421,21 @@ describe("mouse", () => {
     clock.advance(10_000_000);
     mouse.move(-1, 2);
     expect(drain()).toBe("3b ff fe");
+  });
+
+  it("tells of a click that is over before the next sample, and where it was", () => {
+    ask(0xf4);
+    mouse.move(5, 0);
+    mouse.move(3, 0);
+    mouse.setButtons(1);
+    mouse.setButtons(0);
+    mouse.move(9, 0);
+    let packets = "";
+    for (let i = 0; i < 6; i++) {
+      packets += `${drain()} `;
+      clock.advance(10_000_000);
+    }
+    expect(packets.trim()).toBe("08 05 00 08 03 00 09 00 00 08 09 00");
   });
 
   it("adds up movement between samples and carries what does not fit", () => {

@@ -38,6 +38,8 @@ const BUFFER_BYTES = 16;
 const DEFAULT_TYPEMATIC = 0x2b;
 /** Between two events that a script has queued: a very fast typist, and slower than any guest reads. */
 const SCRIPT_GAP_NS = 5_000_000;
+/** Presses that wait for a guest that does not read at most. */
+const MOST_WAITING = 64;
 
 const CODE_ALT = [0x38, 0xe038];
 const CODE_CONTROL = [0x1d, 0xe01d];
@@ -122,6 +124,19 @@ export class Ps2Keyboard implements Device, Ps2Device {
 
   release(key: string | number): boolean {
     return this.change(key, false);
+  }
+
+  /**
+   * A key that a person presses or lifts. On a busy host many come at once, though the person was slow: each waits until the guest has read
+   * the one before, so that the part's sixteen bytes do not overrun.
+   */
+  strike(key: string | number, down: boolean): boolean {
+    const { r } = this, found = findKey(key);
+    if (found === undefined) return false;
+    const { set1 } = found;
+    if (!this.waiting && r.script.length === 0) return this.change(set1, down);
+    if (down ? r.script.length < MOST_WAITING : r.held.includes(set1) || r.script.some(({ code }) => code === set1)) this.type([{ code: set1, down }]);
+    return true;
   }
 
   /** Lifts every key that is down, as when the page loses the focus. */
@@ -233,8 +248,8 @@ export class Ps2Keyboard implements Device, Ps2Device {
       // Period of the typematic rate: (8 + bits 2-0) * 2 ^ (bits 4-3) * 4.17 ms.
       r.repeatNs = nowNs + (8 + (r.typematic & 7)) * 2 ** ((r.typematic >> 3) & 3) * 4_170_000;
       const key = findKey(r.repeating);
-      // A host that does not read gets no repeats piled up.
-      if (key !== undefined && !this.waiting && (r.set !== 3 || ((r.types[key.set3] as number) & REPEATS) !== 0)) this.send(key, true);
+      // A host that does not read gets no repeats piled up, nor of a key that has been lifted since.
+      if (key !== undefined && !this.waiting && r.script.length === 0 && (r.set !== 3 || ((r.types[key.set3] as number) & REPEATS) !== 0)) this.send(key, true);
     }
     if (r.script.length > 0 && r.scriptNs <= nowNs) {
       r.scriptNs = nowNs + SCRIPT_GAP_NS;

@@ -42,8 +42,13 @@ export const MOUSE_MIDDLE = 4;
 const DOUBLED = [0, 1, 1, 3, 6, 9] as const;
 
 function defaults() {
-  return { enabled: false, remote: false, wrap: false, doubled: false, resolution: 2, sampleRate: 100, dx: 0, dy: 0, dz: 0 };
+  return { enabled: false, remote: false, wrap: false, doubled: false, resolution: 2, sampleRate: 100 };
 }
+
+/** Movement under the buttons that were held then. */
+const still = (buttons: number) => ({ buttons, dx: 0, dy: 0, dz: 0 });
+/** Changes of the buttons that wait for packets of their own at most; further ones take the last one's place. */
+const MOST_CHANGES = 32;
 
 function powerOn() {
   return {
@@ -54,6 +59,8 @@ function powerOn() {
     command: 0,
     buttons: 0,
     sentButtons: 0,
+    /** What no packet has told yet, oldest first: a press and a release within one sample period are both told, as a person's finger is slower than any real one. */
+    untold: [still(0)],
     /** What waits to be sent. */
     output: [] as number[],
     lastSent: 0,
@@ -76,7 +83,7 @@ export class Ps2Mouse implements Device, Ps2Device {
 
   reset(): void {
     const { buttons } = this.r;
-    this.r = { ...powerOn(), buttons, sentButtons: buttons };
+    this.r = { ...powerOn(), buttons, sentButtons: buttons, untold: [still(buttons)] };
     this.timer.cancel();
   }
 
@@ -91,16 +98,20 @@ export class Ps2Mouse implements Device, Ps2Device {
 
   /** Movement in counts, right and down positive as on a screen; `wheel` in clicks towards the user. */
   move(dx: number, dy: number, wheel = 0): void {
-    const { r } = this;
-    r.dx += Math.trunc(dx);
-    r.dy -= Math.trunc(dy);
-    if (r.identity !== ID_PLAIN) r.dz += Math.trunc(wheel);
+    const last = this.r.untold.at(-1)!;
+    last.dx += Math.trunc(dx);
+    last.dy -= Math.trunc(dy);
+    if (this.r.identity !== ID_PLAIN) last.dz += Math.trunc(wheel);
     this.stream();
   }
 
   /** Buttons held now: bit 0 left, 1 right, 2 middle, 3 and 4 the side buttons. */
   setButtons(buttons: number): void {
-    this.r.buttons = buttons & 0x1f;
+    const { r } = this, now = buttons & 0x1f;
+    if (now === r.buttons) return;
+    r.buttons = now;
+    if (r.untold.length <= MOST_CHANGES) r.untold.push(still(now));
+    else r.untold.at(-1)!.buttons = now;
     this.stream();
   }
 
@@ -130,7 +141,9 @@ export class Ps2Mouse implements Device, Ps2Device {
   private nextPacket(): boolean {
     const { r } = this;
     if (!r.enabled || r.remote || r.wrap || r.output.length > 0) return false;
-    if (r.dx === 0 && r.dy === 0 && r.dz === 0 && r.buttons === r.sentButtons) return false;
+    this.dropTold();
+    const { buttons, dx, dy, dz } = r.untold[0]!;
+    if (dx === 0 && dy === 0 && dz === 0 && buttons === r.sentButtons) return false;
     const nowNs = this.clock.nowNs();
     if (nowNs < r.nextPacketNs) {
       this.timer.arm(r.nextPacketNs);
@@ -141,21 +154,29 @@ export class Ps2Mouse implements Device, Ps2Device {
     return true;
   }
 
+  /** What has been told in full makes room for what came after it. */
+  private dropTold(): void {
+    const { r } = this;
+    for (let first = r.untold[0]!; r.untold.length > 1 && first.buttons === r.sentButtons && first.dx === 0 && first.dy === 0 && first.dz === 0; first = r.untold[0]!) r.untold.shift();
+  }
+
   private packet(doubled: boolean): void {
     const { r } = this;
-    const dx = Math.max(-255, Math.min(255, r.dx));
-    const dy = Math.max(-255, Math.min(255, r.dy));
-    r.dx -= dx;
-    r.dy -= dy;
+    this.dropTold();
+    const first = r.untold[0]!, { buttons } = first;
+    const dx = Math.max(-255, Math.min(255, first.dx));
+    const dy = Math.max(-255, Math.min(255, first.dy));
+    first.dx -= dx;
+    first.dy -= dy;
     const x = doubled ? double(dx) : dx;
     const y = doubled ? double(dy) : dy;
-    r.sentButtons = r.buttons;
-    r.output.push(0x08 | (r.buttons & 7) | (x < 0 ? 0x10 : 0) | (y < 0 ? 0x20 : 0), x & 0xff, y & 0xff);
+    r.sentButtons = buttons;
+    r.output.push(0x08 | (buttons & 7) | (x < 0 ? 0x10 : 0) | (y < 0 ? 0x20 : 0), x & 0xff, y & 0xff);
     const limit = r.identity === ID_EXPLORER ? 7 : 127;
-    const dz = Math.max(-limit, Math.min(limit, r.dz));
-    r.dz -= dz;
+    const dz = Math.max(-limit, Math.min(limit, first.dz));
+    first.dz -= dz;
     if (r.identity === ID_WHEEL) r.output.push(dz & 0xff);
-    else if (r.identity === ID_EXPLORER) r.output.push((dz & 0x0f) | ((r.buttons & 0x18) << 1));
+    else if (r.identity === ID_EXPLORER) r.output.push((dz & 0x0f) | ((buttons & 0x18) << 1));
   }
 
   command(byte: number): void {
@@ -212,6 +233,7 @@ export class Ps2Mouse implements Device, Ps2Device {
         break;
       case SET_DEFAULT:
         Object.assign(r, defaults());
+        this.forgetMovement();
         break;
       case RESEND:
         this.reply(r.lastSent);
@@ -247,9 +269,7 @@ export class Ps2Mouse implements Device, Ps2Device {
 
   private forgetMovement(): void {
     const { r } = this;
-    r.dx = 0;
-    r.dy = 0;
-    r.dz = 0;
+    r.untold = [still(r.buttons)];
     r.sentButtons = r.buttons;
   }
 

@@ -40,8 +40,7 @@ export function applyInput(machine: Machine, input: Exclude<Input, { kind: "mark
       for (const byte of input.bytes) pc.serial[input.port].receive(byte);
       return;
     case "key":
-      if (input.down) pc.keyboard.press(input.code);
-      else pc.keyboard.release(input.code);
+      pc.keyboard.strike(input.code, input.down);
       return;
     case "text": return pc.keyboard.type(textToKeys(input.text));
     case "keys":

@@ -352,12 +352,12 @@ export class CommandLoop {
       history.mark();
     }
     if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 5, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
+    this.flushBytes();
     if (start - this.lastFrameNs >= (this.mirror ? MIRROR_NS : FRAME_NS)) {
       this.lastFrameNs = start;
       this.screen?.publish();
       this.sendChanges();
     }
-    this.flushBytes();
     machine.supervisor.counters.set("waiting", reason === "idle" ? 1 : 0);
     if (reason === "budget" || reason === "idle" || (reason === "break" && !this.trapSeen)) {
       this.schedule(reason === "idle" ? this.sleepMs(machine) : 0);
@@ -418,9 +418,9 @@ export class CommandLoop {
     const machine = this.machine!;
     machine.supervisor.publish();
     machine.publishCodeWindow();
+    this.flushBytes();
     this.screen?.publish();
     this.sendChanges();
-    this.flushBytes();
   }
 
   private sendChanges(): void {

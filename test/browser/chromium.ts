@@ -1,15 +1,13 @@
 // The built page, served with or without the headers that it needs, and a real Chromium to look at it. `usePage` is what most tests begin with.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { build } from "vite";
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from "vitest";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -26,17 +24,6 @@ export function launchChromium(): Promise<Browser> {
 /** A browser whose storage is on the disk and outlives its tabs, as a person's is. */
 export function launchProfile(directory: string): Promise<BrowserContext> {
   return chromium.launchPersistentContext(directory, { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, acceptDownloads: true });
-}
-
-/** The page as `npm run build` makes it, in a directory of its own. */
-export async function buildPage(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), "trapscope-page-"));
-  // The tests' own NODE_ENV would give React's development build: larger, slower, and not what people get.
-  const own = process.env.NODE_ENV;
-  process.env.NODE_ENV = "production";
-  await build({ logLevel: "warn", build: { outDir: directory, emptyOutDir: true } });
-  process.env.NODE_ENV = own;
-  return directory;
 }
 
 export interface Site {
@@ -62,19 +49,18 @@ export async function serve(directory: string, headers: Readonly<Record<string, 
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sub/path/`, close: () => server.close() };
 }
 
-/** What `useSite` and `usePage` have set up for the test that runs. */
-export let directory: string, site: Site, browser: Browser, page: Page;
+/** The page as `npm run build` makes it; all tests look at the same. */
+export const directory = inject("builtPage");
 
-/** Before all tests of a file: the built page on a server of its own, isolated. */
+/** What `useSite` and `usePage` have set up for the test that runs. */
+export let site: Site, browser: Browser, page: Page;
+
+/** Before all tests of a file: a server of its own for the built page, isolated. */
 export function useSite(answer?: Answer): void {
   beforeAll(async () => {
-    directory = await buildPage();
     site = await serve(directory, ISOLATION, answer);
   });
-  afterAll(() => {
-    site?.close();
-    removePage(directory);
-  });
+  afterAll(() => site?.close());
 }
 
 /** The same, and a tab of its own for each test, which fails if a script of the page does. */
@@ -108,11 +94,6 @@ export async function violations(own: Page = page): Promise<unknown[]> {
   });
 }
 
-/** Undefined: it was never built. */
-export function removePage(directory: string | undefined): void {
-  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-}
-
 /** Drops files that lie on the disk onto the page, as the person's file manager would. */
 export async function dropFiles(page: Page, paths: readonly string[], target?: string): Promise<void> {
   await page.waitForSelector("footer"); // the first view has none
@@ -136,17 +117,27 @@ export async function dropFiles(page: Page, paths: readonly string[], target?: s
   }, target);
 }
 
-/** What stands in the serial terminal. */
-export function serialText(page: Page): Promise<string> {
+/** What stands in the terminal that is shown: a serial line, the debug port or the screen in a text mode. */
+export function consoleText(page: Page): Promise<string> {
   return page.evaluate(() => [...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].map((row) => row.textContent ?? "").join("\n"));
+}
+
+/** The same, but nothing while the screen is shown: a guest may write to both. */
+export function serialText(page: Page): Promise<string> {
+  return page.evaluate(() => [...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].filter((row) => row.closest("[role=application]") === null).map((row) => row.textContent ?? "").join("\n"));
 }
 
 export async function waitForSerial(page: Page, text: string, timeoutMs = 60_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   for (;;) {
-    const shown = await serialText(page);
-    if (shown.includes(text)) return;
-    if (Date.now() > end) throw new Error(`"${text}" did not come. The console shows:\n${shown}`);
-    await page.waitForTimeout(100);
+    if ((await serialText(page)).includes(text)) return;
+    if (Date.now() > end) throw new Error(`"${text}" did not come. The console shows:\n${await consoleText(page)}`);
+    await page.waitForTimeout(50);
   }
+}
+
+/** Types on the serial line that is shown. */
+export async function typeOnSerial(page: Page, text: string): Promise<void> {
+  await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
+  await page.keyboard.type(text);
 }

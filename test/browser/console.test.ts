@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import type { Download } from "playwright-core";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { dropFiles, page, serialText, site, usePage, violations, waitForSerial } from "./chromium.ts";
+import { consoleText, dropFiles, page, serialText, site, usePage, violations, waitForSerial } from "./chromium.ts";
 import { inputGuest } from "./input-guest.ts";
 
 usePage();
@@ -23,8 +23,6 @@ const said = (text: RegExp): Promise<void> => page.getByRole("status").filter({ 
 async function tour(): Promise<void> {
   await page.goto(`${site.address}?guest=tour`);
   await waitForSerial(page, "t86>");
-  // The guest draws on its screen, too, and the page shows what was drawn last while no console has the focus.
-  await page.getByRole("tab", { name: "Serial" }).click();
 }
 
 async function screen(): Promise<void> {
@@ -101,7 +99,7 @@ describe("pasting", () => {
     await page.evaluate(() => navigator.clipboard.writeText("echo {Keys} <Enter> ~|\\ \"too\"\r\n"));
     await screen();
     await page.keyboard.press("Control+Shift+KeyV");
-    await expect.poll(() => serialText(page), SOON).toContain('\n{Keys} <Enter> ~|\\ "too"');
+    await expect.poll(() => consoleText(page), SOON).toContain('\n{Keys} <Enter> ~|\\ "too"');
   });
 
   // IBM's scan codes, set 1: Z is 2Ch, Y 15h, Q 10h, A 1Eh, 0 0Bh; AltGr E0h 38h.
@@ -133,7 +131,7 @@ describe("pasting", () => {
     await dialog.getByRole("button", { name: "Type the rest" }).click();
     await dialog.waitFor({ state: "hidden" });
     // The guest takes its keyboard for a US one: the key of ß types a minus there.
-    await expect.poll(() => serialText(page), SOON).toContain("t86> echo na-");
+    await expect.poll(() => consoleText(page), SOON).toContain("t86> echo na-");
   });
 });
 
@@ -182,7 +180,6 @@ describe("the mouse", () => {
     await page.mouse.move(700, 400);
     await page.mouse.move(710, 394);
     await page.mouse.down();
-    await page.waitForTimeout(100); // the mouse samples its buttons 100 times a second
     await page.mouse.up();
     await page.getByRole("application", { name: "The guest's screen" }).focus();
     await page.keyboard.down("Control");

@@ -197,7 +197,6 @@ describe("files", () => {
     await open("guest=tour&technique=trap");
     await waitForSerial(page, "t86>");
     await page.locator("[role=tabpanel]:not([hidden]) .xterm-helper-textarea").first().focus();
-    await page.waitForTimeout(1500);
     await page.keyboard.type("echo recorded");
     await page.keyboard.press("Enter");
     await waitForSerial(page, "\nrecorded");

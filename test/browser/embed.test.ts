@@ -4,13 +4,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { buildPage, launchChromium, removePage, serve, type Site, violations, waitForSerial } from "./chromium.ts";
+import { consoleText, directory, launchChromium, serve, type Site, violations, waitForSerial } from "./chromium.ts";
 
-let directory: string, site: Site, browser: Browser, context: BrowserContext, page: Page, around: Server;
+let site: Site, browser: Browser, context: BrowserContext, page: Page, around: Server;
 const problems: string[] = [];
 
 beforeAll(async () => {
-  directory = await buildPage();
   site = await serve(directory, {});
   browser = await launchChromium();
   // Another port is another origin.
@@ -25,7 +24,6 @@ afterAll(async () => {
   await browser?.close();
   site?.close();
   around?.close();
-  removePage(directory);
 });
 beforeEach(async () => {
   // A service worker would add the headers.
@@ -65,7 +63,7 @@ describe("compatibility mode", () => {
     await page.keyboard.press("Escape");
     await page.waitForSelector("[role=row][data-kind=exit]");
     await page.getByRole("tab", { name: "Screen" }).click();
-    await waitForSerial(page, "over messages");
+    await expect.poll(() => consoleText(page), { timeout: 60_000 }).toContain("over messages");
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     const instructions = async (): Promise<string> => page.locator("footer").innerText();
     const before = await instructions();

@@ -139,9 +139,9 @@ export class Firefox {
     })()`);
   }
 
-  /** What stands in the serial terminal. */
+  /** What stands in the serial terminal; nothing while the screen is shown. */
   serial(): Promise<string> {
-    return this.evaluate(`[...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].map((row) => row.textContent ?? "").join("\\n")`);
+    return this.evaluate(`[...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].filter((row) => row.closest("[role=application]") === null).map((row) => row.textContent ?? "").join("\\n")`);
   }
 
   async untilSerial(text: string, timeoutMs = 60_000): Promise<void> {

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { page, serialText, site, usePage, waitForSerial } from "./chromium.ts";
+import { consoleText, page, site, usePage, waitForSerial } from "./chromium.ts";
 
 usePage();
 const folder = mkdtempSync(join(tmpdir(), "trapscope-keyboard-"));
@@ -115,7 +115,7 @@ describe("with the keyboard alone", () => {
     await tabTo(/^The guest's screen$/);
     await page.keyboard.type("echo on the screen");
     await page.keyboard.press("Enter");
-    await expect.poll(() => serialText(page), SOON).toContain("\non the screen");
+    await expect.poll(() => consoleText(page), SOON).toContain("\non the screen");
     await page.keyboard.press("Shift+Tab");
     expect((await focus()).name).not.toBe("The guest's screen");
   });
@@ -174,14 +174,13 @@ describe("with the keyboard alone", () => {
   it("a floppy is swapped, and the machine is saved", async () => {
     const other = join(folder, "other.img");
     copyFileSync("public/guests/popf.img", other);
+    // Before the page is there: the browser hands choosers over only some time after it was asked to.
+    const chosen = new Promise<void>((resolve) => { page.once("filechooser", (chooser) => void chooser.setFiles(other).then(resolve)); });
     await page.goto(`${site.address}?guest=tour&view=debug`);
     await waitForSerial(page, "t86>");
     await tabTo(/^Drives$/);
     await page.keyboard.press("Enter");
     await tabTo(/^Insert… into Floppy A/);
-    // Listening only when the key is pressed can be too late.
-    const chosen = new Promise<void>((resolve) => { page.once("filechooser", (chooser) => void chooser.setFiles(other).then(resolve)); });
-    await page.waitForTimeout(500);
     await page.keyboard.press("Enter");
     await chosen;
     await page.locator("[data-drive=fda]").getByText("other.img").waitFor();

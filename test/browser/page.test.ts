@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { readJsonl } from "../../src/trace/jsonl.ts";
-import { browser, directory, dropFiles, page, serialText, serve, site, usePage, violations, waitForSerial } from "./chromium.ts";
+import { browser, consoleText, directory, dropFiles, page, serve, site, usePage, violations, waitForSerial } from "./chromium.ts";
 
 const TOUR = "public/guests/tour.img";
 
@@ -163,7 +163,7 @@ describe("a bundled guest", () => {
     await screen.click();
     await page.keyboard.type("echo from the keyboard");
     await page.keyboard.press("Enter");
-    await expect.poll(() => serialText(page)).toContain("\nfrom the keyboard");
+    await expect.poll(() => consoleText(page)).toContain("\nfrom the keyboard");
     await page.keyboard.down("Control");
     await page.keyboard.down("Alt");
     await page.keyboard.up("Alt");

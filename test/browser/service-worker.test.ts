@@ -4,17 +4,13 @@ import type { BrowserContext, Page } from "playwright-core";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { buildPage, ISOLATION, launchProfile, removePage, serve, type Site, waitForSerial } from "./chromium.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { directory, ISOLATION, launchProfile, serve, type Site, waitForSerial } from "./chromium.ts";
 
-let directory: string, profile: string, browser: BrowserContext, page: Page;
+let profile: string, browser: BrowserContext, page: Page;
 let site: Site | null = null;
 const loads: string[] = [];
 
-beforeAll(async () => {
-  directory = await buildPage();
-});
-afterAll(() => removePage(directory));
 beforeEach(async () => {
   profile = mkdtempSync(join(tmpdir(), "trapscope-profile-"));
   browser = await launchProfile(profile);

@@ -1,7 +1,16 @@
 import { defineConfig } from "vitest/config";
 
-// Real Chromium over the built page: `npm run test:browser`. CHROMIUM names the browser where it is not /usr/bin/chromium.
-// On a busy machine the browser may give the focus to another console than the test's, or bring keys late: once more tells, and the report says "retry".
+// Real browsers over the built page: `npm run test:browser`. CHROMIUM names the browser where it is not /usr/bin/chromium. Two files at a time,
+// and then, alone, what takes the measure of time.
+const TIMED = ["test/browser/storm.test.ts"];
+const common = { environment: "node", testTimeout: 180_000, hookTimeout: 180_000 } as const;
+
 export default defineConfig({
-  test: { include: ["test/browser/**/*.test.ts"], environment: "node", testTimeout: 180_000, hookTimeout: 180_000, retry: 2, fileParallelism: false },
+  test: {
+    globalSetup: "test/browser/global-setup.ts",
+    projects: [
+      { test: { ...common, name: "page", include: ["test/browser/**/*.test.ts"], exclude: TIMED, maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      { test: { ...common, name: "timed", include: TIMED, fileParallelism: false, sequence: { groupOrder: 1 } } },
+    ],
+  },
 });

@@ -31,20 +31,26 @@ interface Activity {
   readonly screen: boolean;
 }
 
-/** Which consoles the guest has used so far. */
+const NONE: Activity = { serial: false, second: false, debug: false, screen: false };
+
+/** Which consoles the guest has used so far. Bytes count as they come: who begins to type must not find another console a moment later. */
 function useActivity(): Activity {
   const { session, frames } = usePage();
-  const [activity, setActivity] = useState<Activity>({ serial: false, second: false, debug: false, screen: false });
+  const [activity, setActivity] = useState<Activity>(NONE);
   useEffect(() => {
+    const note = (name: keyof Activity, used: boolean): void => setActivity((before) => (before[name] === used ? before : { ...before, [name]: used }));
+    const streams = [["serial", session.serial[0]], ["second", session.serial[1]], ["debug", session.debugConsole]] as const;
+    const detach = streams.flatMap(([name, stream]) => [stream.attach(() => note(name, true)), stream.onClear(() => note(name, false))]);
     let lookedMs = -Infinity;
-    return frames.add((nowMs) => {
+    const remove = frames.add((nowMs) => {
       if (nowMs - lookedMs < LOOK_MS) return;
       lookedMs = nowMs;
-      const now: Activity = {
-        serial: session.serial[0].total > 0, second: session.serial[1].total > 0, debug: session.debugConsole.total > 0, screen: screenIsUsed(session.screen.get()),
-      };
-      setActivity((before) => (before.serial === now.serial && before.second === now.second && before.debug === now.debug && before.screen === now.screen ? before : now));
+      note("screen", screenIsUsed(session.screen.get()));
     });
+    return () => {
+      remove();
+      for (const own of detach) own();
+    };
   }, [session, frames]);
   return activity;
 }
