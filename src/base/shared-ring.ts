@@ -1,16 +1,19 @@
 // A ring of fixed-size slots in shared memory: one writer that never waits and overwrites the oldest slot, any number of readers.
 //
-// Word 0 of a slot is its commit word: the low 32 bits of the record's sequence number plus 1, stored last with Atomics.
-// A reader copies the slot, then looks at the commit word and at the total again: a slot that the writer may be about to
-// reuse counts as lost. Works over a SharedArrayBuffer and, in one thread, over a plain ArrayBuffer.
+// Word 0 of a slot is its commit word: the low 32 bits of the record's sequence number plus 1, stored last. Readers see records
+// once they are published, a few at a time, as an atomic store waits for all stores before it. A reader copies the slot, then looks
+// at the commit word and at the total again: a slot that the writer may be about to reuse counts as lost. Works over a
+// SharedArrayBuffer and, in one thread, over a plain ArrayBuffer.
 //
-// Header (64 bytes): u32 slot count | u32 slot bytes | f64 records written so far.
+// Header (64 bytes): u32 slot count | u32 slot bytes | f64 records published so far | u32 the low half of that, stored with Atomics.
 
 export const RING_HEADER_BYTES = 64;
-const SLOTS_WORD = 0, SLOT_BYTES_WORD = 1, TOTAL_DOUBLE = 1;
+const SLOTS_WORD = 0, SLOT_BYTES_WORD = 1, TOTAL_DOUBLE = 1, PUBLISHED_WORD = 4;
 
-/** Slots next to the writer that readers leave alone: stores before a commit may be seen late on weakly ordered hosts. */
-const GUARD_SLOTS = 8;
+/** Records between two publications, a power of two. */
+const PUBLISH_EVERY = 8;
+/** Slots next to the writer that readers leave alone: records that are not published may be under way there, and stores be seen late on weakly ordered hosts. */
+const GUARD_SLOTS = 2 * PUBLISH_EVERY;
 
 export function ringBytes(slots: number, slotBytes: number): number {
   return RING_HEADER_BYTES + slots * slotBytes;
@@ -32,7 +35,7 @@ export class RingWriter {
     this.next = 0;
     this.words[SLOTS_WORD] = slots;
     this.words[SLOT_BYTES_WORD] = slotBytes;
-    this.doubles[TOTAL_DOUBLE] = 0;
+    this.publish();
   }
 
   /** Records written so far = the sequence number of the next one. */
@@ -40,28 +43,40 @@ export class RingWriter {
     return this.next;
   }
 
-  /** Word index of the slot that the next record goes to. Words 1.. are the caller's; then `commit`. */
+  /** Word index of the slot that the next record goes to. Words 1.. are the caller's; then `commit` or `append`. */
   slot(): number {
     return (RING_HEADER_BYTES >> 2) + (this.next & this.mask) * this.slotWords;
   }
 
+  /** The record is whole: readers see it. */
   commit(slot: number): void {
+    this.append(slot);
+    this.publish();
+  }
+
+  /** The record is whole: readers see it in a moment, or after `publish`. */
+  append(slot: number): void {
     const total = this.next + 1;
     this.next = total;
-    Atomics.store(this.words, slot, total | 0);
-    this.doubles[TOTAL_DOUBLE] = total;
+    this.words[slot] = total | 0;
+    if (total % PUBLISH_EVERY === 0) this.publish();
+  }
+
+  publish(): void {
+    this.doubles[TOTAL_DOUBLE] = this.next;
+    Atomics.store(this.words, PUBLISHED_WORD, this.next | 0);
   }
 
   /** Back to when so many records had been written; those that were overwritten since then stay lost. */
   rewind(total: number): void {
     this.next = total;
-    this.doubles[TOTAL_DOUBLE] = total;
+    this.publish();
   }
 
   clear(): void {
     this.next = 0;
     this.words.fill(0, RING_HEADER_BYTES >> 2);
-    this.doubles[TOTAL_DOUBLE] = 0;
+    this.publish();
   }
 }
 
@@ -80,8 +95,9 @@ export class RingReader {
     this.doubles = new Float64Array(buffer, base, bytes >> 3);
   }
 
-  /** Records written so far. */
+  /** Records published so far. */
   get total(): number {
+    Atomics.load(this.words, PUBLISHED_WORD); // what the writer stored before it is seen from here on
     return this.doubles[TOTAL_DOUBLE];
   }
 
@@ -99,6 +115,6 @@ export class RingReader {
 
   /** After copying a slot: whether the copy is whole. */
   holds(sequence: number, slot: number): boolean {
-    return Atomics.load(this.words, slot) === ((sequence + 1) | 0) && sequence >= this.oldest && sequence < this.total;
+    return this.words[slot] === ((sequence + 1) | 0) && sequence >= this.oldest && sequence < this.total;
   }
 }

@@ -9,7 +9,7 @@ import { createDecoder, type Decoder } from "../isa/decoder.ts";
 import { H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_BREAK, HANDLER_UNDEFINED, R_HANDLER, R_LENGTH, R_OFFSET, R_REMAINING, RECORD_BYTES } from "../isa/record-layout.ts";
 import type { Row } from "../isa/row.ts";
 import { EMITTED_ROWS } from "../isa/translation.ts";
-import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, PROBED, RECORD, SHADOW, SUSPENDED, WINDOW } from "../isa/state-layout.ts";
+import { ACTIVITY, BUDGET, CS, EFLAGS_RF, EIP_BASE, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, MODE_FLAT, MODE_SINGLE, PROBED, PROBED_COUNTED, PROBED_SEEN, RECORD, SHADOW, SUSPENDED, WINDOW } from "../isa/state-layout.ts";
 import { BranchWatch, watchesBranches } from "./branch-records.ts";
 import { BlockCache, FETCH_FAULT, type TranslatedCode } from "./block-cache.ts";
 import type { Cpu } from "./cpu.ts";
@@ -175,7 +175,7 @@ export class Core {
   /** The probe is told of every execution, unless it clears PROBED. */
   set probe(probe: SensitiveProbe | null) {
     this.sensitiveProbe = probe;
-    this.cpu.state.write(PROBED, probe === null ? 0 : 1);
+    this.cpu.state.write(PROBED, probe === null ? PROBED_COUNTED : PROBED_SEEN);
   }
 
   get interruptRequested(): boolean {
@@ -280,7 +280,7 @@ export class Core {
     this.running = true;
     try {
       // The monitor's step: nothing is to be asked before its one instruction.
-      if (budget === 1 && this.holdInterrupts && this.watch === null && !this.stopRequested) this.stepOne();
+      if (budget === 1 && this.holdInterrupts && this.watch === null && !this.stopRequested && this.stepsWhole()) return "budget";
       return this.loop();
     } finally {
       this.unbias();
@@ -290,6 +290,13 @@ export class Core {
       this.running = false;
       if (!this.holdInterrupts) this.stopRequested = false;
     }
+  }
+
+  /** Runs one instruction; true: that was all, and nothing has come of it that is to be looked at. */
+  private stepsWhole(): boolean {
+    this.stepOne();
+    const { cpu } = this;
+    return cpu.touched === null && !cpu.exit.pending && !this.atException && cpu.state.read(BUDGET) <= 0 && cpu.context.get(ACTIVITY) === 0 && !this.stopRequested;
   }
 
   /** `stop` was called and `run` has not answered it yet. */

@@ -4,7 +4,7 @@ import { EFLAGS_IF, EFLAGS_SYSTEM, NMI_BLOCKED, SHADOW } from "../isa/state-layo
 import { beginInstruction, endInstruction, setDebugStatus } from "./debug.ts";
 import { deliverEvent, deliverRaised, EVENT_EXTERNAL, EVENT_TRAP, recordExit } from "./exceptions.ts";
 import { translateCode } from "./linear-memory.ts";
-import { updateMode } from "./mode.ts";
+import { ModeOrigin, switchMode, updateMode } from "./mode.ts";
 import { peekPhysical } from "./paging.ts";
 import { DB, NMI, PAGE_HOLDS_CODE, PAGE_IS_PRIVATE, PAGE_IS_TRACED, PAGE_READS_WATCHED, Processor } from "./processor.ts";
 import { resetProcessor } from "./reset.ts";
@@ -69,8 +69,10 @@ export class Cpu extends Processor {
     this.tlb = unit.tlb;
     this.physical = unit.physical;
     this.tlb.prepare();
-    updateMode(this);
+    switchMode(this, name === "V" ? this.guestMode : this.hardwareMode);
   }
+  private readonly guestMode = new ModeOrigin();
+  private readonly hardwareMode = new ModeOrigin();
 
   /** Makes V the active context where it is not: what follows from its registers is kept up to date while it is. */
   useGuest(): void {

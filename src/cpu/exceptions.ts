@@ -158,12 +158,17 @@ export function dispatch(p: Processor, vector: number, kind: EventKind, hasError
   return true;
 }
 
-/** EFLAGS as the handler finds them on its stack. SDM Vol. 3B, "Instruction-Breakpoint Exception Condition" says when RF is set. */
+/** EFLAGS as the handler finds them on its stack. */
 function flagsImage(p: Processor, kind: EventKind): number {
   const flags = getEflags(p.state, p.context);
-  if (kind >= EVENT_INT1) return flags & ~EFLAGS_RF;
+  return setsResumeFlag(p, kind) ? flags | EFLAGS_RF : flags & ~EFLAGS_RF;
+}
+
+/** RF in that image. SDM Vol. 3B, "Instruction-Breakpoint Exception Condition". */
+function setsResumeFlag(p: Processor, kind: EventKind): boolean {
+  if (kind >= EVENT_INT1) return false;
   const interrupted = kind === EVENT_FAULT ? !p.breakpointFault : p.state.read(SUSPENDED) !== 0;
-  return interrupted ? flags | EFLAGS_RF : flags;
+  return interrupted || (p.context.get(EFLAGS_SYSTEM) & EFLAGS_RF) !== 0;
 }
 
 function dispatchReal(p: Processor, vector: number, kind: EventKind): boolean {
@@ -277,7 +282,7 @@ function leaveToRingZero(p: Processor, vector: number, kind: EventKind, hasError
 }
 
 function recordEvent(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number, exitKind: ExitKind, vmxReason = -1): void {
-  const resumeFlag = (flagsImage(p, kind) & EFLAGS_RF) !== 0;
+  const resumeFlag = setsResumeFlag(p, kind);
   recordExit(p, exitKind, vector, p.state.eip, vmxReason);
   const { exit } = p;
   exit.hasErrorCode = hasError;

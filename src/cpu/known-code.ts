@@ -9,6 +9,7 @@ import { JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES } from "./interpreter.ts";
 import { TLB_CODE_USER } from "./tlb.ts";
 
 const ENTRIES = 4096;
+const EMPTY = -1;
 
 function slotOf(physical: number, mode: number): number {
   return ((physical ^ (physical >>> 13) ^ Math.imul(mode, 0x9e5)) & (ENTRIES - 1)) << 2;
@@ -33,8 +34,8 @@ export class KnownCode {
   }
 
   forget(): void {
-    this.table.fill(-1);
-    this.cpu.state.i32.fill(-1, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
+    this.table.fill(EMPTY);
+    this.cpu.state.i32.fill(EMPTY, this.jumpCacheWord, this.jumpCacheWord + (JUMP_CACHE_BYTES >> 2));
   }
 
   /** What was found for EIP before; FETCH_FAULT: nothing, or code that has changed since. */
@@ -59,13 +60,17 @@ export class KnownCode {
     keep(this.table, slotOf(physical, mode), physical, mode, record);
   }
 
-  /** For generated code. What is displaced moves to the slot beside it. */
+  /** For generated code. What is displaced moves to the slot beside it, unless it has moved there before. */
   keepJump(linear: number, mode: number, record: number): void {
     const { i32 } = this.cpu.state;
     const physical = this.physicalOf(linear);
-    const slot = this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
-    if (i32[slot] !== physical) i32.copyWithin(slot ^ 4, slot, slot + 3);
+    const slot = this.jumpSlot(physical), displaced = i32[slot]!;
+    if (displaced !== physical && displaced !== EMPTY && this.jumpSlot(displaced) === slot) i32.copyWithin(slot ^ 4, slot, slot + 3);
     keep(i32, slot, physical, mode, record);
+  }
+
+  private jumpSlot(physical: number): number {
+    return this.jumpCacheWord + (((physical ^ (physical >>> 13)) & (JUMP_CACHE_ENTRIES - 1)) << 2);
   }
 
   private physicalOf(linear: number): number {

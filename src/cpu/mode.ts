@@ -13,6 +13,30 @@ import { ACCESS_DB } from "./protection.ts";
 
 const DATA = SEG_FAST_READ | SEG_FAST_WRITE, CODE = SEG_FAST_READ;
 
+/** What the mode of a context was derived from last. */
+export class ModeOrigin {
+  segmentWrites = -1;
+  cr0 = 0;
+  rest = 0;
+}
+
+/** After another context became the active one: as `updateMode`, which is not needed where the context is as it was when this was called last. */
+export function switchMode(p: Processor, origin: ModeOrigin): void {
+  const c = p.context;
+  const usual = (c.get(DR7) & 0xff) === 0 && p.watchedPages.length === 0 && p.dataWatch === null && p.msrs.debugControl === 0;
+  const cr0 = c.get(CR0), { segmentWrites } = c;
+  const rest = (p.state.read(EFLAGS_SHARED) & (EFLAGS_TF | EFLAGS_AC)) | (c.get(EFLAGS_SYSTEM) & EFLAGS_VM) | c.get(CPL) |
+    (p.deprivileged ? 4 : 0) | (p.windowAtTop ? 8 : 0) | (p.singleInstruction ? 16 : 0) | (p.translating ? 32 : 0);
+  if (usual && (rest & EFLAGS_AC) === 0 && rest === origin.rest && cr0 === origin.cr0 && segmentWrites === origin.segmentWrites) {
+    p.alignmentCheck = false;
+    return;
+  }
+  updateMode(p);
+  origin.segmentWrites = usual ? segmentWrites : -1;
+  origin.cr0 = cr0;
+  origin.rest = rest;
+}
+
 /** To be called whenever CPL, CR0, EFLAGS.VM, TF or AC, DR0-DR3, DR7, DEBUGCTL, CS, SS, DS or ES change. MODE_FLAT: CS is readable, DS ES SS are writable. */
 export function updateMode(p: Processor): void {
   const c = p.context, tables = p.tlb.tables;

@@ -82,8 +82,10 @@ export const CONTEXT_V = STATE_BASE + 0x400;
 export const CONTEXT_H = STATE_BASE + 0x600;
 export const CONTEXT_BYTES = 0x200;
 
-/** Nonzero: the probe sees each execution of a sensitive instruction. Else generated code only counts them. No part of the processor: a reset leaves it. */
+/** PROBED_*: what becomes of each execution of a sensitive instruction. No part of the processor: a reset leaves it. */
 export const PROBED = shared("probed", 0x800);
+/** Generated code counts it; the probe sees it; it is no execution by the guest. */
+export const PROBED_COUNTED = 0, PROBED_SEEN = 1, PROBED_IGNORED = 2;
 /** Executions of sensitive instructions by row index, 32 bits each, since they were last taken away. */
 export const OBSERVED_BASE = 0x2000;
 

@@ -291,6 +291,7 @@ export class Supervisor {
   publish(): void {
     const { counters, parts } = this;
     this.probes.flush();
+    this.log.publish();
     counters.set("processorExits", parts.cpu.exitCount);
     counters.set("instructions", parts.core.retired());
     counters.set("emulatedInstructions", this.emulatedInstructions);

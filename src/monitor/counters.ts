@@ -30,6 +30,10 @@ export interface CounterState {
 }
 const BLOCK_WORDS = 1024;
 
+/** What a tally counts: a hot spot, and above it kind and reason of the events there. */
+const TALLY_REASON = Math.log2(HOT_SLOTS), TALLY_KIND = TALLY_REASON + 8;
+const UNUSED = -1;
+
 export class Counters {
   private readonly doubles: Float64Array;
   private readonly words: Int32Array;
@@ -39,8 +43,18 @@ export class Counters {
   private bucketNs = FIRST_BUCKET_NS;
   private bucketEndNs = 0;
   private bucketDouble = 0;
-  /** Until when guest time and host time have been put into the series. */
+  /** Until when guest time has been put into the series; from there to `stretchNs` the guest was in the mode of `stretchSlot`. */
   private spentNs = 0;
+  private stretchNs = 0;
+  private stretchSlot: number = STATS_DOUBLES.seriesMode;
+  // The same site leaves again and again: its events are tallied here, one tally a hot spot, and put into the tables together
+  // when somebody looks, the bucket of the series ends or the hot spot has another kind of event.
+  private readonly tallies = new Uint32Array(HOT_SLOTS);
+  private readonly tallied = new Int32Array(HOT_SLOTS).fill(UNUSED);
+  private readonly inUse = new Int32Array(HOT_SLOTS);
+  private inUseCount = 0;
+  /** Slot of SERIES_MODES that the mode of a hot spot's site belongs to. */
+  private readonly modeSlots = new Uint8Array(HOT_SLOTS);
   private seenMonitorNs = 0;
   private seenRunNs = 0;
 
@@ -54,16 +68,18 @@ export class Counters {
 
   /** Forgets all counts (reset of the machine). Mnemonic names stay. */
   clear(): void {
+    this.forgetTallies();
     this.doubles.fill(0, 0, STATS_DOUBLES.names);
     this.words.fill(0, STATS_DOUBLES.firstLeak * 2, STATS_DOUBLES.end * 2);
     this.bucketNs = FIRST_BUCKET_NS;
-    this.spentNs = this.seenMonitorNs = this.seenRunNs = 0;
+    this.spentNs = this.stretchNs = this.seenMonitorNs = this.seenRunNs = 0;
     this.moveTo(0);
     if (this.mnemonicId("IRQ") !== MNEMONIC_IRQ) throw new Error("mnemonic 0 is IRQ");
   }
 
   /** What `restore` takes: the counts, by blocks of which those that are the same as in `before` are shared with it. */
   save(before: CounterState | null): CounterState {
+    this.settle();
     const blocks: Int32Array[] = [];
     for (let at = 0, n = 0; at < this.words.length; at += BLOCK_WORDS, n++) {
       const own = this.words.subarray(at, Math.min(at + BLOCK_WORDS, this.words.length)), known = before?.blocks[n];
@@ -77,9 +93,11 @@ export class Counters {
     const from = STATS_DOUBLES.names * 8, names = this.bytes.slice(from, STATS_DOUBLES.firstLeak * 8);
     blocks.forEach((block, n) => this.words.set(block, n * BLOCK_WORDS));
     this.bytes.set(names, from);
+    this.forgetTallies();
+    for (let slot = 0; slot < this.hotSlots; slot++) this.noteMode(slot);
     this.bucketNs = this.doubles[STATS_DOUBLES.seriesBucketNs]!;
     this.moveTo(spentNs);
-    this.spentNs = spentNs;
+    this.spentNs = this.stretchNs = spentNs;
     this.evictionCursor = evictionCursor;
     this.seenMonitorNs = this.get("monitorNs");
     this.seenRunNs = this.get("runNs");
@@ -107,6 +125,7 @@ export class Counters {
   }
 
   get(name: ScalarName): number {
+    this.settle();
     return this.doubles[SCALARS[name]];
   }
 
@@ -118,38 +137,77 @@ export class Counters {
     this.doubles[SCALARS[name]] += amount;
   }
 
-  /** Counts one event. An exit that no instruction caused counts under IRQ in both tables. `hot` is a slot of `hotSlot`. */
-  count(kind: number, reason: number, mnemonicId: number, hot: number, icount: number, timeNs: number): void {
-    const { doubles } = this;
-    const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind; // leak and observed have equal numbers
-    doubles[STATS_DOUBLES.scalars + family]++;
-    doubles[STATS_DOUBLES.reasons + family * REASON_COUNT + reason]++;
-    doubles[STATS_DOUBLES.mnemonics + family * MNEMONIC_SLOTS + mnemonicId]++;
-    const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
-    doubles[at + 4 + kind]++;
-    doubles[at + 7] = icount;
-    this.spend(timeNs, (this.words[at * 2 + 2]! >>> 16) & 0xff);
-    doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]]++;
+  /** Counts one event at the site of a slot of `hotSlot`. An exit that no instruction caused counts under IRQ in both tables. */
+  count(kind: number, reason: number, hot: number, icount: number, timeNs: number): void {
+    const { tallied } = this;
+    const modeSlot = this.modeSlots[hot]!;
+    if (timeNs >= this.bucketEndNs || modeSlot !== this.stretchSlot) this.spend(timeNs, modeSlot);
+    else if (timeNs > this.stretchNs) this.stretchNs = timeNs;
+    const what = hot | (reason << TALLY_REASON) | (kind << TALLY_KIND);
+    if (tallied[hot] !== what) {
+      if (tallied[hot] === UNUSED) this.inUse[this.inUseCount++] = hot;
+      else this.settleTally(hot);
+      tallied[hot] = what;
+    }
+    this.tallies[hot]!++;
+    this.doubles[STATS_DOUBLES.hotData + hot * HOT_DOUBLES + 7] = icount;
   }
 
-  /** The guest has come to `timeNs` in this mode (`packMode`), as far as anybody saw. */
-  private spend(timeNs: number, mode: number): void {
+  /** Puts what is tallied, and the time that was spent, into the tables. */
+  settle(): void {
+    const { inUse, tallied } = this;
+    for (let i = 0; i < this.inUseCount; i++) {
+      this.settleTally(inUse[i]!);
+      tallied[inUse[i]!] = UNUSED;
+    }
+    this.inUseCount = 0;
+    this.settleStretch();
+  }
+
+  private settleTally(hot: number): void {
     const { doubles } = this;
-    const slot = STATS_DOUBLES.seriesMode + modeClass(mode);
+    const count = this.tallies[hot]!, what = this.tallied[hot]!;
+    const reason = (what >>> TALLY_REASON) & 0xff, kind = what >>> TALLY_KIND;
+    const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind; // leak and observed have equal numbers
+    const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
+    const mnemonicId = this.words[at * 2 + 7]! & 0xffff;
+    doubles[STATS_DOUBLES.scalars + family]! += count;
+    doubles[STATS_DOUBLES.reasons + family * REASON_COUNT + reason]! += count;
+    doubles[STATS_DOUBLES.mnemonics + family * MNEMONIC_SLOTS + mnemonicId]! += count;
+    doubles[at + 4 + kind]! += count;
+    doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]!]! += count;
+    this.tallies[hot] = 0;
+  }
+
+  private forgetTallies(): void {
+    this.tallies.fill(0);
+    this.tallied.fill(UNUSED);
+    this.inUseCount = 0;
+  }
+
+  /** The guest has come to `timeNs` in the mode of this slot, as far as anybody saw. */
+  private spend(timeNs: number, modeSlot: number): void {
+    this.settle();
+    this.stretchSlot = modeSlot;
     if (timeNs >= this.bucketNs * SERIES_BUCKETS) this.widen(timeNs);
     while (timeNs >= this.bucketEndNs) {
-      doubles[this.bucketDouble + slot]! += Math.max(0, this.bucketEndNs - this.spentNs);
-      this.spentNs = Math.max(this.spentNs, this.bucketEndNs);
+      this.stretchNs = this.bucketEndNs;
+      this.settleStretch();
       this.moveTo(this.bucketEndNs);
     }
-    if (timeNs <= this.spentNs) return;
-    doubles[this.bucketDouble + slot]! += timeNs - this.spentNs;
-    this.spentNs = timeNs;
+    if (timeNs > this.stretchNs) this.stretchNs = timeNs;
+  }
+
+  private settleStretch(): void {
+    if (this.stretchNs <= this.spentNs) return;
+    this.doubles[this.bucketDouble + this.stretchSlot]! += this.stretchNs - this.spentNs;
+    this.spentNs = this.stretchNs;
   }
 
   /** The end of a slice: the mode that the guest is in, and how long host and monitor have taken altogether. */
   sample(timeNs: number, mode: number): void {
-    this.spend(timeNs, mode);
+    this.spend(timeNs, STATS_DOUBLES.seriesMode + modeClass(mode));
+    this.settle();
     const monitorNs = this.get("monitorNs"), runNs = this.get("runNs");
     this.doubles[this.bucketDouble + STATS_DOUBLES.seriesMonitor]! += monitorNs - this.seenMonitorNs;
     this.doubles[this.bucketDouble + STATS_DOUBLES.seriesRun]! += runNs - this.seenRunNs;
@@ -207,6 +265,7 @@ export class Counters {
   /** A slot of the hot-spot table for a new site, whose words are copied in. `evicted` is told of the slot's former owner's loss. */
   hotSlot(sites: Int32Array, siteWord: number, evicted: (slot: number) => void): number {
     const header = STATS_DOUBLES.hotHeader * 2;
+    this.settle();
     let slot = this.words[header];
     if (slot < HOT_SLOTS) {
       this.words[header] = slot + 1;
@@ -218,7 +277,13 @@ export class Counters {
     const at = STATS_DOUBLES.hotData + slot * HOT_DOUBLES;
     this.doubles.fill(0, at, at + HOT_DOUBLES);
     for (let i = 0; i < SITE_BYTES >> 2; i++) this.words[at * 2 + i] = sites[siteWord + i];
+    this.noteMode(slot);
     return slot;
+  }
+
+  private noteMode(slot: number): void {
+    const { words, word } = this.hotSite(slot);
+    this.modeSlots[slot] = STATS_DOUBLES.seriesMode + modeClass((words[word + 2]! >>> 16) & 0xff);
   }
 
   private leastHit(): number {

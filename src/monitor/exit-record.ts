@@ -1,12 +1,11 @@
 // From an exit that has been handled to its record in the trap log.
 
 import type { Cpu } from "../cpu/cpu.ts";
-import { getEflags } from "../cpu/eflags.ts";
 import type { CpuExit } from "../cpu/exit.ts";
 import type { ContextUnit } from "../cpu/processor.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import type { Decoder } from "../isa/decoder.ts";
-import { CPL, CR0, CS, EAX, EDX, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
+import { CPL, CR0, CS, EAX, EDX, EFLAGS_SHARED, EFLAGS_SYSTEM, EFLAGS_VM, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, TR } from "../isa/state-layout.ts";
 import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_CALLOUT, REASON_SYSENTER, REASON_TCMISS, REASON_VMX,
 } from "../protocol/trap-record.ts";
@@ -68,7 +67,7 @@ export class ExitRecorder {
     this.cr2 = exit.cr2;
     this.icount = icount;
     this.timeNs = timeNs;
-    this.digestBefore = digest(getEflags(cpu.state, v), v.get(CPL), v.get(CR0));
+    this.digestBefore = this.digest();
     const kept = byInstruction ? code.find(code32) : null;
     this.decoded = kept?.valid ? kept.decoded : null;
     this.findSite(kept, linear, eip, mode, available);
@@ -151,8 +150,14 @@ export class ExitRecorder {
       case "shadow-fill": case "mmio": case "traced-write": return this.setOperands(this.errorCode, this.cr2);
       default:
         if (action === "inject" && this.reason === PAGE_FAULT) return this.setOperands(this.errorCode, this.cr2);
-        return this.setOperands(this.errorCode, packDigest(this.digestBefore, digest(getEflags(state, v), v.get(CPL), v.get(CR0))));
+        return this.setOperands(this.errorCode, packDigest(this.digestBefore, this.digest()));
     }
+  }
+
+  /** Status flags are no part of it. */
+  private digest(): number {
+    const { state } = this.cpu, v = this.cpu.v.context;
+    return digest(state.read(EFLAGS_SHARED) | v.get(EFLAGS_SYSTEM), v.get(CPL), v.get(CR0));
   }
 
   private setOperands(a: number, b: number): void {

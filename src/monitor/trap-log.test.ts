@@ -30,6 +30,7 @@ describe("trap log", () => {
     const site = log.site(0xc010_0001, 0x0010_0001, 0x60, PM32, code, 1, 4);
     log.exit(site, 0x3_1234_5678, 1.5e9, 13, ACTIONS.emulate, FLAG_INJECTED, 0x8000_0002, 0xffff_ffff);
     const trap = emptyRawTrap();
+    log.publish();
     expect(reader.read(0, trap)).toBe(true);
     expect(trap).toMatchObject({
       sequence: 0, kind: 0, reason: 13, action: ACTIONS.emulate, icount: 0x3_1234_5678, timeNs: 1.5e9, a: 0x8000_0002, b: 0xffff_ffff,
@@ -46,6 +47,7 @@ describe("trap log", () => {
     const trap = emptyRawTrap();
     for (let i = 0; i < 100; i++) log.leak(log.site(0x7c00, 0x7c00, 0, PM32, popf, 0, 1), i, i, ACTIONS["lost-write"], 0, 0x46, 0x246);
     expect(described()).toBe(1);
+    log.publish();
     expect(reader.read(0, trap) && (trap.flags & FLAG_FIRST_AT_SITE)).toBe(FLAG_FIRST_AT_SITE);
     const first = trap.site;
     expect(reader.read(99, trap) && trap.site).toBe(first);
@@ -74,6 +76,7 @@ describe("trap log", () => {
       // Every third record names the same old instruction; the others are all new.
       const linear = i % 3 === 0 ? 0x42 : 0x1_0000 + i;
       log.exit(log.site(linear, linear, 8, PM32, code, 0, 1), i, i, 13, ACTIONS.emulate, 0, linear, 0);
+      log.publish();
       for (let sequence = reader.oldest; i % 97 === 0 && sequence < reader.total; sequence++) {
         expect(reader.read(sequence, trap)).toBe(true);
         expect(trap.linear).toBe(trap.a);
@@ -91,6 +94,7 @@ describe("trap log", () => {
     for (let i = 0; i < 5; i++) log.observed(site(), 400, 0, ACTIONS.native, 0, 3);
     log.exit(log.site(0x9000, 0x9000, 8, PM32, popf, 0, 0), 500, 0, REASON_IRQ, ACTIONS["deliver-irq"], 0, 8, 0);
     log.exit(site(), 501, 0, REASON_CALLOUT, ACTIONS.callout, 0, 0, 0);
+    log.publish();
     expect(stats.scalar("traps")).toBe(301);
     expect(stats.scalar("callouts")).toBe(1);
     expect(stats.scalar("leaks")).toBe(7);
@@ -112,6 +116,7 @@ describe("trap log", () => {
     const site = log.site(0x7c10, 0x7c10, 0, PM32, new Uint8Array([0x9d]), 0, 1);
     log.leak(site, 41, 9, ACTIONS["lost-write"], 0, 0x46, 0x246);
     log.leak(site, 42, 9, ACTIONS["lost-write"], 0, 1, 2);
+    log.publish();
     expect(stats.firstLeak(trap)).toBe(true);
     expect(trap).toMatchObject({ icount: 41, a: 0x46, b: 0x246, eip: 0x7c10, length: 1, kind: 1 });
   });
@@ -147,8 +152,10 @@ describe("trap log", () => {
     const real = log.site(2, 2, 8, 0, new Uint8Array([0x9d]), 0, 1);
     log.exit(real, 1, 1.5e6, 13, ACTIONS.emulate, 0, 0, 0);
     log.exit(ring0, 2, 1.7e6, 13, ACTIONS.emulate, 0, 0, 0);
+    log.publish();
     expect([stats.seriesMode(0, 0), stats.seriesMode(1, 0), stats.seriesMode(1, 2)]).toEqual([1e6, 0.5e6, expect.closeTo(0.2e6)]);
     log.exit(ring0, 3, 5e9, 13, ACTIONS.emulate, 0, 0, 0); // a long sleep: five thousand first buckets
+    log.publish();
     const sum = (mode: number): number => Array.from({ length: stats.seriesUsed }, (_, bucket) => stats.seriesMode(bucket, mode)).reduce((x, y) => x + y, 0);
     expect(sum(0)).toBeCloseTo(1.5e6);
     expect(sum(2)).toBeCloseTo(5e9 - 1.5e6);
@@ -182,6 +189,7 @@ describe("trap log", () => {
     const { log, stats } = machine();
     const site = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);
     for (let i = 0; i < 4000; i++) log.exit(site, i, i * 1e6, 13, ACTIONS.emulate, 0, 0, 0); // one a millisecond, four seconds
+    log.publish();
     expect(stats.seriesBucketNs).toBe(4e6);
     expect(stats.seriesUsed).toBe(1000);
     let sum = 0;
@@ -199,6 +207,7 @@ describe("trap log", () => {
     log.exit(busy(), 9, 0, 13, ACTIONS.emulate, 0, 0, 0);
     const hot = emptyHotSpot();
     let most = 0;
+    log.publish();
     for (let i = 0; i < stats.hotSpotCount; i++) {
       stats.hotSpot(i, hot);
       if (hot.linear === 5) most = hot.exits;

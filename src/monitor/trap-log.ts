@@ -71,6 +71,12 @@ export class TrapLog {
     return this.ring.total;
   }
 
+  /** Brings what readers see up to date: the last few records, and the counts. */
+  publish(): void {
+    this.ring.publish();
+    this.counters.settle();
+  }
+
   /** Forgets records and counts. */
   clear(): void {
     this.ring.clear();
@@ -180,17 +186,18 @@ export class TrapLog {
 
   private write(kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
     const { sites, counters } = this;
-    const siteWord = site * SITE_WORDS;
     let tag = sites.tag[site];
     if (tag === UNSEEN) sites.fresh = true;
     if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
       this.newHotSlot(site);
       tag = sites.tag[site];
     }
-    counters.count(kind, reason, sites.words[siteWord + 7] & 0xffff, tag & (HOT_SLOTS - 1), icount, timeNs);
+    counters.count(kind, reason, tag & (HOT_SLOTS - 1), icount, timeNs);
     const recorded = ((this.recordKinds >> kind) & 1) !== 0;
     if (recorded || kind === KIND_LEAK) this.writeRecord(recorded, kind, site, icount, timeNs, reason, action, flags, a, b);
-    this.onRecord?.(kind, recorded ? this.ring.total - 1 : -1);
+    if (this.onRecord === null) return;
+    this.publish();
+    this.onRecord(kind, recorded ? this.ring.total - 1 : -1);
   }
 
   private writeRecord(
@@ -213,7 +220,10 @@ export class TrapLog {
     words[slot + 7] = b;
     if (kind === KIND_LEAK) this.noteLeak(slot, siteWord);
     if (!recorded) return;
-    ring.commit(slot);
-    if (this.drain && (ring.total & this.drainMask) === 0) this.drain(ring.total);
+    ring.append(slot);
+    if (this.drain && (ring.total & this.drainMask) === 0) {
+      ring.publish();
+      this.drain(ring.total);
+    }
   }
 }

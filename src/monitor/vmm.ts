@@ -7,7 +7,7 @@
 import { type Core, STALL, type StopReason } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { type ContextUnit, NMI, type Touch, type TouchWatch } from "../cpu/processor.ts";
-import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, SHADOW } from "../isa/state-layout.ts";
+import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, PROBED, PROBED_IGNORED, SHADOW } from "../isa/state-layout.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { type ActionName, FLAG_EMULATED_RUN, FLAG_INJECTED, FLAG_REFUSED } from "../protocol/trap-record.ts";
 import { changesOf } from "./changes.ts";
@@ -293,7 +293,12 @@ export class Vmm implements Monitor, TouchWatch {
     return "emulate";
   }
   private readonly runOne = (): void => {
-    this.stalled = this.core.run(1) === "stalled";
+    const { core, cpu: { state, nonRoot } } = this;
+    const probed = state.read(PROBED);
+    // What the monitor does is no execution by the guest.
+    if (nonRoot === null) state.write(PROBED, PROBED_IGNORED);
+    this.stalled = core.run(1) === "stalled";
+    state.write(PROBED, probed);
   };
   /** The last step left a repetition that goes on for long. */
   private stalled = false;

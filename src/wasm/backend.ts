@@ -4,7 +4,7 @@
 import type { Builder, ConditionCode, FlagKind, HelperName, SegmentRef, SharedFunction, Variable, Width } from "../isa/builder.ts";
 import * as flags from "../isa/flags.ts";
 import {
-  CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, OBSERVED_BASE, PROBED, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
+  CS, type Field, FAULT, FAULT_ERROR, FAULT_HAS_ERROR, FS, GS, OBSERVED_BASE, PROBED, PROBED_SEEN, registerAddress, SEG_BASE, SEG_FAST, SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT,
   SEG_SELECTOR, SEGMENT_STRIDE, SLOW_RESULT,
 } from "../isa/state-layout.ts";
 import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "../isa/vector-operation.ts";
@@ -426,12 +426,15 @@ export abstract class WasmBuilder implements Builder<Expression> {
   }
   /** Tells the leak oracle that the instruction is about to run, or has run. */
   probe(when: "before" | "after", row: number): void {
-    this.fn.openIf(this.get(PROBED));
+    const probed = this.get(PROBED);
+    this.fn.openIf(this.eq(probed, constant(PROBED_SEEN)));
     this.announce();
     this.fn.call(this.imports.slow(when === "before" ? "probeBefore" : "probeAfter"), [constant(row)]);
     if (when === "after") {
       this.fn.otherwise();
+      this.fn.openIf(this.eqz(probed));
       this.countObserved(row);
+      this.fn.close();
     }
     this.fn.close();
   }

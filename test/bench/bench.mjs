@@ -228,12 +228,18 @@ async function traps() {
   for (const ring of [1, 3]) {
     const results = (await inTurn({ [`ring ${ring}`]: () => onMachine({ ...task, ring }) }))[`ring ${ring}`];
     const rate = (field) => Math.round(median(results.map((result) => result.traps / result[field])));
-    report[`ring ${ring}`] = { trapsPerRun: Math.round(results[0].traps / results[0].runs), trapsPerSecond: rate("seconds"), trapsPerCpuSecond: rate("cpuSeconds") };
+    report[`ring ${ring}`] = { trapsPerRun: Math.round(results[0].traps / results[0].runs), trapsPerSecond: rate("seconds"), trapsPerCpuSecond: rate("cpuSeconds"), ...logShares(results) };
   }
-  print("Traps a second under `trap`: irqsave from reset to its end, firmware included");
-  table(["kernel in", "traps a run", "traps/s", "(CPU)"], Object.entries(report).map(([name, r]) => [name, r.trapsPerRun, r.trapsPerSecond, `(${r.trapsPerCpuSecond})`]));
+  print("Traps a second under `trap`: irqsave from reset to its end, firmware included; the share of the log's records in its processor time, and of records, counts and sites");
+  table(["kernel in", "traps a run", "traps/s", "(CPU)", "records", "whole log"], Object.entries(report).map(([name, r]) => [name, r.trapsPerRun, r.trapsPerSecond, `(${r.trapsPerCpuSecond})`, `${r.recordsPercent} %`, `${r.logPercent} %`]));
   report.exits = await exits();
   return report;
+}
+
+/** Percent of the processor time. */
+function logShares(results) {
+  const share = (without) => round(100 * (1 - median(results.map((result) => result.cpuWithout[without] / result.cpuSeconds))), 1);
+  return { recordsPercent: share("ring"), logPercent: share("log") };
 }
 
 /** One exit after the other: what leaves, is handled and enters again, and the trap log's part of it. */
@@ -243,10 +249,9 @@ async function exits() {
     for (const ring of [1, 3]) {
       const key = `${name}, ring ${ring}`;
       const results = (await inTurn({ [key]: () => onMachine({ task: "exits", ring, code, seconds: options.quick ? 2 : 6 }) }))[key];
-      const share = (without) => round(100 * (1 - median(results.map((result) => result.cpuWithout[without] / result.cpuSeconds))), 1);
       const own = {
         exitsPerSecond: Math.round(median(results.map((result) => result.exits / result.seconds))),
-        exitsPerCpuSecond: Math.round(median(results.map((result) => result.exits / result.cpuSeconds))), recordsPercent: share("ring"), logPercent: share("log"),
+        exitsPerCpuSecond: Math.round(median(results.map((result) => result.exits / result.cpuSeconds))), ...logShares(results),
       };
       report[key] = own;
       rows.push([key, own.exitsPerSecond, `(${own.exitsPerCpuSecond})`, `${own.recordsPercent} %`, `${own.logPercent} %`]);

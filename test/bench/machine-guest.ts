@@ -3,10 +3,10 @@
 //     { lines: [{ text, seconds, cpuSeconds, instructions }], seconds, peakRss, translations }: every whole line of COM1 with the moment
 //     of its first byte, by wall clock and by processor time of all threads. `typed`: goes to COM1 when all that came from there ends with `after`
 //   node machine-guest.js '{"task":"traps","image":PATH,"memoryBytes":N,"ring":1|3,"seconds":S}'
-//     { traps, seconds, cpuSeconds, runs }: the guest under `trap` from reset to its end, again and again
+//     { traps, seconds, cpuSeconds, runs, cpuWithout: { ring, log } }: the guest under `trap` from reset to its end, again and again
 //   node machine-guest.js '{"task":"exits","ring":1|3,"code":HEX,"seconds":S}'
-//     { exits, cpuSeconds, seconds, cpuWithout: { ring, log } }: a loop of the code in a kernel of 32-bit protected mode under `trap`;
-//     and the processor time of as many exits without records in the ring, and without sites, counts and records
+//     { exits, cpuSeconds, seconds, cpuWithout: { ring, log } }: a loop of the code in a kernel of 32-bit protected mode under `trap`
+// `cpuWithout`: processor time of the same without records in the ring, and without sites, counts and records.
 import { readFileSync } from "node:fs";
 import { configureBoot } from "../../src/machine/boot/boot-request.ts";
 import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
@@ -39,6 +39,8 @@ interface ExitsTask {
 }
 
 const SLICE = 2_000_000, STORM = 200_000;
+/** Of a small guest: before what is measured, and measured together. */
+const WARM_UP_TURNS = 4, WARM_UP_RUNS = 2, RUNS = 8;
 const LONGEST_SLEEP_MS = 20;
 const seconds = (): number => performance.now() / 1000;
 const cpuSeconds = (): number => (({ user, system }) => (user + system) / 1e6)(process.cpuUsage());
@@ -82,17 +84,49 @@ function runLines({ image, memoryBytes, until, typed, technique = "emulate" }: L
   }
 }
 
+/** The parts of the log that are left out: nothing, the records, everything. In turn, so that all meet the same machine. */
+const LOGGED = ["all", "ring", "log"] as const;
+
+const noExit = (): void => {}, noSite = (): number => 0;
+
+/** Runs `work` with these parts of the log; its processor time and its seconds. */
+function logged(machine: Machine, parts: (typeof LOGGED)[number], work: () => void): { cpu: number; wall: number } {
+  const { log } = machine.supervisor;
+  const { exit, site } = TrapLog.prototype;
+  log.recordKinds = parts === "all" ? 7 : 0;
+  log.exit = parts === "log" ? noExit : exit;
+  log.site = parts === "log" ? noSite : site;
+  const from = cpuSeconds(), start = seconds();
+  work();
+  return { cpu: cpuSeconds() - from, wall: seconds() - start };
+}
+
 function runTraps({ image, memoryBytes, ring, seconds: wanted }: TrapsTask): object {
   const machine = createMachine(image, memoryBytes, "trap", ring, "virtual");
-  let traps = 0, runs = 0;
-  const start = seconds(), startCpu = cpuSeconds();
+  const cpu = { all: 0, ring: 0, log: 0 };
+  let traps = 0, runs = 0, wall = 0;
+  const several = (count: number): void => {
+    for (let run = 0; run < count; run++) {
+      machine.reset();
+      while (machine.run(SLICE) === "budget");
+      if (count === RUNS) traps += machine.cpu.exitCount;
+    }
+  };
+  for (let turn = 0; turn < WARM_UP_TURNS; turn++) for (const parts of LOGGED) logged(machine, parts, () => several(WARM_UP_RUNS));
   do {
-    if (runs > 0) machine.reset();
-    while (machine.run(SLICE) === "budget");
-    traps += machine.supervisor.counters.get("traps");
-    runs++;
-  } while (seconds() - start < wanted);
-  return { traps, runs, seconds: seconds() - start, cpuSeconds: cpuSeconds() - startCpu };
+    for (const parts of LOGGED) {
+      logged(machine, parts, () => several(WARM_UP_RUNS));
+      const before = traps, taken = logged(machine, parts, () => several(RUNS));
+      cpu[parts] += taken.cpu;
+      if (parts !== "all") {
+        traps = before;
+        continue;
+      }
+      wall += taken.wall;
+      runs += RUNS;
+    }
+  } while (wall < wanted);
+  return { traps, runs, seconds: wall, cpuSeconds: cpu.all, cpuWithout: { ring: cpu.ring, log: cpu.log } };
 }
 
 /** The loop, warm. */
@@ -112,31 +146,21 @@ function stormMachine(ring: Ring, code: string): Machine {
   return machine;
 }
 
-/** Everything, without the records, without anything of the log: in turn, so that all meet the same machine. */
 function runExits({ ring, code, seconds: wanted }: ExitsTask): object {
   const machine = stormMachine(ring, code);
-  const { log } = machine.supervisor;
-  const { exit, site } = TrapLog.prototype;
   const cpu = { all: 0, ring: 0, log: 0 };
-  let exits = 0;
-  const measure = (what: keyof typeof cpu): void => {
-    log.recordKinds = what === "all" ? 7 : 0;
-    log.exit = what === "log" ? () => {} : exit;
-    log.site = what === "log" ? () => 0 : site;
-    machine.run(STORM / 4);
-    const from = cpuSeconds(), before = machine.cpu.exitCount;
-    machine.run(STORM);
-    cpu[what] += cpuSeconds() - from;
-    if (what === "all") exits += machine.cpu.exitCount - before;
-  };
+  let exits = 0, wall = 0;
   const start = seconds();
-  let wall = 0;
   do {
-    const from = seconds();
-    measure("all");
-    wall += seconds() - from;
-    measure("ring");
-    measure("log");
+    for (const parts of LOGGED) {
+      logged(machine, parts, () => machine.run(STORM / 4));
+      const before = machine.cpu.exitCount;
+      const taken = logged(machine, parts, () => machine.run(STORM));
+      cpu[parts] += taken.cpu;
+      if (parts !== "all") continue;
+      wall += taken.wall;
+      exits += machine.cpu.exitCount - before;
+    }
   } while (seconds() - start < wanted);
   return { exits, seconds: wall, cpuSeconds: cpu.all, cpuWithout: { ring: cpu.ring, log: cpu.log } };
 }

@@ -150,6 +150,7 @@ class DemoMachine {
 
   private slice(events: number): void {
     for (let i = 0; i < events; i++) this.event();
+    this.log.publish();
     this.counters.set("instructions", this.icount);
     this.counters.set("guestNs", this.icount * 20);
     this.counters.add("runNs", 16e6);

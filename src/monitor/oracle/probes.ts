@@ -7,7 +7,7 @@ import type { Touch } from "../../cpu/processor.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import type { Row } from "../../isa/row.ts";
 import { sensitivityNote } from "../../isa/sensitivity.ts";
-import { OBSERVED_BASE, PROBED } from "../../isa/state-layout.ts";
+import { OBSERVED_BASE, PROBED, PROBED_COUNTED, PROBED_SEEN } from "../../isa/state-layout.ts";
 import type { Ring } from "../../protocol/technique.ts";
 import { ACTIONS } from "../../protocol/trap-record.ts";
 import type { TrapLog } from "../trap-log.ts";
@@ -74,7 +74,7 @@ export class Probes implements SensitiveProbe {
 
   /** What is only to be counted, generated code counts by itself. */
   private chooseCounter(): void {
-    this.parts.cpu.state.write(PROBED, (this.monitored && !this.inNonRoot) || this.records ? 1 : 0);
+    this.parts.cpu.state.write(PROBED, (this.monitored && !this.inNonRoot) || this.records ? PROBED_SEEN : PROBED_COUNTED);
   }
 
   /** VM entry, or exit: between them the guest's own rings need no look. */
