@@ -14,13 +14,13 @@ import {
   H_CODE_BYTES, H_COUNT, H_HEAT, HANDLER_CONTINUE, HANDLER_REFETCH, HANDLER_UNDEFINED, HEADER_BYTES, LINK_NEVER, LINK_UNRESOLVED, R_HANDLER, R_LINK, R_OFFSET,
   R_REMAINING, RECORD_BYTES,
 } from "../isa/record-layout.ts";
-import { CS, MODE_CODE32, MODE_FLAT, MODE_SINGLE, MODE_TRANSLATED } from "../isa/state-layout.ts";
+import { CS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_TRANSLATED } from "../isa/state-layout.ts";
 import type { Row } from "../isa/row.ts";
 import type { Cpu } from "./cpu.ts";
 import { recordExit } from "./exceptions.ts";
 import { isConditionalBranch, packRecord } from "./forms.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { GP } from "./processor.ts";
+import { GP, PAGE_READS_WATCHED } from "./processor.ts";
 
 const MAX_BLOCK = 48;
 /** Instructions. */
@@ -264,6 +264,10 @@ export class BlockCache {
         if (count === 0) return length === TOO_LONG ? this.tooLong() : this.decodeCrossing(eip, linear, physicalPage, mode);
         break;
       }
+      if (this.isSpoilt(physicalPage * PAGE + offset + 1, length - 1, mode)) {
+        if (count > 0) break;
+        return cpu.leaveForFetch((linear + 1) | 0, physicalPage * PAGE + offset + 1, length - 1) ? FETCH_FAULT : this.decodeAlone(eip, linear, physicalPage, mode);
+      }
       const row = this.pack(at, offset, physicalPage, mode);
       open = row !== null && (row.ends !== true || isConditionalBranch(row)) && !this.translated?.leavesOut(row, decoded, mode);
       at += RECORD_BYTES;
@@ -351,8 +355,14 @@ export class BlockCache {
     for (let i = 0; i < 16; i++) this.bytes[i] = i < firstBytes ? this.codeByte(physicalPage, PAGE - firstBytes + i) : this.codeByte(second >>> 12, i - firstBytes);
     const length = this.decoder.decodeBytes(this.bytes, 0, 16, (mode & MODE_CODE32) !== 0, decoded);
     if (length === TOO_LONG || length === NEEDS_MORE_BYTES) return this.tooLong();
-    if (this.next + BLOCK_ROOM > this.end) this.flush();
     const offset = linear & (PAGE - 1);
+    const behind = (second >>> 12) * PAGE;
+    const spoiltFirst = this.isSpoilt(physicalPage * PAGE + offset + 1, firstBytes - 1, mode), spoiltSecond = this.isSpoilt(behind, length - firstBytes, mode);
+    if (spoiltFirst || spoiltSecond) {
+      const left = spoiltFirst ? cpu.leaveForFetch((linear + 1) | 0, physicalPage * PAGE + offset + 1, firstBytes - 1) : cpu.leaveForFetch((linear + firstBytes) | 0, behind, length - firstBytes);
+      return left ? FETCH_FAULT : this.decodeAlone(eip, linear, physicalPage, mode);
+    }
+    if (this.next + BLOCK_ROOM > this.end) this.flush();
     const record = this.next + HEADER_BYTES;
     this.pack(record, offset, physicalPage, mode);
     this.close(record, record + RECORD_BYTES, 1, offset + length, length, mode);
@@ -401,6 +411,12 @@ export class BlockCache {
     this.view.setInt32(record + RECORD_BYTES + R_LINK, LINK_NEVER, true);
     this.interpreter.flush();
     return record;
+  }
+
+  /** A monitor has planted a byte of its own among those of the silicon's instruction, behind its first: what the guest wrote there is another one. */
+  isSpoilt(physical: number, length: number, mode: number): boolean {
+    const { cpu } = this;
+    return (mode & MODE_HARDWARE) !== 0 && (cpu.codePages[physical >>> 12]! & PAGE_READS_WATCHED) !== 0 && cpu.touchWatch?.spoils(physical, length) === true;
   }
 
   private codeByte(physicalPage: number, offset: number): number {

@@ -37,6 +37,8 @@ export interface DataWatch {
 export interface TouchWatch {
   /** Whether an access to a page that is marked (PAGE_READS_WATCHED, PAGE_IS_PRIVATE) is one of them. */
   concerns(physical: number, width: number, write: boolean): boolean;
+  /** Whether bytes that the silicon takes for the rest of an instruction, of a page with PAGE_READS_WATCHED, are not all the guest's own. */
+  spoils(physical: number, length: number): boolean;
   /** The instruction at EIP is about to make it. */
   note(touch: Touch): void;
 }
@@ -46,6 +48,8 @@ export interface Touch {
   readonly physical: number;
   readonly width: number;
   readonly write: boolean;
+  /** The bytes are no data, but a part of the instruction itself. */
+  readonly fetched: boolean;
 }
 
 export interface CpuHooks {
@@ -239,9 +243,20 @@ export class Processor {
   /** Leaves the instruction once to tell of an access. False: it has been told of, or is of no interest. */
   leaveForTouch(linear: number, physical: number, width: number, write: boolean): boolean {
     if (this.touchTold || this.touchWatch === null || !this.touchWatch.concerns(physical, width, write)) return false;
-    this.touched = { linear, physical, width, write };
-    this.raiseNoError(NO_VECTOR);
+    this.leaveFor({ linear, physical, width, write, fetched: false });
     return true;
+  }
+
+  /** The same for bytes of the instruction, which are spoilt. */
+  leaveForFetch(linear: number, physical: number, width: number): boolean {
+    if (this.touchTold) return false;
+    this.leaveFor({ linear, physical, width, write: false, fetched: true });
+    return true;
+  }
+
+  private leaveFor(touch: Touch): void {
+    this.touched = touch;
+    this.raiseNoError(NO_VECTOR);
   }
 
   raisePageFault(linear: number, errorCode: number): void {

@@ -430,6 +430,7 @@ class GuestCode implements CodeSource {
     const decoded = createDecoded();
     let length = decoder.decodeBytes(core.cpu.state.u8, host + offset, host + PAGE, code32, decoded);
     let crosses = false;
+    if (length !== TOO_LONG && length !== NEEDS_MORE_BYTES && core.blocks.isSpoilt(physicalPage * PAGE + offset + 1, length - 1, request.mode)) return null;
     if (length === NEEDS_MORE_BYTES) {
       const second = this.physicalPage(page + 1);
       const secondHost = second < 0 ? 0 : unit.physical.hostPage(second);
@@ -438,6 +439,8 @@ class GuestCode implements CodeSource {
       for (let i = 0; i < 16; i++) this.bytes[i] = core.cpu.state.u8[i < inFirst ? host + offset + i : secondHost + i - inFirst];
       length = decoder.decodeBytes(this.bytes, 0, 16, code32, decoded);
       crosses = true;
+      const spoilt = core.blocks.isSpoilt(physicalPage * PAGE + offset + 1, inFirst - 1, request.mode) || core.blocks.isSpoilt(second * PAGE, length - inFirst, request.mode);
+      if (spoilt) return null;
     }
     if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return null;
     if (request.mode & MODE_TRANSLATED && !this.passes(physicalPage, offset, decoded)) return null;

@@ -106,16 +106,30 @@ export class Vmm implements Monitor, TouchWatch {
   }
 
   /** TouchWatch. */
+  spoils(physical: number, length: number): boolean {
+    for (let i = 0; i < length; i++) if ((this.technique.originalByte?.(physical + i) ?? -1) >= 0) return true;
+    return false;
+  }
+
+  /** TouchWatch. */
   note(touch: Touch): void {
     const { probes } = this.parts;
-    const { physical, width } = touch;
+    const { physical, width, fetched } = touch;
     if (this.isInPool(physical)) probes.isolationBroken(touch);
     else {
-      probes.patchSeen(touch, this.bytes(physical, width), this.guestBytes(physical, width));
+      if (fetched) this.noteSpoilt(physical, width);
+      else probes.patchSeen(touch, this.bytes(physical, width), this.guestBytes(physical, width));
       this.recorder.forget();
-      this.technique.patchSeen?.();
+      this.technique.patchSeen?.(fetched);
       if (this.refusal) this.core.stop();
     }
+  }
+
+  private noteSpoilt(physical: number, length: number): void {
+    let first = 0;
+    while (!this.spoils(physical + first, 1)) first++;
+    const width = Math.min(length - first, 4);
+    this.parts.probes.patchRun(this.bytes(physical + first, width), this.guestBytes(physical + first, width));
   }
 
   private bytes(physical: number, width: number): number {

@@ -135,7 +135,8 @@ export const ACTIONS = {
   native: 32,
   /**
    * Leaks: the guest read something that is not its own; a write was dropped; the wrong stack frame; a fault that should or should not
-   * have come; it read a byte that the monitor had planted in its memory; it reached a page of the monitor's.
+   * have come; it read a byte that the monitor had planted in its memory; it reached a page of the monitor's; it ran an instruction with a
+   * planted byte in it.
    */
   "leaked-read": 33,
   "lost-write": 34,
@@ -143,6 +144,7 @@ export const ACTIONS = {
   "wrong-fault": 36,
   "patch-seen": 37,
   isolation: 38,
+  "patch-run": 39,
 } as const;
 export type ActionName = keyof typeof ACTIONS;
 

@@ -51,6 +51,7 @@ function leakText(mnemonic: string, action: number, observed: number, expected: 
   if (action === ACTIONS["wrong-fault"]) return observed === 0 ? `no fault, bare metal: vector ${hex(expected, 2)}` : `fault ${hex(observed, 2)}, bare metal: ${expected === 0 ? "none" : hex(expected, 2)}`;
   if (action === ACTIONS["wrong-frame"]) return `wrong frame: pops ${observed} bytes, bare metal ${expected}`;
   if (action === ACTIONS["patch-seen"]) return `read a planted byte: ${hex(observed, 8)}, bare metal ${hex(expected, 8)}`;
+  if (action === ACTIONS["patch-run"]) return `ran with a planted byte in it: ${hex(observed, 8)}, bare metal ${hex(expected, 8)}`;
   if (action === ACTIONS.isolation) return `${expected ? "stored to" : "read from"} the monitor's page at ${hex(observed, 8)}`;
   const verb = action === ACTIONS["lost-write"] ? "keeps" : "guest saw";
   if (fields.length > 0) {

@@ -87,6 +87,7 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, string>> = {
   "wrong-frame": "Nothing: it never knew. The instruction ran directly with the wrong stack frame.",
   "wrong-fault": "Nothing: the processor decided about a fault by the wrong privilege level.",
   "patch-seen": "Nothing: it never knew. The guest read its own code, and with it a byte that the monitor had planted there.",
+  "patch-run": "Nothing: it never knew. The guest ran an instruction in whose middle the monitor had planted a byte, and it was another one.",
   isolation: "Nothing kept the guest out: it reached a page of the monitor's own.",
 };
 

@@ -189,6 +189,11 @@ export class Probes implements SensitiveProbe {
     if (decision) log.leakDecided(decision);
   }
 
+  /** The instruction at EIP is about to run with bytes that the monitor has planted in it: from the first of them on `observed`, in the place of `expected`. */
+  patchRun(observed: number, expected: number): void {
+    this.toldAtEip(ACTIONS["patch-run"], observed, expected);
+  }
+
   private toldAtEip(action: number, observed: number, expected: number): void {
     const { cpu, log, icount, nowNs } = this.parts;
     log.registers?.before();

@@ -269,8 +269,9 @@ class Int3 extends Deprivileged {
     if (this.monitor.set.int3 === "refuse") this.monitor.refuse(`CONFLICT: a breakpoint and another instruction overlap at ${(eip >>> 0).toString(16)}`);
   }
 
-  patchSeen(): void {
-    if (this.monitor.set.int3 === "refuse") this.monitor.refuse("PATCH_SEEN: the guest reads a byte that a breakpoint has replaced");
+  patchSeen(fetched: boolean): void {
+    if (this.monitor.set.int3 !== "refuse") return;
+    this.monitor.refuse(fetched ? "CONFLICT: the guest runs an instruction that a breakpoint has spoilt" : "PATCH_SEEN: the guest reads a byte that a breakpoint has replaced");
   }
 
   override get statistics(): Readonly<Record<string, number>> {

@@ -47,7 +47,7 @@ export interface Technique extends PlantedBytes {
   /** The guest's own byte where the technique has planted another one in the guest's memory, -1 elsewhere. */
   originalByte?(physical: number): number;
   /** The instruction at EIP is about to read a byte that is not the guest's own. */
-  patchSeen?(): void;
+  patchSeen?(fetched: boolean): void;
   /** Calls `look` while the guest's memory holds the guest's own bytes everywhere; no guest runs meanwhile. */
   unplanted?(look: () => void): void;
   /** What the technique counts besides exits, by name. */
