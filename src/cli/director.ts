@@ -2,7 +2,7 @@
 // A step that must wait does so in guest time; the director stops the machine at the instant at which it goes on.
 
 import type { GuestScreen } from "../machine/guest-screen.ts";
-import { applyInput, type Input } from "../machine/input-log.ts";
+import { applyInput, type OutsideInput } from "../machine/input-log.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Expectation, type StreamName } from "./expectation.ts";
 import type { ScriptStep } from "./script.ts";
@@ -21,9 +21,9 @@ export class Director {
   private readonly timer: ReturnType<Machine["clock"]["timer"]>;
 
   /** Takes what a script gives to the guest. */
-  private readonly give: (input: Exclude<Input, { kind: "mark" }>) => void;
+  private readonly give: (input: OutsideInput) => void;
 
-  constructor(machine: Machine, screen: GuestScreen, steps: readonly ScriptStep[], give: Director["give"] = (input) => applyInput(machine, input)) {
+  constructor(machine: Machine, screen: GuestScreen, steps: readonly ScriptStep[], give: (input: OutsideInput) => void = (input) => applyInput(machine, input)) {
     this.machine = machine;
     this.give = give;
     this.screen = screen;
@@ -107,7 +107,7 @@ export class Director {
         return true;
       }
       case "send":
-        for (const byte of step.bytes) machine.pc.receiveSerial(0, byte);
+        this.give({ kind: "serial", port: 0, bytes: [...step.bytes] });
         return true;
       case "keys":
         this.give({ kind: "text", text: step.text });

@@ -2,6 +2,7 @@
 
 import { guestRegisters, type RegisterFile } from "../machine/guest-registers.ts";
 import { descriptorTable, gateTable, pageEntries, pageRanges } from "../machine/guest-tables.ts";
+import type { OutsideInput } from "../machine/input-log.ts";
 import type { Machine } from "../machine/machine.ts";
 import { StatsReader } from "../protocol/stats-view.ts";
 import { trapCounts } from "../trace/counts.ts";
@@ -9,6 +10,8 @@ import { trapCounts } from "../trace/counts.ts";
 export interface MonitorSettings {
   /** The debugger's memory requests name physical addresses. */
   physical: boolean;
+  /** What the debugger does to the machine. */
+  readonly give: (input: OutsideInput) => void;
 }
 
 interface Command {
@@ -37,7 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return "";
     },
   },
-  reset: { usage: "reset", help: "press the reset button", run: (machine) => (machine.reset(), "") },
+  reset: { usage: "reset", help: "press the reset button", run: (_machine, _words, { give }) => (give({ kind: "reset" }), "") },
 };
 
 /** What is to be shown; empty for a command that worked silently. */

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { UsageError } from "../base/errors.ts";
 import type { Machine, RunReason } from "../machine/machine.ts";
+import type { History } from "../machine/replay.ts";
 import { framePacket, PacketReader } from "./gdb-packets.ts";
 import { GdbSession } from "./gdb-session.ts";
 
@@ -21,6 +22,7 @@ export function parseGdbAddress(text: string): GdbAddress {
 
 export class GdbServer {
   private readonly machine: Machine;
+  private readonly history: History | null;
   private readonly server: Server;
   private readonly say: (text: string) => void;
   private session: GdbSession | null = null;
@@ -30,8 +32,9 @@ export class GdbServer {
   private waiting = true;
   private wake: (() => void) | null = null;
 
-  constructor(machine: Machine, say: (text: string) => void) {
+  constructor(machine: Machine, history: History | null, say: (text: string) => void) {
     this.machine = machine;
+    this.history = history;
     this.say = say;
     this.server = createServer((socket) => this.connect(socket));
   }
@@ -60,6 +63,7 @@ export class GdbServer {
         this.wake = resolve;
       });
       this.wake = null;
+      this.history?.wake();
     }
   }
 
@@ -97,7 +101,7 @@ export class GdbServer {
       if (!socket.destroyed) socket.write(bytes);
     };
     const send = (text: string): void => write((last = framePacket(text)));
-    const session = new GdbSession(this.machine, send, () => this.wake?.());
+    const session = new GdbSession(this.machine, this.history, send, () => this.wake?.());
     this.session = session;
     const reader = new PacketReader({
       packet: (text) => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { guestRegisters, setGuestRegisters } from "../machine/guest-registers.ts";
 import { Machine } from "../machine/machine.ts";
+import { History } from "../machine/replay.ts";
 import type { TechniqueId } from "../protocol/technique.ts";
 import { hexOf } from "./gdb-packets.ts";
 import { GDB_REGISTERS, TARGET_XML } from "./gdb-registers.ts";
@@ -14,10 +15,11 @@ const textOf = (digits: string): string => Buffer.from(digits, "hex").toString()
 const LOOP = "40 40 a300300000 ebf7";
 
 let machine: Machine;
+let history: History | null = null;
 let session: GdbSession;
 let sent: string[];
 
-function start(technique: TechniqueId = "emulate", code = LOOP): void {
+function start(technique: TechniqueId = "emulate", code = LOOP, withHistory = false): void {
   machine = new Machine({ memoryBytes: 1 << 20, technique, ring: 1, set: {}, clock: "virtual", drives: {} });
   machine.physical.writeBytes(0x800, hex("0000000000000000 ffff0000009bcf00 ffff00000093cf00"));
   machine.physical.writeBytes(CODE, hex(code));
@@ -25,8 +27,9 @@ function start(technique: TechniqueId = "emulate", code = LOOP): void {
     cr0: 0x11, cs: flat(8, 0xc09b), ss: flat(16, 0xc093), ds: flat(16, 0xc093), es: flat(16, 0xc093), eip: CODE, esp: 0x9000, eflags: 2,
     eax: 0x1122_3344, gdtr: { base: 0x800, limit: 0x17 }, idtr: { base: 0, limit: 0 },
   });
+  history = withHistory ? new History(machine) : null;
   sent = [];
-  session = new GdbSession(machine, (text) => sent.push(text), () => {});
+  session = new GdbSession(machine, history, (text) => sent.push(text), () => {});
 }
 
 /** One request: the answer, or what is sent when the machine has stopped again. */
@@ -35,7 +38,8 @@ function ask(request: string): string {
   session.packet(request);
   for (let slices = 0; session.state === "running" || session.state === "stepping"; slices++) {
     if (slices === 20) return "still running";
-    session.stopped(session.state === "stepping" ? machine.step() : machine.run(1000), false);
+    const run = (instructions: number, step = false) => (history ? history.run(instructions, step) : machine.run(instructions));
+    session.stopped(session.state === "stepping" ? machine.step((instructions) => run(instructions, true)) : run(1000), false);
   }
   return sent.join(" ");
 }
@@ -201,5 +205,57 @@ describe("monitor commands", () => {
     expect(monitor("help")).toContain("info tlb ADDRESS");
     expect(monitor("fly")).toContain('"fly" is no command.');
     expect(monitor("info tlb")).toContain("an address in hexadecimal is needed");
+  });
+});
+
+// The GDB manual, "Running programs backward": a step undoes one instruction; a breakpoint stops before its instruction, a watchpoint
+// where the value is the old one again; at the beginning of what is kept the stop says "replaylog:begin".
+describe.each(["emulate", "trap"] as const)("backwards under %s", (technique) => {
+  beforeEach(() => {
+    start(technique, LOOP, true);
+    ask("qSupported:swbreak+");
+  });
+  /** eip, eax, [3000] */
+  const state = (): string[] => [read("eip"), read("eax"), ask("m3000,4")];
+
+  it("is offered, and unknown where nothing is written down", () => {
+    expect(ask("qSupported")).toContain(";ReverseStep+;ReverseContinue+");
+    start(technique);
+    expect([ask("qSupported").includes("Reverse"), ask("bs"), ask("bc")]).toEqual([false, "", ""]);
+  });
+
+  it("undoes instruction after instruction, stores too, and comes to the beginning", () => {
+    const before = [state()];
+    for (let n = 0; n < 6; n++) {
+      expect(ask("s")).toBe("T05thread:1;");
+      before.push(state());
+    }
+    for (let n = 5; n >= 0; n--) {
+      expect(ask("bs")).toBe("T05thread:1;");
+      expect(state()).toEqual(before[n]);
+    }
+    expect([ask("bs"), ask("bc")]).toEqual(Array(2).fill("T05replaylog:begin;thread:1;"));
+    ask("s");
+    expect(state()).toEqual(before[1]);
+  });
+
+  it("runs back to a breakpoint, to a store, and past an edit", () => {
+    for (let n = 0; n < 9; n++) ask("s"); // twice around, and one more
+    expect([read("eip"), read("eax")]).toEqual(["01100000", "49332211"]);
+    ask("Z0,1002,1");
+    expect(ask("bc")).toBe("T05swbreak:;thread:1;");
+    expect(state()).toEqual(["02100000", "48332211", "46332211"]);
+    ask("z0,1002,1");
+    ask("Z2,3000,4");
+    expect(ask("bc")).toBe("T05watch:3000;thread:1;");
+    expect(state()).toEqual(["02100000", "46332211", "00000000"]);
+    ask("z2,3000,4");
+    expect([ask("M3000,4:01020304"), ask(`P${number("eax")}=00000000`)]).toEqual(["OK", "OK"]);
+    ask("s");
+    expect(state()).toEqual(["07100000", "00000000", "00000000"]);
+    ask("bs");
+    expect(state()).toEqual(["02100000", "00000000", "01020304"]);
+    ask("bs");
+    expect(state()).toEqual(["01100000", "45332211", "00000000"]);
   });
 });

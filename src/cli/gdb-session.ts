@@ -4,10 +4,15 @@
 // The debugger sees the processor that the guest believes in, whatever technique runs it. Addresses are linear; after
 // "monitor physical on" memory is read and written by physical address.
 //
-// Not implemented: several processors, file transfer, tracepoints, reverse execution, range stepping.
+// With a History the debugger goes back, too ("bs", "bc"): manual, "Running programs backward".
+//
+// Not implemented: several processors, file transfer, tracepoints, range stepping.
 
 import { guestRegisters, setGuestRegisters } from "../machine/guest-registers.ts";
+import type { BreakpointHit } from "../machine/breakpoints.ts";
+import { applyInput, inputOfEdit, type OutsideInput } from "../machine/input-log.ts";
 import type { Machine, RunReason } from "../machine/machine.ts";
+import type { History } from "../machine/replay.ts";
 import { monitorCommand, type MonitorSettings } from "./gdb-monitor.ts";
 import { bytesOfHex, bytesOfText, hexOf } from "./gdb-packets.ts";
 import { GDB_REGISTERS, TARGET_XML } from "./gdb-registers.ts";
@@ -31,15 +36,17 @@ export class GdbSession {
   /** Acknowledgements are off. */
   noAcknowledgements = false;
   private readonly machine: Machine;
-  private readonly settings: MonitorSettings = { physical: false };
+  private readonly history: History | null;
+  private readonly settings: MonitorSettings = { physical: false, give: (input) => this.give(input) };
   private readonly breakpoints = new Map<string, number>();
   private lastStop = `T05thread:${THREAD};`;
   /** The debugger knows the reasons of stops. */
   private namesReasons = false;
   private onResume: () => void;
 
-  constructor(machine: Machine, send: (text: string) => void, onResume: () => void) {
+  constructor(machine: Machine, history: History | null, send: (text: string) => void, onResume: () => void) {
     this.machine = machine;
+    this.history = history;
     this.send = send;
     this.onResume = onResume;
   }
@@ -98,7 +105,7 @@ export class GdbSession {
     return true;
   }
 
-  private reasonOf({ breakpoint, linear }: NonNullable<Machine["breakpoints"]["hit"]>): string {
+  private reasonOf({ breakpoint, linear }: BreakpointHit): string {
     if (breakpoint.kind === "data") {
       const name = { write: "watch", read: "rwatch", access: "awatch" }[breakpoint.access];
       return `${name}:${linear.toString(16)};`;
@@ -125,6 +132,7 @@ export class GdbSession {
       case "M": return this.writeMemory(rest, (data) => bytesOfHex(data));
       case "X": return this.writeMemory(rest, bytesOfText);
       case "Z": case "z": return this.breakpoint(text[0] === "Z", rest);
+      case "b": return this.back(rest);
       case "c": case "s": return this.resumeAt(text[0] === "s", rest);
       case "C": case "S": return this.resumeAt(text[0] === "S", rest.split(";")[1] ?? "");
       case "v": return this.verbose(text);
@@ -159,7 +167,7 @@ export class GdbSession {
   private query(text: string): Reply {
     if (text.startsWith("qSupported")) {
       this.namesReasons = text.includes("swbreak+");
-      return `PacketSize=${PACKET_SIZE.toString(16)};qXfer:features:read+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+`;
+      return `PacketSize=${PACKET_SIZE.toString(16)};qXfer:features:read+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+${this.history ? ";ReverseStep+;ReverseContinue+" : ""}`;
     }
     if (text === "QStartNoAckMode") {
       this.send("OK");
@@ -229,8 +237,19 @@ export class GdbSession {
     if (hexOf(register.read(file)) === hexOf(bytes)) return true;
     const part = register.write(bytes, file);
     if (part === null) return false;
-    setGuestRegisters(this.machine, part);
+    const parts = Object.entries(part), [name, value] = parts[0] ?? [];
+    if (parts.length === 1 && typeof value === "number") this.give({ kind: "register", name: name!, value });
+    else {
+      setGuestRegisters(this.machine, part);
+      this.history?.forget(false);
+    }
     return true;
+  }
+
+  /** What is written down can be gone back beyond. */
+  private give(input: OutsideInput): void {
+    if (this.history) this.history.input(input);
+    else applyInput(this.machine, input);
   }
 
   // --- memory
@@ -247,8 +266,10 @@ export class GdbSession {
     const [address, length] = range(request.slice(0, colon));
     const bytes = decode(request.slice(colon + 1));
     if (colon < 0 || bytes?.length !== length) return EINVAL;
-    const { memory } = this.machine;
-    return (this.settings.physical ? memory.writePhysical(address, bytes) : memory.write(address, bytes)) ? "OK" : EFAULT;
+    const edit = inputOfEdit(this.machine, { kind: "memory", space: this.settings.physical ? "physical" : "linear", address, bytes });
+    if (!edit) return EFAULT;
+    this.give(edit);
+    return "OK";
   }
 
   // --- breakpoints and running
@@ -272,7 +293,7 @@ export class GdbSession {
   }
 
   private resumeAt(step: boolean, address: string): Reply {
-    if (address !== "") setGuestRegisters(this.machine, { eip: Number.parseInt(address, 16) >>> 0 });
+    if (address !== "") this.give({ kind: "register", name: "eip", value: Number.parseInt(address, 16) >>> 0 });
     return this.resume(step);
   }
 
@@ -281,6 +302,16 @@ export class GdbSession {
     this.machine.breakpoints.pass((file.cs.base + file.eip) >>> 0);
     this.state = step ? "stepping" : "running";
     this.onResume();
+    return null;
+  }
+
+  /** "s": by an instruction; "c": to the last time that a breakpoint would have stopped. */
+  private back(how: string): Reply {
+    const { history, machine } = this;
+    if (!history || (how !== "s" && how !== "c")) return "";
+    const hit = how === "c" ? history.runBackTo(machine.breakpoints.list().map(([, breakpoint]) => breakpoint)) : null;
+    const moved = how === "c" ? hit !== null : history.stepBack();
+    this.report(SIGTRAP, !moved ? "replaylog:begin;" : hit ? this.reasonOf(hit) : "");
     return null;
   }
 

@@ -59,7 +59,7 @@ export const RUN_OPTIONS = {
   "trace-range": { value: "FROM-TO", repeats: true, help: "only linear addresses (hexadecimal) of these pages; other code runs at full speed" },
   "trace-registers": { help: "with the registers before each instruction" },
   record: { value: "FILE.trk", help: "write down all that comes from outside, so that \"trapscope replay\" repeats the run bit for bit" },
-  gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; \"monitor help\" lists what it can ask besides" },
+  gdb: { value: "[HOST]:PORT", help: "wait for GDB there before the first instruction; it may go back (reverse-stepi), and \"monitor help\" lists what it can ask besides" },
   ...COST_OPTIONS,
   json: { help: "print one line of JSON on stdout instead" },
   help: { help: "this text" },

@@ -27,6 +27,7 @@ export class RunRecorder {
   close(): void {
     const { memoryBytes, cpu, technique, ring, set, clock, boot, append, force } = this.options;
     const { machine } = this;
+    this.history.settleEnd();
     const bytes = encodeRecording({
       machine: {
         memoryBytes, cpu, technique, ring, set, clock: clock === "real" ? "paced" : "virtual", epochMs: machine.clock.epochMs,

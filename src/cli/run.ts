@@ -3,14 +3,15 @@
 import type { OverlayFile } from "../block/overlay-file.ts";
 import { configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
+import { applyInput, type OutsideInput } from "../machine/input-log.ts";
 import { Machine, type RunReason } from "../machine/machine.ts";
+import { History } from "../machine/replay.ts";
 import { StatsReader } from "../protocol/stats-view.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { leakSentence, trapCounts } from "../trace/counts.ts";
 import { bootRequestOf } from "./boot-files.ts";
 import { Director } from "./director.ts";
 import { PacketCapture, packetsOf } from "./network-files.ts";
-import type { History } from "../machine/replay.ts";
 import { readText, sha256 } from "./files.ts";
 import { RunRecorder } from "./run-recorder.ts";
 import { withOverlay } from "./images.ts";
@@ -31,6 +32,8 @@ const SLICE_MS = 20;
 const SMALLEST_SLICE = 1_000, LARGEST_SLICE = 10_000_000;
 /** Longest sleep of an idle guest, so that `--timeout` is kept. */
 const LONGEST_SLEEP_MS = 50;
+/** Instructions between two checkpoints of a debugger's past: a step back takes as long as these at most. */
+const CHECKPOINT_EVERY = 50_000_000;
 /** Below this, timers of the host are too coarse: the thread itself waits. */
 const SHORTEST_SLEEP_MS = 2;
 
@@ -62,7 +65,7 @@ export class Run {
     this.output = new SerialOutput(options.serial, options.json);
     this.picture = options.screen === undefined ? null : new OutputFile("screen", options.screen);
     this.machine = new Machine({
-      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.record !== undefined && options.clock === "real" ? "paced" : options.clock, jit: options.jit,
+      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock === "real" && isWrittenDown(options) ? "paced" : options.clock, jit: options.jit,
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
       ...(options.profile ? { meterNs: () => performance.now() * 1e6 } : {}),
@@ -71,22 +74,28 @@ export class Run {
     const { machine } = this;
     const recorder = options.record === undefined ? null : new RunRecorder(options.record, options, machine, request);
     this.recorder = recorder;
-    this.history = recorder?.history ?? null;
+    this.history = recorder?.history ?? (isWrittenDown(options) ? new History(machine, { every: CHECKPOINT_EVERY, ...(options.clock === "real" ? { wallNs: () => performance.now() * 1e6 } : {}) }) : null);
     machine.pc.network.kind = options.net;
     this.capture = options.netPcap === undefined ? null : new PacketCapture(options.netPcap, machine);
     if (packets) machine.pc.network.replay(packets);
     this.screen = new GuestScreen(machine.pc);
     this.trapLog = this.openTrapLog(boot.bootsFrom);
     machine.events.serial = (port, byte) => {
+      if (this.history?.replaying) return;
       if (port === 0) this.output.byte(byte);
       this.director.byte(port, byte);
     };
-    machine.events.debugConsole = (byte) => this.director.byte("debug", byte);
+    machine.events.debugConsole = (byte) => void (this.history?.replaying || this.director.byte("debug", byte));
     machine.events.notice = (text) => this.notice(text);
-    this.director = new Director(machine, this.screen, steps, recorder ? (input) => recorder.history.input(input) : undefined);
-    this.input = options.serial === "-" ? new SerialInput((byte) => machine.pc.receiveSerial(0, byte), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
+    this.director = new Director(machine, this.screen, steps, (input) => this.give(input));
+    this.input = options.serial === "-" ? new SerialInput((byte) => this.give({ kind: "serial", port: 0, bytes: [byte] }), () => this.stop({ outcome: "quit", reason: "Ended at the terminal." })) : null;
     this.trace = options.trace ? new TraceFile(machine, options.trace) : null;
-    this.gdb = options.gdb === undefined ? null : new GdbServer(machine, (text) => void process.stderr.write(`trapscope: ${text}\n`));
+    this.gdb = options.gdb === undefined ? null : new GdbServer(machine, this.history, (text) => void process.stderr.write(`trapscope: ${text}\n`));
+  }
+
+  private give(input: OutsideInput): void {
+    if (this.history) this.history.input(input);
+    else applyInput(this.machine, input);
   }
 
   private kept(file: NamedSource, overlay: string | undefined): NamedSource {
@@ -181,7 +190,7 @@ export class Run {
       const todo = (await this.gdb?.next()) ?? "run";
       if (this.quit) continue;
       if (todo === "quit") return this.early({ outcome: "quit", reason: "Ended by the debugger." });
-      const reason = todo === "step" ? machine.step() : this.runSlice(left);
+      const reason = todo === "step" ? this.step() : this.runSlice(left);
       this.output.flush();
       if (this.gdb?.stopped(reason) && !ENDED.includes(reason)) continue;
       const end = this.endOf(reason);
@@ -199,6 +208,11 @@ export class Run {
     const fitting = ((machine.core.retired() - before) * SLICE_MS) / Math.max(performance.now() - began, 0.01);
     if (reason === "budget") this.slice = Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, (slice + fitting) / 2)));
     return reason;
+  }
+
+  private step(): RunReason {
+    const { machine, history } = this;
+    return history ? machine.step((instructions) => history.run(instructions, true)) : machine.step();
   }
 
   private endOf(reason: RunReason): Outcome | null {
@@ -245,6 +259,11 @@ export class Run {
 const ENDED: readonly RunReason[] = ["power-off", "exit-port"];
 
 const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
+
+/** All that comes to the machine is written down: a recording, or a past that a debugger goes back to. What leaves for a file cannot be taken back. */
+function isWrittenDown({ record, gdb, overlays, netReplay, netPcap, trapLog, trace }: RunOptions): boolean {
+  return record !== undefined || (gdb !== undefined && !trace && [netReplay, netPcap, trapLog].every((file) => file === undefined) && Object.keys(overlays).length === 0);
+}
 
 /** What the script and --expect ask for. */
 export function stepsOf({ script, expect }: RunOptions): ScriptStep[] {

@@ -24,20 +24,22 @@ export type Input =
   | { readonly kind: "register"; readonly name: string; readonly value: number }
   | { readonly kind: "reset" };
 
+/** What somebody gives to the machine: a mark is the history's own. */
+export type OutsideInput = Exclude<Input, { readonly kind: "mark" }>;
+
 export interface LoggedInput {
   readonly retired: number;
   readonly input: Input;
 }
 
-/** A "mark" is the history's: it makes a checkpoint of it. */
-export function applyInput(machine: Machine, input: Exclude<Input, { kind: "mark" }>): void {
+export function applyInput(machine: Machine, input: OutsideInput): void {
   const { pc, clock, supervisor, memory } = machine;
   switch (input.kind) {
     case "pace":
       if (clock instanceof PacedClock) clock.pace(input.timeNs, input.nsPerInstruction);
       return;
     case "serial":
-      for (const byte of input.bytes) pc.serial[input.port].receive(byte);
+      for (const byte of input.bytes) pc.receiveSerial(input.port, byte);
       return;
     case "key":
       pc.keyboard.strike(input.code, input.down);
@@ -65,7 +67,7 @@ export function applyInput(machine: Machine, input: Exclude<Input, { kind: "mark
 }
 
 /** Whether it would do anything: an edit of memory that is not there does not. */
-export function inputOfEdit(machine: Machine, edit: DebugEdit): Input | null {
+export function inputOfEdit(machine: Machine, edit: DebugEdit): OutsideInput | null {
   if (edit.kind === "register") return { kind: "register", name: edit.name, value: edit.value >>> 0 };
   const { memory } = machine, length = edit.bytes.length;
   const there = edit.space === "linear" ? memory.read(edit.address, length) : memory.readPhysical(edit.address, length);

@@ -246,13 +246,13 @@ export class Machine {
   }
 
   /** One whole instruction (a REP to its end), or the delivery of the exception that it raised. */
-  step(): RunReason {
+  step(run: (instructions: number) => RunReason = (instructions) => this.run(instructions)): RunReason {
     const { core } = this;
     core.stopAtException = true;
     const before = core.retired();
     try {
       for (;;) {
-        const reason = this.run(1);
+        const reason = run(1);
         if (reason !== "budget" || core.retired() !== before) return reason;
       }
     } finally {

@@ -12,7 +12,7 @@ import type { DeviceState } from "../hardware/device.ts";
 import { ACTIVITY, SUSPENDED } from "../isa/state-layout.ts";
 import type { HistoryView } from "../protocol/debug.ts";
 import type { LogState } from "../monitor/trap-log.ts";
-import type { Breakpoint } from "./breakpoints.ts";
+import type { Breakpoint, BreakpointHit } from "./breakpoints.ts";
 import { CheckpointList, type Kept } from "./checkpoint-list.ts";
 import { type DiskPages, MachineDisks } from "./disk-pages.ts";
 import { PacedClock, VirtualClock } from "./guest-clock.ts";
@@ -175,6 +175,12 @@ export class History {
     if (this.now > this.frontier) this.frontier = this.now;
   }
 
+  /** A guest that waits goes on to where instructions say how far it came: a recording may end here. */
+  settleEnd(): void {
+    do this.settle();
+    while (this.settledAt !== this.now);
+  }
+
   /** Applies the next input of the log. */
   private takeNext(): void {
     const { input } = this.log[this.index++]!;
@@ -277,19 +283,23 @@ export class History {
     return true;
   }
 
-  /** To before the last instruction at which one of these breakpoints would have stopped, or to the oldest instant. False: there was none. */
-  runBackTo(breakpoints: readonly Breakpoint[]): boolean {
+  /** To before the last instruction at which one of these breakpoints would have stopped, which is told, or to the oldest instant. */
+  runBackTo(breakpoints: readonly Breakpoint[]): BreakpointHit | null {
     const own = this.machine.breakpoints;
-    return this.search((found) => {
+    let last: BreakpointHit | null = null;
+    this.search((found) => {
       const others = own.suspend();
       for (const breakpoint of breakpoints) own.add(breakpoint);
-      own.onMatch = () => found();
+      own.onMatch = (hit) => {
+        if (found()) last = hit;
+      };
       return () => {
         own.onMatch = null;
         own.clear();
         own.resume(others);
       };
     });
+    return last;
   }
 
   /** To the last instant before this one at which `matches` held between two instructions, or to the oldest one. It must change nothing. */
@@ -307,8 +317,8 @@ export class History {
     });
   }
 
-  /** `arm` makes the machine call `found` where it should, until what it gives is called. */
-  private search(arm: (found: () => void) => () => void): boolean {
+  /** `arm` makes the machine call `found` where it should, until what it gives is called; `found` says whether that is in the past that is searched. */
+  private search(arm: (found: () => boolean) => () => void): boolean {
     const present = this.now;
     let end = present, last = -1;
     for (let from = this.checkpoints.before(present - 1); from; from = this.checkpoints.before(from.retired - 1)) {
@@ -316,7 +326,9 @@ export class History {
       this.quietly(() => {
         this.restore(from!);
         const disarm = arm(() => {
-          if (this.now < end) last = this.now;
+          const counts = this.now < end;
+          if (counts) last = this.now;
+          return counts;
         });
         try {
           this.replay(end);

@@ -187,7 +187,7 @@ describe("back and forward", () => {
     const history = new History(machine, { every: 20_000 });
     history.run(130_000);
     const port = { kind: "port", access: "write", first: 0x60, last: 0x60 } as const;
-    expect(history.runBackTo([port])).toBe(true);
+    expect(history.runBackTo([port])?.breakpoint).toEqual(port);
     const at = history.now;
     expect(at).toBeLessThan(130_000);
     machine.breakpoints.add(port);
@@ -195,7 +195,7 @@ describe("back and forward", () => {
     machine.breakpoints.clear();
     const esp = machine.cpu.state.gpr(4) >>> 0, stack = (machine.cpu.v.context.segmentBase(2) + (esp & 0xffff) - 2) >>> 0;
     history.goTo(130_000);
-    expect(history.runBackTo([{ kind: "data", access: "write", linear: stack, bytes: 2 }])).toBe(true);
+    expect(history.runBackTo([{ kind: "data", access: "write", linear: stack, bytes: 2 }])?.linear).toBe(stack);
     const before = machine.memory.read(stack, 2), wrote = history.now;
     machine.breakpoints.add({ kind: "data", access: "write", linear: stack, bytes: 2 });
     expect([history.run(10), history.now - wrote, before.length]).toEqual(["breakpoint", 1, 2]);

@@ -244,8 +244,8 @@ export class CommandLoop {
           if (at !== null && at >= oldest) history.goTo(at);
           return at !== null && at >= oldest;
         }
-        case "breakpoint": return history.runBackTo(machine.breakpoints.list().map(([, breakpoint]) => breakpoint));
-        case "write": return history.runBackTo([{ kind: "data", access: "write", linear: to.linear, bytes: to.bytes }]);
+        case "breakpoint": return history.runBackTo(machine.breakpoints.list().map(([, breakpoint]) => breakpoint)) !== null;
+        case "write": return history.runBackTo([{ kind: "data", access: "write", linear: to.linear, bytes: to.bytes }]) !== null;
       }
     })();
     if (!found) this.host.post({ type: "notice", text: to.kind === "record" ? `There was no ${to.records} before.` : "It did not happen in the past that is kept: this is its beginning." });

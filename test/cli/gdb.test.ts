@@ -77,6 +77,22 @@ describe.skipIf(!hasGdb)("gdb", () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining("Ended by the debugger")]);
   });
 
+  it("goes back, instruction by instruction and to a store, and forward again", async () => {
+    const { port, end } = await waiting(["compute"]);
+    const output = await gdb(port, [
+      "hbreak *0x7c00", "continue", "stepi", "stepi", "stepi", "reverse-stepi", "reverse-stepi", "reverse-stepi", "printf \"back at %x\\n\", $eip",
+      // How large memory is: the firmware stores it before it boots.
+      "watch *(unsigned short*)0x413", "reverse-continue", "printf \"before the store %d\\n\", *(unsigned short*)0x413", "delete 2",
+      "reverse-continue", "continue", "printf \"forward at %x\\n\", $eip", "delete", "detach",
+    ]);
+    expect(output).toContain("back at 7c00");
+    expect(output).toMatch(/Hardware watchpoint 2[\s\S]*Old value = 6\d\d\s+New value = 0\s[\s\S]*before the store 0/);
+    expect(output).toContain("No more reverse-execution history");
+    expect(output).toContain("forward at 7c00");
+    const { code, stderr } = await end;
+    expect([code, stderr]).toEqual([0, expect.stringContaining("exit-success")]);
+  });
+
   it("may come late and go early", async () => {
     const { port, end } = await waiting(["compute"]);
     await gdb(port, ["detach"]);
