@@ -37,6 +37,7 @@ FEATURE_VME     equ 1 << 1              ; CPUID.1:EDX
 FEATURE_TSC     equ 1 << 4
 FEATURE_MSR     equ 1 << 5
 FEATURE_SEP     equ 1 << 11
+FEATURE_FXSR    equ 1 << 24
 FEATURE_UMIP    equ 1 << 2              ; CPUID.7.0:ECX
 
 PORT_DENIED     equ 0x84                ; DMA page registers that no channel uses
@@ -46,7 +47,7 @@ KEPT            equ 0x81                ; INT 81h: gate with DPL 0, redirection 
 RING_STACK      equ 0x88000             ; stack of a cell above ring 0
 ENTRY_STACK     equ 0x98000             ; ESP0
 V86_STACK       equ 0x7000              ; SS = 0
-CELL_BUFFER     equ 0x6000              ; where SGDT and SIDT store; reachable with DS = 0
+CELL_BUFFER     equ 0x6000              ; where SGDT, SIDT and the x87 store; reachable with DS = 0
 
 ; What makes sense to vary:
 VARY_IF         equ 0                   ; IOPL 0-3; PVI or VME
@@ -65,6 +66,7 @@ NOT_RING0       equ 1                   ; would stop the machine there, or means
 NEEDS_TSC       equ 2
 NEEDS_MSR       equ 4
 NEEDS_SEP       equ 8
+NEEDS_FXSR      equ 16
 
                 struc test              ; one row of the table
 .name:          resb 8
@@ -181,7 +183,11 @@ kernel_main:    call build_tables
                 jnz .sep
                 PRINT " SYSENTER"
                 inc ebx
-.sep:           test ebx, ebx
+.sep:           test eax, FEATURE_FXSR
+                jnz .fxsr
+                PRINT " FXSR"
+                inc ebx
+.fxsr:          test ebx, ebx
                 jnz .said
                 PRINT " nothing"
 .said:          PRINT 10
@@ -225,8 +231,12 @@ run_ring:       mov dword [cell_test], tests
                 test edx, FEATURE_MSR
                 jz .skip
 .msr:           test al, NEEDS_SEP
-                jz .run
+                jz .sep
                 test edx, FEATURE_SEP
+                jz .skip
+.sep:           test al, NEEDS_FXSR
+                jz .run
+                test edx, FEATURE_FXSR
                 jz .skip
 .run:           mov dword [cell_iopl], 0
                 mov dword [cell_cr4], 0

@@ -35,7 +35,7 @@ export const KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, TSS = 0x28, CODE_OF = [0x08
 /** Ports of the I/O permission bitmap; INT n: a gate of DPL 3 with redirection bit 0, one of DPL 0 with bit 1. */
 export const DENIED_PORT = 0x84, ALLOWED_PORT = 0x85, OPEN_INT = 0x80, CLOSED_INT = 0x81;
 /** Scratch memory that every ring reaches; behind it a pointer to the kernel's data, a table image, bounds, and zeros. */
-export const SCRATCH = 0x3000, FAR_POINTER = 0x3010, TABLE_IMAGE = 0x3018, BOUNDS = 0x3020, NULL_POINTER = 0x3028;
+export const SCRATCH = 0x3000, FAR_POINTER = 0x3010, TABLE_IMAGE = 0x3018, BOUNDS = 0x3020, NULL_POINTER = 0x3028, X87_STATE = 0x3400;
 
 export const IF = 0x200, VIF = 0x8_0000, VIP = 0x10_0000;
 const SS_OVERRIDE = 0x36;
@@ -192,6 +192,7 @@ export const ROWS: readonly Row[] = [
   row("CALL far", (a) => farDirect(a, 0x9a), kernelCode),
   row("RETF 4, kernel", framed((code) => [code === 0 ? 0 : KERNEL_CODE], 4, 0xcb), (s) => (s.v86 || s.cpl === 0 ? RUNS : gp(KERNEL_CODE))),
   row("CPUID", raw(0x0f, 0xa2), always(RUNS)),
+  ...([["FNSTENV", [0xd9], 6], ["FNSAVE", [0xdd], 6], ["FXSAVE", [0x0f, 0xae], 0]] as const).map(([name, opcode, reg]) => row(name, memory(4, opcode, reg, X87_STATE), always(RUNS))),
 ];
 
 function farDirect(a: Assembler, opcode: number): void {

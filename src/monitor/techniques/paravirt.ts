@@ -2,7 +2,7 @@
 // keeps its interrupt flag in a page that both share: CLI is a store. System calls go from ring 3 to ring 1 through a trap gate,
 // without the monitor. A kernel that traps in any other way was not ported, and is refused. The calls: docs/hypercalls.md.
 //
-// Not implemented: block devices and a network; 16-bit code is the loader's, and emulated.
+// Not implemented: a network; 16-bit code is the loader's, and emulated.
 
 import type { StopReason } from "../../cpu/core.ts";
 import type { CpuExit } from "../../cpu/exit.ts";
@@ -33,7 +33,9 @@ const PIT_CHANNEL0 = 0x40, PIT_CONTROL = 0x43, RATE_GENERATOR = 0x34;
 const CONTROLLERS: readonly (readonly [number, number])[] = [
   [0x20, 0x11], [0xa0, 0x11], [0x21, 0x20], [0xa1, 0x28], [0x21, 4], [0xa1, 2], [0x21, 3], [0xa1, 3], [0x21, 0xfe], [0xa1, 0xff],
 ];
-const MMU_ENTRY = 8;
+const MMU_ENTRY = 8, BLOCK_ENTRY = 16;
+/** Calls of plex86's HAL (docs/lite.md), whose disks these are. */
+const HAL_DISK_INFO = 5, HAL_DISK_WRITE = 6, HAL_DISK_READ = 7;
 
 class Paravirt extends Deprivileged {
   private taken = false;
@@ -61,6 +63,8 @@ class Paravirt extends Deprivileged {
       (selector) => (loadTask(this.cpu, selector), this.switchStack(this.guestDword(this.taskState + ESP0))),
       (status) => this.port(EXIT_PORT, status),
       (phase) => this.port(MARK_PORT, phase),
+      (list, count) => this.moveSectors(list, count),
+      (area) => monitor.parts.hal(HAL_DISK_INFO, area >>> 0, 0, 0)!,
     ];
   }
 
@@ -208,12 +212,24 @@ class Paravirt extends Deprivileged {
   private updateTables(list: number, count: number): number {
     const { cpu } = this;
     for (let i = 0; i < count; i++) {
+      if (this.host((list + i * MMU_ENTRY) | 0) === 0) return i;
       const physical = this.guestDword((list + i * MMU_ENTRY) | 0) >>> 0, page = cpu.v.physical.hostPage(physical >>> 12);
       if (page === 0 || cpu.v.physical.isReadOnly(physical >>> 12)) return i;
       cpu.state.view.setInt32(page + (physical & 0xffc), this.guestDword((list + i * MMU_ENTRY + 4) | 0), true);
       cpu.state.touched(page);
     }
     cpu.tlb.flushAll();
+    return count;
+  }
+
+  /** Each entry moves a sector between a disk and physical memory. */
+  private moveSectors(list: number, count: number): number {
+    for (let i = 0; i < count; i++) {
+      const entry = list + i * BLOCK_ENTRY;
+      if (this.host(entry | 0) === 0) return i;
+      const word = (nth: number): number => this.guestDword((entry + nth * 4) | 0) >>> 0;
+      if (this.monitor.parts.hal(word(0) !== 0 ? HAL_DISK_WRITE : HAL_DISK_READ, word(3), word(2), word(1)) !== 1) return i;
+    }
     return count;
   }
 
