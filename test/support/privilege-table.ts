@@ -192,7 +192,7 @@ export const ROWS: readonly Row[] = [
   row("CALL far", (a) => farDirect(a, 0x9a), kernelCode),
   row("RETF 4, kernel", framed((code) => [code === 0 ? 0 : KERNEL_CODE], 4, 0xcb), (s) => (s.v86 || s.cpl === 0 ? RUNS : gp(KERNEL_CODE))),
   row("CPUID", raw(0x0f, 0xa2), always(RUNS)),
-  ...([["FNSTENV", [0xd9], 6], ["FNSAVE", [0xdd], 6], ["FXSAVE", [0x0f, 0xae], 0]] as const).map(([name, opcode, reg]) => row(name, memory(4, opcode, reg, X87_STATE), always(RUNS))),
+  ...([["FNSTENV", [0xd9], 6], ["FNSAVE", [0xdd], 6], ["FXSAVE", [0x0f, 0xae], 0]] as const).map(([name, opcode, reg]) => row(name, (a) => a.memory(isV86Code(a) ? 2 : 4, opcode, reg, X87_STATE, SS_OVERRIDE), always(RUNS))),
 ];
 
 function farDirect(a: Assembler, opcode: number): void {
