@@ -196,7 +196,7 @@ export class Run {
       const end = this.endOf(reason);
       if (end) return end;
       if (reason === "idle") await this.sleep(deadline);
-      else if (this.input) await this.input.wait(0);
+      else await this.letOthersSpeak();
     }
   }
 
@@ -251,7 +251,12 @@ export class Run {
       return;
     }
     if (milliseconds > 0) Atomics.wait(SLEEPER, 0, 0, milliseconds);
-    await input?.wait(0);
+    await this.letOthersSpeak();
+  }
+
+  /** The terminal's input and signals come only between two turns of the event loop. */
+  private async letOthersSpeak(): Promise<void> {
+    await (this.input ? this.input.wait(0) : new Promise<void>((resolve) => void setImmediate(resolve)));
   }
 }
 

@@ -34,6 +34,13 @@ describe("how a guest ends", () => {
     expect((await run(haltGuest())).exitValue).toBeNull();
   });
 
+  it.each([["SIGINT", 130], ["SIGTERM", 143]] as const)("or is ended: %s, with no terminal to read from", async (signal, code) => {
+    const child = cli.start(["run", cli.file("guest.img", loopGuest()), "--serial", "none", "--expect", "never", "--timeout", "50"]);
+    const end = new Promise<number | null>((resolve) => child.on("exit", resolve));
+    setTimeout(() => child.kill(signal), 1500);
+    expect(await end).toBe(code);
+  });
+
   it("reboots on a reset and goes on as one run", async () => {
     expect((await run(rebootGuest(), "--expect", "RR")).outcome).toBe("expected");
   });
