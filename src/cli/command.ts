@@ -50,13 +50,18 @@ function exitCodes(outcomes: CommandSpec["outcomes"]): string {
   return [...byCode].sort(([a], [b]) => a - b).map(([code, names]) => `${code} ${names.join(", ")}`).join("; ");
 }
 
-export const COLUMN = 24;
+const COLUMN = 24;
+
+/** What is too long for its column has a line of its own. */
+export function helpLine(left: string, help: string): string {
+  return `  ${left.length < COLUMN ? left.padEnd(COLUMN) : `${left}\n  ${" ".repeat(COLUMN)}`}${help}`;
+}
 
 function optionLines(specs: OptionSpecs): string {
   return Object.entries(specs)
     .map(([name, { value, optional, help }]) => {
       const left = `--${name}${value === undefined ? "" : optional ? `[=${value}]` : ` ${value}`}`;
-      return `  ${left.length < COLUMN ? left.padEnd(COLUMN) : `${left}\n  ${" ".repeat(COLUMN)}`}${help}`;
+      return helpLine(left, help);
     })
     .join("\n");
 }

@@ -1,13 +1,13 @@
 // What `run` says of itself.
 
 import { PROCESSOR_SWITCHES, TECHNIQUE_SETTINGS, type TechniqueSetting } from "../protocol/technique.ts";
-import { COLUMN, type CommandSpec } from "./command.ts";
+import { type CommandSpec, helpLine } from "./command.ts";
 import { RUN_OPTIONS, SETTING_HELP, SWITCH_HELP } from "./run-options.ts";
 import { TRACE_FIELDS } from "./trace-lines.ts";
 
-const switches = PROCESSOR_SWITCHES.map((name) => `  ${`${name}=off`.padEnd(COLUMN)}${SWITCH_HELP[name]}`).join("\n");
+const switches = PROCESSOR_SWITCHES.map((name) => helpLine(`${name}=off`, SWITCH_HELP[name])).join("\n");
 const settings = (Object.keys(TECHNIQUE_SETTINGS) as TechniqueSetting[])
-  .map((name) => `  ${`${name}=${TECHNIQUE_SETTINGS[name].join("|") || "N"}`.padEnd(COLUMN)}${SETTING_HELP[name]}`)
+  .map((name) => helpLine(`${name}=${TECHNIQUE_SETTINGS[name].join("|") || "N"}`, SETTING_HELP[name]))
   .join("\n");
 
 export const RUN: CommandSpec = {

@@ -41,7 +41,8 @@ export type RunState =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly reason: string; readonly eip: number; readonly exitValue?: number; readonly refusal?: Refusal };
 
 export type MachineEvent =
-  | { readonly type: "identified"; readonly id: number; readonly info: ImageInfo }
+  /** `uses`: files beside it that are parts of the image. */
+  | { readonly type: "identified"; readonly id: number; readonly info: ImageInfo; readonly uses: readonly string[] }
   /** The worker runs and can be asked; says which techniques are built. */
   | { readonly type: "hello"; readonly techniques: readonly TechniqueId[] }
   /** A machine exists. `imageHash`: "sha256:..." of what it boots from, or absent where that would mean reading a large disk. */

@@ -16,4 +16,6 @@ export interface Medium {
   /** File name, for messages. */
   readonly name: string;
   readonly data: BlobLike | Uint8Array | RemoteFile;
+  /** Files that came with it: some images are of several. */
+  readonly beside?: readonly Medium[];
 }

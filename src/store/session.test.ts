@@ -33,7 +33,7 @@ async function offer(files: Record<string, ImageInfo>): Promise<void> {
   const offered = session.offer(Object.keys(files).map(file), null);
   await new Promise((resolve) => setTimeout(resolve));
   const asked = client.sent.filter((command) => command.type === "identify").slice(-Object.keys(files).length);
-  Object.values(files).forEach((info, index) => client.emit({ type: "identified", id: asked[index].id, info }));
+  Object.values(files).forEach((info, index) => client.emit({ type: "identified", id: asked[index].id, info, uses: [] }));
   await offered;
 }
 

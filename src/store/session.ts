@@ -23,7 +23,7 @@ import { copyFields, rowContext, TrapRow } from "../trace/trap-row.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { DebugStore } from "./debug.ts";
 import { Disks } from "./disks.ts";
-import type { DroppedFile, PlannedFile } from "./drop-plan.ts";
+import type { PlannedFile } from "./drop-plan.ts";
 import { needsQuestion, planDrop } from "./drop-plan.ts";
 import type { GuestCard } from "./guests.ts";
 import { listSource, ringSource } from "./log-source.ts";
@@ -59,6 +59,11 @@ export interface Problem {
   readonly retry: { readonly label: string; readonly run: () => void } | null;
   /** A fault of ours: offered as a file. */
   readonly report: string | null;
+}
+
+interface Identified {
+  readonly info: ImageInfo;
+  readonly uses: readonly string[];
 }
 
 export interface Picture {
@@ -113,7 +118,7 @@ export class Session {
   private running: { readonly config: MachineConfig; readonly title: string } | null = null;
   private stats: StatsReader | null = null;
   private log: { readonly reader: TrapReader; readonly context: RowContext; readonly registers: RegisterTraceReader } | null = null;
-  private readonly identifying = new Map<number, (info: ImageInfo) => void>();
+  private readonly identifying = new Map<number, (found: Identified) => void>();
   private nextId = 1;
   private readonly pictures: ((picture: Picture) => void)[] = [];
   private answered: () => void = () => {};
@@ -125,7 +130,7 @@ export class Session {
   constructor(openClient: OpenClient, options: BootOptions = DEFAULT_OPTIONS, storage: StorageStore = new StorageStore(null)) {
     this.openClient = openClient;
     this.disks = new Disks({
-      send: (command) => this.send(command), identify: (medium) => this.identify(medium), isRunning: () => this.state.get().run?.kind === "running",
+      send: (command) => this.send(command), identify: async (medium) => (await this.identify(medium)).info, isRunning: () => this.state.get().run?.kind === "running",
       run: () => this.run(), pause: () => this.pause(), restart: () => this.restart(), notice: (text) => this.notice(text),
       showProblem: (title, reason, whatToDo, retry) => this.showProblem(title, reason, whatToDo, retry),
     }, storage);
@@ -165,7 +170,7 @@ export class Session {
     this.state.patch({ options: { ...this.state.get().options, ...options } });
   }
 
-  private identify(medium: Medium): Promise<ImageInfo> {
+  private identify(medium: Medium): Promise<Identified> {
     return new Promise((resolve) => {
       const id = this.nextId++;
       this.identifying.set(id, resolve);
@@ -182,10 +187,13 @@ export class Session {
     this.state.patch({ busy: files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} files`, question: null });
     const unpacked = this.disks.areUnpacked(files) ? files : await this.disks.unpackAll(files);
     if (!unpacked) return this.state.patch({ busy: null });
-    const looked = await Promise.all(unpacked.map(async (medium) => ({ name: medium.name, info: await this.identify(medium) }) satisfies DroppedFile));
+    const looked = await Promise.all(unpacked.map(async (medium) => ({ medium, ...(await this.identify({ ...medium, beside: unpacked.filter((other) => other !== medium) })) })));
     this.state.patch({ busy: null });
-    const plan = planDrop(looked, preferred);
-    const question = { files: plan.map((file, index) => ({ ...file, medium: unpacked[index] })) };
+    // What is a part of another image is none of its own.
+    const parts = new Set(looked.flatMap(({ uses }) => uses)), whole = looked.filter(({ medium }) => !parts.has(medium.name));
+    const plan = planDrop(whole.map(({ medium, info }) => ({ name: medium.name, info })), preferred);
+    const media = whole.map(({ medium, uses }): Medium => (uses.length === 0 ? medium : { ...medium, beside: unpacked.filter(({ name }) => uses.includes(name)) }));
+    const question = { files: plan.map((file, index) => ({ ...file, medium: media[index] })) };
     if (needsQuestion(plan, this.machineExists)) this.state.patch({ question });
     else this.bootPlan(question.files, "", false);
   }
@@ -396,7 +404,7 @@ export class Session {
         return this.state.patch({ techniques: event.techniques });
       }
       case "identified": {
-        this.identifying.get(event.id)?.(event.info);
+        this.identifying.get(event.id)?.(event);
         this.identifying.delete(event.id);
         return;
       }
@@ -501,7 +509,7 @@ export class Session {
   private onDefect(message: string, report: string): void {
     this.answered();
     for (const resolve of this.identifying.values()) {
-      resolve({ title: "Unknown", evidence: "", size: 0, targets: [], problem: { reason: message, whatToDo: "Reload the page.", canForce: false } });
+      resolve({ info: { title: "Unknown", evidence: "", size: 0, targets: [], problem: { reason: message, whatToDo: "Reload the page.", canForce: false } }, uses: [] });
     }
     this.identifying.clear();
     this.registers.stopped();

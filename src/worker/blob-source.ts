@@ -1,12 +1,22 @@
 // A medium as a byte source: a dropped file is read lazily and synchronously, slice by slice (the block layer asks in large blocks).
 
 import { ImageError } from "../base/errors.ts";
+import type { NamedSource } from "../machine/boot/boot-request.ts";
 import type { Medium } from "../protocol/commands.ts";
 import { remoteSource } from "./remote-source.ts";
 
 export interface Source {
   readonly size: number;
   read(offset: number, into: Uint8Array): void;
+}
+
+/** A medium by its name, with the files that came with it. */
+export function mediumFile({ beside, ...medium }: Medium): NamedSource {
+  const sibling = (name: string): Source | null => {
+    const found = beside?.find((own) => own.name === name);
+    return found ? mediumSource(found) : null;
+  };
+  return { name: medium.name, source: mediumSource(medium), ...(beside ? { sibling } : {}) };
 }
 
 export function mediumSource(medium: Medium): Source {

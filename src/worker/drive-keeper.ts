@@ -11,7 +11,7 @@ import type { MachineConfig, Medium } from "../protocol/commands.ts";
 import type { MachineEvent } from "../protocol/events.ts";
 import { DRIVES, type DriveName } from "../protocol/image-info.ts";
 import type { DriveStatus, OverlayAction } from "../protocol/storage.ts";
-import { mediumSource } from "./blob-source.ts";
+import { mediumFile } from "./blob-source.ts";
 import { openFolder, openRandomFile, readJson, writeJson } from "./opfs.ts";
 
 /** What the guest did not flush itself is saved after this time. */
@@ -43,7 +43,7 @@ export class DriveKeeper {
 
   /** The medium with its overlay where one was prepared. */
   open(medium: Medium): NamedSource {
-    return this.#prepared.get(medium) ?? { name: medium.name, source: mediumSource(medium) };
+    return this.#prepared.get(medium) ?? mediumFile(medium);
   }
 
   async prepareAll(config: MachineConfig): Promise<void> {
@@ -57,7 +57,7 @@ export class DriveKeeper {
   /** Opens what was kept of the medium. Never fails: what cannot be kept is kept in memory. */
   async prepare(drive: DriveName, medium: Medium): Promise<void> {
     this.release(drive);
-    const file: NamedSource = { name: medium.name, source: this.#reported(mediumSource(medium)) };
+    const plain = mediumFile(medium), file: NamedSource = { ...plain, source: this.#reported(plain.source) };
     const kept = drive === "cdrom" ? readOnly(medium, file) : medium.data instanceof Uint8Array ? inMemory(medium, file, null) : await this.#openOverlay(drive, medium, file);
     this.#drives.set(drive, kept);
     this.#prepared.set(medium, { ...file, ...(kept.store ? { store: kept.store } : {}) });

@@ -192,7 +192,7 @@ export function openDemoClient(events: number): OpenClient {
       switch (command.type) {
         case "identify": {
           const { data, name } = command.medium;
-          return emit({ type: "identified", id: command.id, info: describe(name, data instanceof Uint8Array ? data.length : data.size) });
+          return emit({ type: "identified", id: command.id, info: describe(name, data instanceof Uint8Array ? data.length : data.size), uses: [] });
         }
         case "create": {
           const { technique, ring, set } = command.config;

@@ -2,6 +2,7 @@
 
 import type { TechniqueId } from "../../protocol/technique.ts";
 import type { GuestCard } from "../../store/guests.ts";
+import { CodeText } from "../widgets/CodeText.tsx";
 import styles from "./GuestList.module.css";
 
 /** Shown first: what a newcomer should try. */
@@ -25,8 +26,8 @@ export function GuestCards({ guests, techniques, compact = false, chosen = null,
               <span className={styles.tag}>{techniques === null || techniques.includes(guest.technique) ? `${guest.technique}${guest.technique === "emulate" ? "" : ` · ring ${guest.ring}`}` : "emulate"}</span>
             </span>
             <span className={styles.title}>{guest.title}</span>
-            <span className={styles.text}>{guest.description}</span>
-            {compact || !guest.see ? null : <span className={styles.see}>{chosen === guest.id ? "Starting…" : guest.see}</span>}
+            <span className={styles.text}><CodeText text={guest.description} /></span>
+            {compact || !guest.see ? null : <span className={styles.see}>{chosen === guest.id ? "Starting…" : <CodeText text={guest.see} />}</span>}
           </button>
         </li>
       ))}

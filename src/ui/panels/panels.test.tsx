@@ -208,7 +208,7 @@ describe("guests and files", () => {
     await doing(async () => {
       const offered = page.session.offer([{ name: "a.img", data: new Uint8Array(1) }, { name: "b.img", data: new Uint8Array(1) }], null);
       await settled();
-      for (const command of client.sent) if (command.type === "identify") client.emit({ type: "identified", id: command.id, info: disk });
+      for (const command of client.sent) if (command.type === "identify") client.emit({ type: "identified", id: command.id, info: disk, uses: [] });
       await offered;
     });
     const selects = [...host.querySelectorAll("select")];
@@ -228,7 +228,7 @@ describe("guests and files", () => {
       await settled();
       for (const command of client.sent) {
         if (command.type === "identify") {
-          client.emit({ type: "identified", id: command.id, info: { title: "text file", evidence: "", size: 1, targets: [], problem: { reason: "This is a text file.", whatToDo: "Choose a disk image.", canForce: false } } });
+          client.emit({ type: "identified", id: command.id, info: { title: "text file", evidence: "", size: 1, targets: [], problem: { reason: "This is a text file.", whatToDo: "Choose a disk image.", canForce: false } }, uses: [] });
         }
       }
       await offered;
