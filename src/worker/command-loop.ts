@@ -2,6 +2,7 @@
 
 import { ImageError, UsageError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
+import type { Sibling } from "../block/open-image.ts";
 import { type BootRequest, configureBoot, type NamedSource, openMedium } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
@@ -48,8 +49,8 @@ const FRAME_NS = 16e6;
 const LONGEST_SLEEP_MS = 100;
 /** Images up to this size are named by their hash in the exported log. */
 const LARGEST_HASHED = 16 << 20;
-const FIRST_SLICE = 500_000;
-const LARGEST_SLICE = 20_000_000;
+/** Instructions; where each traps, even a thousand take their time. */
+const SMALLEST_SLICE = 1_000, FIRST_SLICE = 500_000, LARGEST_SLICE = 20_000_000;
 /** Run time between two checkpoints: a step back takes as long at most. */
 const CHECKPOINT_NS = 250e6;
 /** One instruction after the other, while a trap is looked for with nothing else to show. */
@@ -178,7 +179,13 @@ export class CommandLoop {
   }
 
   private identify(id: number, medium: Medium): void {
-    this.host.post({ type: "identified", id, info: describeImage(this.host.open(medium)) });
+    const file = this.host.open(medium), uses: string[] = [];
+    const sibling: Sibling = (name) => {
+      const found = file.sibling?.(name) ?? null;
+      if (found) uses.push(name);
+      return found;
+    };
+    this.host.post({ type: "identified", id, info: describeImage({ ...file, sibling }), uses });
   }
 
   private create(config: MachineConfig): void {
@@ -351,7 +358,7 @@ export class CommandLoop {
       this.sinceCheckpointNs = 0;
       history.mark();
     }
-    if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 5, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
+    if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
     this.flushBytes();
     if (start - this.lastFrameNs >= (this.mirror ? MIRROR_NS : FRAME_NS)) {
       this.lastFrameNs = start;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { TEST_DISK_SAYS, testDisk } from "../../src/block/test-disk.ts";
 import { type Answer, dropFiles, ISOLATION, launchProfile, serialText, site, useSite, violations, waitForSerial } from "./chromium.ts";
 import { FIRST_LINE, type Journal, journalDisk, readJournal } from "./journal-guest.ts";
@@ -40,16 +40,33 @@ const remoteDisk: Answer = (request, response) => {
 useSite(remoteDisk);
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "trapscope-disks-"));
-  context = await launchProfile(join(folder, "profile"));
   problems.length = 0;
   asked.length = 0;
-  page = await open();
 });
-afterEach(async () => {
-  await context.close();
+afterEach(() => {
   rmSync(folder, { recursive: true });
   expect(problems).toEqual([]);
 });
+
+/** A profile that the tests of a group share, or one for each. */
+function useProfile(each: boolean): void {
+  let profile: string;
+  const launch = async (): Promise<void> => {
+    profile = mkdtempSync(join(tmpdir(), "trapscope-profile-"));
+    context = await launchProfile(profile);
+  };
+  const close = async (): Promise<void> => {
+    await context.close();
+    rmSync(profile, { recursive: true });
+  };
+  if (each) beforeEach(launch);
+  else beforeAll(launch);
+  beforeEach(async () => {
+    page = await open();
+  });
+  afterEach(() => (each ? close() : page.close()));
+  if (!each) afterAll(close);
+}
 
 async function open(): Promise<Page> {
   const fresh = await context.newPage();
@@ -114,6 +131,8 @@ function bootDisc(): Uint8Array {
 }
 
 describe("image formats", () => {
+  useProfile(false);
+
   it.each(CONTAINERS)("%s made by qemu-img boots when it is dropped", async (name) => {
     await dropFiles(page, [fixture(name)]);
     await waitForSerial(page, TEST_DISK_SAYS);
@@ -148,6 +167,13 @@ describe("image formats", () => {
     await waitForSerial(page, TEST_DISK_SAYS);
     await openDrives();
     await drive("fda").getByText("floppy.img").waitFor();
+  });
+
+  it("a flat VMDK boots when its descriptor is dropped with the file that holds the disk", async () => {
+    await dropFiles(page, [fixture("flat.vmdk"), file("flat-flat.vmdk", testDisk())]);
+    await waitForSerial(page, TEST_DISK_SAYS);
+    await openDrives();
+    await drive("hda").getByText("flat.vmdk").waitFor();
   });
 
   it("a CD-ROM boots by its El Torito entry", async () => {
@@ -211,6 +237,8 @@ describe("image formats", () => {
 });
 
 describe("what the guest writes", () => {
+  useProfile(true);
+
   it("is saved, found again, committed and discarded, by the keyboard alone", async () => {
     const path = file("journal.img", journalDisk());
     await dropFiles(page, [path]);
@@ -330,6 +358,8 @@ function fillingDisk(): Uint8Array {
 }
 
 describe("media", () => {
+  useProfile(false);
+
   it("are swapped while the guest runs", async () => {
     await dropFiles(page, ["public/guests/tour.img"]);
     await waitForSerial(page, "t86>");
@@ -346,6 +376,8 @@ describe("media", () => {
 });
 
 describe("an image by its address", () => {
+  useProfile(true);
+
   const openUrl = async (): Promise<void> => {
     await page.goto(`${site.address}?image=${encodeURIComponent(`${site.address}remote/disk.img`)}`);
     const dialog = page.getByRole("dialog", { name: "Run an image from the network?" });

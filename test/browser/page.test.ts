@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { readJsonl } from "../../src/trace/jsonl.ts";
-import { browser, consoleText, directory, dropFiles, page, serve, site, usePage, violations, waitForSerial } from "./chromium.ts";
+import { browser, consoleText, directory, dropFiles, page, serve, site, usePage, waitForSerial } from "./chromium.ts";
 
 const TOUR = "public/guests/tour.img";
 
@@ -173,16 +173,6 @@ describe("a bundled guest", () => {
 });
 
 describe("the page", () => {
-  it.each(["light", "dark"] as const)("has no accessibility violations that axe can find, in %s", async (colorScheme) => {
-    await page.emulateMedia({ colorScheme });
-    await open();
-    expect(await violations()).toEqual([]);
-    await page.click("[data-guest=popf]");
-    await page.getByRole("button", { name: "Show the leaks" }).click();
-    await rows("leak", "popf").first().click();
-    expect(await violations()).toEqual([]);
-  });
-
   it("names the header that is missing when it cannot share memory", async () => {
     const plain = await serve(directory, { "Cross-Origin-Opener-Policy": "same-origin" });
     // A service worker would add it.

@@ -13,7 +13,7 @@ const loads: string[] = [];
 
 beforeEach(async () => {
   profile = mkdtempSync(join(tmpdir(), "trapscope-profile-"));
-  browser = await launchProfile(profile);
+  browser = await launchProfile(profile, "allow");
   page = await browser.newPage();
   loads.length = 0;
   page.on("framenavigated", (frame) => void (frame === page.mainFrame() && loads.push(frame.url())));

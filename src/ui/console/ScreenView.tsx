@@ -27,6 +27,7 @@ export function ScreenView({ id, skipped, screenReader, typing, onRelease, onHan
   const text = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const painter = useRef<ScreenPainter | null>(null);
+  const keys = useRef<GuestKeyboard | null>(null);
   const latest = useRef({ onRelease, onHandle, onTyped });
   latest.current = { onRelease, onHandle, onTyped };
 
@@ -49,7 +50,11 @@ export function ScreenView({ id, skipped, screenReader, typing, onRelease, onHan
       kind: "screen",
       terminal: () => (session.screen.get()?.picture().mode === "text" ? (painter.current?.terminal ?? null) : null),
       focus: () => element.focus(),
-      type: (typed) => session.typeKeys(typeText(typed, layoutOf(settings.state.get().keyboard)).keys),
+      type(typed) {
+        // The keys of the shortcut that pasted it are still down.
+        keys.current?.releaseAll();
+        session.typeKeys(typeText(typed, layoutOf(settings.state.get().keyboard)).keys);
+      },
       press: (code) => session.typeKeys([[code, true], [code, false]]),
       hold: (codes, held) => session.typeKeys((held ? codes : codes.toReversed()).map((code) => [code, held] as const)),
       picture: async () => pictureOfPixels(await session.takePicture()),
@@ -67,6 +72,7 @@ export function ScreenView({ id, skipped, screenReader, typing, onRelease, onHan
       document.exitPointerLock();
       latest.current.onRelease();
     });
+    keys.current = keyboard;
     const onKey = (event: KeyboardEvent): void => keyboard.handle(event);
     const onBlur = (): void => keyboard.releaseAll();
     element.addEventListener("keydown", onKey, true);
@@ -77,6 +83,7 @@ export function ScreenView({ id, skipped, screenReader, typing, onRelease, onHan
       element.removeEventListener("keydown", onKey, true);
       element.removeEventListener("keyup", onKey, true);
       element.removeEventListener("focusout", onBlur);
+      keys.current = null;
       deaf();
     };
   }, [session]);
