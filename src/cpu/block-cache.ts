@@ -120,6 +120,7 @@ export class BlockCache {
     for (const page of this.pages.keys()) this.cpu.unmarkCode(page);
     this.pages = new Map();
     this.next = this.begin;
+    this.cpu.checkedRecord = 0;
     this.generation++;
     this.translated?.flush();
     this.onFlush();

@@ -112,8 +112,8 @@ export class Cpu extends Processor {
 
   private watchPage(physicalPage: number, why: number): void {
     const before = this.codePages[physicalPage]!;
+    if (before & why) return;
     this.codePages[physicalPage] = before | why;
-    if (before !== 0) return;
     this.eachHostOf(physicalPage, (tlb, host) => tlb.dropWrite(host));
   }
 

@@ -3,7 +3,7 @@
 //
 // A fault is left in FAULT; `load` then returns 0. `read*` and `write*` unwind with GUEST_FAULT instead and are for helper bodies.
 
-import { FAULT, FLAT_BELOW, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layout.ts";
+import { FAULT, FLAT_BELOW, RECORD, SLOW_RESULT, TLB_READ, TLB_WRITE, CR0 } from "../isa/state-layout.ts";
 import { noteDataBreakpoint } from "./debug.ts";
 import { CR0_PG } from "./control-bits.ts";
 import { FAULT_NEEDS_LIMITS } from "./exit.ts";
@@ -114,7 +114,18 @@ export function store(p: Processor, linear: number, width: Width, value: number,
   else storeUncached(p, linear, width, value, user);
 }
 
+/** Where a store of a checked instruction (isa/translation.ts) goes, beside what is watched in its page; -1: it has to take the usual way. */
+function hostBeside(p: Processor, linear: number, bytes: number, user: boolean): number {
+  if (p.checkedRecord === 0 || user || !p.translating || !p.context.isHardware || p.checkedRecord !== p.state.read(RECORD)) return -1;
+  return p.tlb.hostBeside(linear, bytes);
+}
+
 function storeUncached(p: Processor, linear: number, width: Width, value: number, user: boolean): void {
+  const beside = hostBeside(p, linear, width, user);
+  if (beside >= 0) {
+    storeHost(p, beside, width, value);
+    return;
+  }
   if ((linear & 0xfff) > 4096 - width) {
     storeAcross(p, linear, width, value, user);
     return;
@@ -189,6 +200,7 @@ export function store128(p: Processor, linear: number, user: boolean): void {
 
 /** Whether [linear, linear + bytes), at most a page long, may be written; otherwise the fault is raised. */
 export function probeWrite(p: Processor, linear: number, bytes: number, user: boolean): boolean {
+  if (hostBeside(p, linear, bytes, user) >= 0) return true;
   if (!probePage(p, linear, user)) return false;
   return (linear & 0xfff) + bytes <= 4096 || probePage(p, (linear + bytes - 1) & ~0xfff, user);
 }

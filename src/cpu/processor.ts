@@ -145,6 +145,8 @@ export class Processor {
   translating = false;
   /** An interrupt waits for the guest's IF: translated code that opens it calls the monitor. */
   guestInterruptWaits = false;
+  /** The record whose stores may go beside what is watched in their page (Tlb.openBeside); 0: none. */
+  checkedRecord = 0;
   /** Instructions that translated code did inline. */
   inlined = 0;
 

@@ -5,6 +5,7 @@
 // Code entry: physical page address | TLB_CODE_*; 0: invalid.
 // Journals name the filled pages, so that a flush touches only those. Pages marked G have their own journals: a write to CR3 leaves them alone.
 
+import { BESIDE_FROM, BESIDE_HOST, BESIDE_PAGE, BESIDE_TO } from "../isa/state-layout.ts";
 import type { CpuState } from "./state.ts";
 
 /** Wasm byte addresses of the tables, 4 MB each. */
@@ -134,6 +135,7 @@ export class Tlb {
   flushes = 0;
   /** Called after every flush, for caches keyed by linear address: with the address that INVLPG named, or null for all. */
   readonly onFlush: ((linear: number | null) => void)[] = [];
+  readonly #state: CpuState;
   readonly #dirtyPages: Uint8Array;
   readonly #readSupervisor: FlatTable;
   readonly #writeSupervisor: FlatTable;
@@ -154,6 +156,7 @@ export class Tlb {
 
   constructor(state: CpuState, tables: TlbTables) {
     this.tables = tables;
+    this.#state = state;
     this.#dirtyPages = state.dirtyPages;
     this.#readSupervisor = new FlatTable(state, tables.readSupervisor, TLB_INVALID);
     this.#writeSupervisor = new FlatTable(state, tables.writeSupervisor, TLB_INVALID);
@@ -259,6 +262,31 @@ export class Tlb {
   }
   recalledFlags = 0;
 
+  /**
+   * Supervisor stores of translated code to `page` need not leave but for those to offsets [from, to), which are watched: one page at a
+   * time, until anything else is done to the TLB.
+   */
+  openBeside(page: number, hostPage: number, from: number, to: number): void {
+    this.#dirtyPages[hostPage >>> 12] = 1;
+    this.#state.write(BESIDE_HOST, (hostPage - (page << 12)) | 0);
+    this.#state.write(BESIDE_FROM, from);
+    this.#state.write(BESIDE_TO, to);
+    this.#state.write(BESIDE_PAGE, (page << 12) | 1);
+  }
+
+  closeBeside(): void {
+    this.#state.write(BESIDE_PAGE, 0);
+  }
+
+  /** Host address for such a store, -1 where it has to leave. */
+  hostBeside(linear: number, bytes: number): number {
+    const { i32 } = this.#state;
+    if (i32[BESIDE_PAGE.offset >> 2] !== ((linear & ~0xfff) | 1)) return -1;
+    const first = linear & 0xfff, end = first + bytes;
+    if (end > 0x1000 || (end > i32[BESIDE_FROM.offset >> 2] && first < i32[BESIDE_TO.offset >> 2])) return -1;
+    return (linear + i32[BESIDE_HOST.offset >> 2]) >>> 0;
+  }
+
   /** INVLPG: the page that holds `linear`, whole where it is a large one, global or not. */
   flushPage(linear: number): void {
     const page = linear >>> 12;
@@ -292,6 +320,7 @@ export class Tlb {
 
   /** Data entries of CPL 3: while alignment is checked, every access there takes the slow path. */
   flushUserData(): void {
+    this.closeBeside();
     for (let global = 0; global < 2; global++) {
       this.#readUser.flush(global);
       this.#writeUser.flush(global);
@@ -301,6 +330,7 @@ export class Tlb {
   /** Data entries of one linear page: a breakpoint lies there now. */
   dropData(linear: number): void {
     const page = linear >>> 12;
+    this.closeBeside();
     this.#readSupervisor.drop(page);
     this.#writeSupervisor.drop(page);
     this.#readUser.drop(page);
@@ -309,6 +339,8 @@ export class Tlb {
 
   /** The page at this wasm address holds decoded code now: stores to it must take the slow path. */
   dropWrite(hostPage: number): void {
+    const { i32 } = this.#state;
+    if (((i32[BESIDE_PAGE.offset >> 2] & ~1) + i32[BESIDE_HOST.offset >> 2]) >>> 0 === hostPage) this.closeBeside();
     this.#writeSupervisor.dropHost(hostPage);
     this.#writeUser.dropHost(hostPage);
   }
@@ -349,6 +381,7 @@ export class Tlb {
 
   #notify(linear: number | null): void {
     this.flushes++;
+    this.closeBeside();
     for (const listener of this.onFlush) listener(linear);
   }
 }

@@ -95,7 +95,7 @@ export type HelperName =
   | "readControl" | "writeControl" | "readDebug" | "writeDebug" | "clearTaskSwitched" | "loadMachineStatus"
   | "invalidatePage" | "cacheControl" | "loadAccessRights" | "loadSegmentLimit" | "verifyRead" | "verifyWrite"
   | "cpuid" | "readTimestamp" | "readMsr" | "writeMsr" | "readPerformanceCounter" | "sysenter" | "sysexit"
-  | "callout" | "clearGuestInterruptFlag" | "setGuestInterruptFlag" | "pushGuestFlags" | "popGuestFlags" | "guestSelector" | "pushGuestSelector" | "readGuestTimestamp"
+  | "callout" | "clearGuestInterruptFlag" | "setGuestInterruptFlag" | "pushGuestFlags" | "popGuestFlags" | "guestSelector" | "pushGuestSelector" | "readGuestTimestamp" | "storesBeside"
   | "fpuCheck" | "fpuHelper" | "enter" | "undefined" | "pause" | "monitorWait" | "sseCheck";
 
 export interface Builder<V> {

@@ -60,6 +60,15 @@ export const MONITOR_ARMED = shared("monitorArmed", 0x60);
 /** Nonzero: whoever lets interrupts in tells the run loop, because something waits or somebody looks on. */
 export const WINDOW = shared("window", 0x64);
 
+/**
+ * Stores of translated code beside what is watched in a page (Tlb.openBeside): the linear page | 1, 0: there is none; what is added to a linear
+ * address there to get the host's; offsets [from, to) that are watched.
+ */
+export const BESIDE_PAGE = shared("besidePage", 0x68);
+export const BESIDE_HOST = shared("besideHost", 0x6c);
+export const BESIDE_FROM = shared("besideFrom", 0x70);
+export const BESIDE_TO = shared("besideTo", 0x74);
+
 /** x87: eight 16-byte slots R0-R7 (physical, not ST order): significand u64 at +0, sign and exponent u16 at +8. */
 export const X87_BASE = STATE_BASE + 0x100;
 export const FCW = shared("fcw", 0x180);

@@ -1,6 +1,6 @@
 // What a binary translator emits in the place of an instruction that must not run as it is: rows of the same encoding and
 // operands with another meaning. Inline ones do their work on the guest's own flags and selectors without leaving; callouts
-// leave to the monitor, and nothing faults.
+// leave to the monitor, and nothing faults. Checked ones are the instruction itself; a store of theirs goes past what is watched in its page.
 
 import type { HelperName, Instance, Builder } from "./builder.ts";
 import { ROWS } from "./opcode-map/index.ts";
@@ -12,6 +12,13 @@ const SEGMENTS: Readonly<Record<string, number>> = { ES, CS, SS, DS, FS, GS };
 const callout: Semantics = (b) => {
   b.helper("callout");
 };
+
+function checked({ semantics }: Row): Semantics {
+  return (b, i) => {
+    b.helper("storesBeside");
+    semantics(b, i);
+  };
+}
 
 function inlineHelper(name: HelperName, sized: boolean): Semantics {
   return (b, i) => {
@@ -53,6 +60,7 @@ function emitted(row: Row, index: number, semantics: Semantics, ends: boolean): 
 const rows: Row[] = [];
 const inline = new Map<Row, Row>();
 const callouts = new Map<Row, Row>();
+const checkedRows = new Map<Row, Row>();
 
 for (const row of ROWS) {
   const semantics = inlineSemantics(row);
@@ -64,6 +72,10 @@ for (const row of ROWS) {
   const own = emitted(row, ROWS.length + rows.length, callout, true);
   rows.push(own);
   callouts.set(row, own);
+  if (row.sensitivity !== undefined || row.privileged === true || row.protectedOnly === true) continue;
+  const plain = emitted(row, ROWS.length + rows.length, checked(row), row.ends === true);
+  rows.push(plain);
+  checkedRows.set(row, plain);
 }
 
 /** Rows beyond those of the decoder, numbered behind them. */
@@ -76,4 +88,9 @@ export function inlineRow(row: Row): Row | null {
 
 export function calloutRow(row: Row): Row {
   return callouts.get(row)!;
+}
+
+/** The row with its stores checked against what is watched in their page; itself where the processor looks at it more closely. */
+export function checkedRow(row: Row): Row {
+  return checkedRows.get(row) ?? row;
 }

@@ -18,7 +18,7 @@ export interface Effect {
 }
 
 /** Helpers that the translator replaces by a test, or by code for the usual case. */
-const TESTED: ReadonlySet<string> = new Set(["fpuCheck", "sseCheck", "pushFlags", "popFlags", "clearInterruptFlag", "setInterruptFlag", "loadSegment", "sysenter", "sysexit"]);
+const TESTED: ReadonlySet<string> = new Set(["fpuCheck", "sseCheck", "pushFlags", "popFlags", "clearInterruptFlag", "setInterruptFlag", "loadSegment", "sysenter", "sysexit", "storesBeside"]);
 /** Accesses and ways out. */
 const LEAVING: ReadonlySet<string> = new Set([
   "load", "store", "load64", "store64", "load128", "store128", "probeWrite", "raise", "suspend", "helper",

@@ -142,6 +142,11 @@ export class Deprivileged implements Technique {
     }
   }
 
+  /** The guest's shadows came of the page. */
+  protected isTable(physicalPage: number): boolean {
+    return this.guestTables.isTraced(physicalPage);
+  }
+
   /** A page whose stores the technique itself wants to see. */
   protected isTraced(_physicalPage: number): boolean {
     return false;

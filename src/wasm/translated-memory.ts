@@ -2,6 +2,7 @@
 // page boundary call shared functions instead.
 
 import type { SegmentRef, Width } from "../isa/builder.ts";
+import { BESIDE_FROM, BESIDE_HOST, BESIDE_PAGE, BESIDE_TO } from "../isa/state-layout.ts";
 import { loadOp, storeOp, WasmBuilder } from "./backend.ts";
 import { loadAcross, storeAcross } from "./crossing.ts";
 import { I32, I64 } from "./encoder.ts";
@@ -35,11 +36,29 @@ export abstract class TranslatedMemory extends WasmBuilder {
   protected abstract sideExitIf(condition: Expression): void;
   abstract effectiveAddress(): Expression;
 
+  /** A store of the present instruction may go beside what is watched in its page (Tlb.openBeside). */
+  protected storesBeside = false;
+
   /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
   private host(table: number, linear: Expression, bytes: number): Expression {
     const { entry, miss } = this.entryOf(table, linear, bytes);
+    if (this.storesBeside && table === this.code.tlbWrite) return this.hostBeside(linear, entry, miss, bytes);
     this.sideExitIf(miss);
     return this.add(linear, entry);
+  }
+
+  private hostBeside(linear: Expression, entry: Expression, miss: Expression, bytes: number): Expression {
+    const { fn } = this;
+    const distance = fn.newLocal(I32);
+    fn.assign(distance, entry);
+    fn.openIf(miss);
+    const offset = this.and(linear, constant(4095));
+    const isOther = this.ne(this.or(this.and(linear, constant(~4095)), constant(1)), this.get(BESIDE_PAGE));
+    const isWatched = this.and(this.gtS(this.add(offset, constant(bytes)), this.get(BESIDE_FROM)), this.ltS(offset, this.get(BESIDE_TO)));
+    this.sideExitIf(this.or(this.or(isOther, isWatched), this.gtS(offset, constant(4096 - bytes))));
+    fn.assign(distance, this.get(BESIDE_HOST));
+    fn.close();
+    return this.add(linear, distance);
   }
 
   private entryOf(table: number, linear: Expression, bytes: number): { readonly entry: Expression; readonly miss: Expression } {

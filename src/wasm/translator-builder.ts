@@ -15,7 +15,7 @@ import type { OperandCode } from "../isa/operand.ts";
 import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
-  BUDGET, CR0, CR4, CS, DS, EAX, ECX, EDI, EDX, EFLAGS_DF, EFLAGS_SHARED, EIP, ESI, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, PROBED, SEG_BASE, SEG_FAST,
+  BUDGET, CR0, CR4, CS, DS, EAX, ECX, EDI, EDX, EFLAGS_DF, EFLAGS_SHARED, EIP, ESI, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, MODE_USER, PROBED, SEG_BASE, SEG_FAST,
   SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, SYSENTER_EIP, SYSENTER_ESP, WINDOW, X87_BASE, XMM_BASE,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "./backend.ts";
@@ -88,6 +88,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   begin(row: Row, d: Decoded, at: number, notRun: number, crosses: boolean): Instance<Expression> {
     this.decoded = d;
     this.crosses = crosses;
+    this.storesBeside = false;
     this.at = at;
     this.notRun = notRun;
     this.operandSize = d.operandSize;
@@ -223,6 +224,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   override helper(name: HelperName, ...args: Expression[]): Expression {
     if (name === "fpuCheck") this.checkFpu(args[0].value as number);
     else if (name === "sseCheck") this.checkSse(args[0].value as number);
+    else if (name === "storesBeside") this.storesBeside = (this.code.mode & MODE_USER) === 0;
     else if (name === "loadSegment") this.loadSegment(args[0], args[1]);
     else if (name === "sysenter") {
       const { readSupervisor, writeSupervisor } = this.code.tables;

@@ -169,6 +169,8 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     guestSelector: (index) => guestSelector(p, index),
     pushGuestSelector: (index, size) => (pushGuestSelector(p, index, size as Size), 0),
 
+    storesBeside: () => ((p.checkedRecord = p.state.read(RECORD)), 0),
+
     fpuCheck: (kind) => (fpuCheck(p, kind), 0),
     sseCheck: (kind) => (sseCheck(p, kind), 0),
     fpuHelper: undefinedOpcode,

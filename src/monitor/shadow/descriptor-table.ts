@@ -77,6 +77,18 @@ export class DescriptorTable {
     return span;
   }
 
+  /** Bytes [from, to) of the table that lie in a physical page; from > to: none do. */
+  bytesIn(physicalPage: number): { from: number; to: number } {
+    const bytes = { from: PAGE, to: 0 };
+    const offset = this.base & (PAGE - 1);
+    for (let i = 0; i < this.pages.length; i++) {
+      if (this.pages[i] !== physicalPage) continue;
+      bytes.from = Math.min(bytes.from, Math.max(0, offset - i * PAGE));
+      bytes.to = Math.max(bytes.to, Math.min(PAGE, offset + this.limit + 1 - i * PAGE));
+    }
+    return bytes;
+  }
+
   /** Little-endian dword at an offset of the table. */
   private dword(offset: number): number {
     const at = (this.base & (PAGE - 1)) + offset;

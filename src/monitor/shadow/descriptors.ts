@@ -147,6 +147,12 @@ export class ShadowDescriptors {
     this.onWatch(page, false);
   }
 
+  /** Offsets [from, to) between which all that is watched in a page lies. */
+  watchedIn(physicalPage: number): { readonly from: number; readonly to: number } {
+    const gdt = this.gdt.guest.bytesIn(physicalPage), ldt = this.ldt.guest.bytesIn(physicalPage);
+    return { from: Math.min(gdt.from, ldt.from), to: Math.max(gdt.to, ldt.to) };
+  }
+
   /** The monitor goes away. */
   release(): void {
     for (const page of [...this.watched]) this.unwatch(page);

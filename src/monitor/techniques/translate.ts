@@ -3,16 +3,18 @@
 // between units are chained, indirect ones are looked up. User code with open interrupts runs directly.
 //
 // Adaptive: an instruction that keeps faulting on watched or device memory is translated again as a callout, and back when it
-// no longer touches any (Adams and Agesen, 2006).
+// no longer touches any (Adams and Agesen, 2006). Where it only stores beside a descriptor table, in a page that is watched for it, it is
+// translated again with a comparison: a kernel may have its stack there.
 
 import type { TranslationPass } from "../../cpu/block-cache.ts";
 import type { StopReason } from "../../cpu/core.ts";
 import type { CpuExit } from "../../cpu/exit.ts";
+import { PAGE_IS_TRACED } from "../../cpu/processor.ts";
 import type { Decoded } from "../../isa/decoded.ts";
 import type { Row } from "../../isa/row.ts";
 import { sensitivityNote } from "../../isa/sensitivity.ts";
-import { CPL, CR0, CS, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, MODE_V86 } from "../../isa/state-layout.ts";
-import { calloutRow, inlineRow } from "../../isa/translation.ts";
+import { CPL, CR0, CS, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, FLAT_BELOW, MODE_V86 } from "../../isa/state-layout.ts";
+import { calloutRow, checkedRow, inlineRow } from "../../isa/translation.ts";
 import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import { runsInV86 } from "../limbo.ts";
@@ -24,6 +26,8 @@ import { TranslatedPage } from "./translated-page.ts";
 const CR0_PE = 1;
 /** Faults on watched memory after which an instruction calls out, and calls without any after which it faults again. */
 const FAULTS_TO_CALL = 8, QUIET_CALLS = 64;
+/** Of one store. */
+const WIDEST = 16;
 /** Stores into a page of translated code after which its units watch over themselves. */
 const STORES_TO_SELF_CHECK = 64;
 /** Exceptions by which the guest asks for its own handler: they run as they are, and leave. */
@@ -39,9 +43,12 @@ class Translate extends Deprivileged implements TranslationPass {
   /** Faults on watched memory, and quiet callouts, by the physical address of the instruction. */
   private readonly faults = new Map<number, number>();
   private readonly calling = new Map<number, number>();
+  /** Instructions that compare where they store with what is watched, and the tables as they were when that was last told to the TLB. */
+  private readonly checking = new Set<number>();
+  private besideVersion = -1;
   /** The step has stored into memory that is watched. */
   private touched = false;
-  private readonly counts = { units: 0, callouts: 0, retranslated: 0, reverted: 0 };
+  private readonly counts = { units: 0, callouts: 0, retranslated: 0, reverted: 0, checked: 0 };
 
   constructor(monitor: Monitor) {
     super(monitor, 1, { resumes: true });
@@ -72,6 +79,7 @@ class Translate extends Deprivileged implements TranslationPass {
   emit(row: Row, _decoded: Decoded, physical: number, mode: number): Row {
     if (this.calling.has(physical)) return calloutRow(row);
     const note = sensitivityNote(row);
+    if (!note && this.checking.has(physical)) return checkedRow(row);
     if (!note || BY_VECTOR.has(row.mnemonic) || row.mnemonic === "ARPL" || row.mnemonic === "SYSENTER") return row;
     if (mode & MODE_V86 && PLAIN_IN_V86.has(row.mnemonic) && !row.privileged) return row;
     return inlineRow(row) ?? calloutRow(row);
@@ -83,7 +91,9 @@ class Translate extends Deprivileged implements TranslationPass {
     const { cpu, monitor } = this;
     cpu.translating = !this.runsDirectly;
     cpu.guestInterruptWaits = monitor.interrupts.parked;
-    return super.enter(left);
+    const ended = super.enter(left);
+    if (this.descriptors.version !== this.besideVersion) cpu.h.tlb.closeBeside();
+    return ended;
   }
 
   override resume(): void {
@@ -156,20 +166,44 @@ class Translate extends Deprivileged implements TranslationPass {
 
   /** The instruction that left last faulted on watched memory; V has gone past it. */
   private noteFault(): void {
-    const at = this.faultedAt;
+    const { checking, counts, faults, faultedAt: at } = this;
     if (at < 0) return;
-    const count = (this.faults.get(at) ?? 0) + 1;
-    this.faults.set(at, count);
+    const isBeside = this.openBeside(this.faultedOn);
+    if (isBeside && checking.has(at)) return;
+    const count = (faults.get(at) ?? 0) + 1;
+    faults.set(at, count);
     if (count < FAULTS_TO_CALL) return;
-    this.faults.delete(at);
-    this.calling.set(at, 0);
-    this.counts.retranslated++;
+    faults.delete(at);
+    if (isBeside) {
+      checking.add(at);
+      counts.checked++;
+    } else {
+      checking.delete(at);
+      this.calling.set(at, 0);
+      counts.retranslated++;
+    }
     this.monitor.core.blocks.invalidate(at, 1);
   }
   private faultedAt = -1;
+  private faultedOn = 0;
+
+  /** Whether the store at `linear`, which V has done, was to a page that is watched for descriptor tables alone, beside them; if so, others need not leave. */
+  private openBeside(linear: number): boolean {
+    const { cpu, descriptors } = this;
+    const driven = cpu.peekPhysical(linear) >>> 12, page = linear >>> 12;
+    if (cpu.h.context.get(CPL) === 3 || linear >>> 0 >= FLAT_BELOW || cpu.watchedPages.length > 0 || !descriptors.watched.has(driven)) return false;
+    // Whatever else is known of the page wants to see all stores.
+    if (cpu.codePages[driven] !== PAGE_IS_TRACED || this.isTraced(driven) || this.isTable(driven) || cpu.v.physical.isReadOnly(driven)) return false;
+    const { from, to } = descriptors.watchedIn(driven), offset = linear & (PAGE_BYTES - 1);
+    if (offset + WIDEST > from && offset < to) return false;
+    cpu.h.tlb.openBeside(page, cpu.v.physical.hostPage(driven), from, to);
+    this.besideVersion = descriptors.version;
+    return true;
+  }
 
   protected override pageFault(linear: number, error: number): ActionName {
     this.faultedAt = this.place;
+    this.faultedOn = linear;
     return super.pageFault(linear, error);
   }
 
