@@ -7,7 +7,7 @@
 //   node machine-guest.js '{"task":"exits","ring":1|3,"code":HEX,"seconds":S}'
 //     { exits, cpuSeconds, seconds, cpuWithout: { ring, log } }: a loop of the code in a kernel of 32-bit protected mode under `trap`
 // `cpuWithout`: processor time of the same without records in the ring, and without sites, counts and records.
-import { readFileSync } from "node:fs";
+import { openFile } from "../../src/cli/files.ts";
 import { configureBoot } from "../../src/machine/boot/boot-request.ts";
 import { setGuestRegisters } from "../../src/machine/guest-registers.ts";
 import { Machine } from "../../src/machine/machine.ts";
@@ -46,9 +46,7 @@ const seconds = (): number => performance.now() / 1000;
 const cpuSeconds = (): number => (({ user, system }) => (user + system) / 1e6)(process.cpuUsage());
 
 function createMachine(image: string, memoryBytes: number, technique: TechniqueId, ring: Ring, clock: "real" | "virtual"): Machine {
-  const bytes = readFileSync(image);
-  const source = { size: bytes.length, read: (offset: number, into: Uint8Array) => void into.set(bytes.subarray(offset, offset + into.length)) };
-  const boot = configureBoot({ memoryBytes, image: { name: image, source } });
+  const boot = configureBoot({ memoryBytes, image: openFile(image) });
   return new Machine({ memoryBytes, technique, ring, set: {}, clock, wallNs: () => performance.now() * 1e6, ...boot.machine });
 }
 
