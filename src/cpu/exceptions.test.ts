@@ -38,6 +38,16 @@ function handlers(access = INTERRUPT32): void {
 }
 const handled = (): number => b.cpu.state.eip / 0x1000;
 
+/** Paging on, every page its own frame, and the page of ring 1's stack not present. */
+function pageOutStack1(): void {
+  const directory = 0x10_0000, table = 0x10_1000;
+  b.w32(directory, table | 7);
+  for (let i = 0; i < 1024; i++) b.w32(table + i * 4, (i << 12) | 7);
+  b.w32(table + 4 * ((STACK1 - 1) >> 12), 0);
+  b.cpu.context.set(CR3, directory);
+  b.cpu.context.set(CR0, 0x8000_0011 | 0);
+}
+
 describe("gates in protected mode", () => {
   beforeEach(() => {
     b = protectedCpu();
@@ -215,12 +225,7 @@ describe("faults of the delivery", () => {
   });
 
   it("a page fault on the stack is reported at its address, and the interrupted state is kept", () => {
-    const directory = 0x10_0000, table = 0x10_1000;
-    b.w32(directory, table | 7);
-    for (let i = 0; i < 1024; i++) b.w32(table + i * 4, (i << 12) | 7);
-    b.w32(table + 4 * ((STACK1 - 1) >> 12), 0);
-    b.cpu.context.set(CR3, directory);
-    b.cpu.context.set(CR0, 0x8000_0011 | 0);
+    pageOutStack1();
     gate(0x40, CODE1, INTERRUPT32);
     enterRing(b, 3);
     b.cpu.state.eip = EIP;
@@ -256,12 +261,7 @@ describe("double and triple faults", () => {
   });
 
   it("#PF in the delivery of #PF is #DF, in that of #GP is handled as #PF", () => {
-    const directory = 0x10_0000, table = 0x10_1000;
-    b.w32(directory, table | 7);
-    for (let i = 0; i < 1024; i++) b.w32(table + i * 4, (i << 12) | 7);
-    b.w32(table + 4 * ((STACK1 - 1) >> 12), 0);
-    b.cpu.context.set(CR3, directory);
-    b.cpu.context.set(CR0, 0x8000_0011 | 0);
+    pageOutStack1();
     gate(13, CODE1, INTERRUPT32);
     enterRing(b, 3);
     raise(13, 0);
