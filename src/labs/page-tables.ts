@@ -66,7 +66,7 @@ export const pageTables: Lab = {
     { kind: "same-text", step: "vtx 2005", as: "emulate", says: "The guest reads what it mapped." },
     { kind: "end", step: "Debian translate", outcome: "expected", says: "A real kernel forks under translate." },
     { kind: "end", step: "Debian vtx", outcome: "expected", says: "And under vtx." },
-    { kind: "compare", left: { step: "Debian translate", count: "traps", of: "#PF" }, is: ">", times: 5, right: { step: "Debian vtx", count: "traps", of: "VMX:EPT violation" }, says: "Shadow tables miss more than five times as often as extended ones, whose misses are all accesses to devices." },
+    { kind: "compare", left: { step: "Debian translate", count: "traps", of: "#PF" }, is: ">", times: 5, right: { step: "Debian vtx", count: "traps", of: "VMX:EPT violation" }, says: "Shadow tables miss more than five times as often as extended ones, which map all memory from the start: what misses there is a device, ROM that is stored to, or nothing." },
   ],
   conclude: [
     "Shadows may be kept for each address space, and then the tables must be watched: what a fork gains, a kernel that maps much loses. unsync and batch take the worst from it.",
