@@ -27,6 +27,8 @@ const MAX_BLOCK = 48;
 const READ_AHEAD = 256;
 const PAGE = 4096;
 const GRANULE_SHIFT = 3;
+/** Records that forward to one block: code that changes again and again leaves others, which lead to a look-up. */
+const FORWARDING = 8;
 /** Room that a block may need: header, records, closing record. */
 const BLOCK_ROOM = HEADER_BYTES + (MAX_BLOCK + 1) * RECORD_BYTES;
 
@@ -48,7 +50,7 @@ interface CodePage {
   readonly granules: Uint8Array;
   /** Tails of crossing instructions of the page before, in this page. */
   readonly tails: Set<Block>;
-  /** First records of invalidated blocks by key: they forward to the block that replaces them. */
+  /** First records of the last blocks that were invalidated, by key: they forward to the block that replaces them. */
   readonly stale: Map<number, number[]>;
 }
 
@@ -219,8 +221,8 @@ export class BlockCache {
     this.view.setInt32(block.record + H_HEAT, 0, true);
     for (let i = 0; i <= count; i++) this.view.setUint16(block.record + i * RECORD_BYTES + R_HANDLER, HANDLER_REFETCH, true);
     const stale = page.stale.get(block.key);
-    if (stale) stale.push(block.record);
-    else page.stale.set(block.key, [block.record]);
+    if (!stale) page.stale.set(block.key, [block.record]);
+    else if (stale.push(block.record) > FORWARDING) this.view.setUint16(stale.shift()! + R_HANDLER, HANDLER_REFETCH, true);
   }
 
   private releaseIfEmpty(page: CodePage): void {
@@ -312,7 +314,6 @@ export class BlockCache {
     markGranules(page, block.start, block.end);
     const stale = page.stale.get(key);
     if (!stale) return;
-    page.stale.delete(key);
     if ((mode & MODE_FLAT) === 0 || block.second >= 0) return;
     for (const old of stale) {
       this.view.setUint16(old + R_HANDLER, HANDLER_CONTINUE, true);

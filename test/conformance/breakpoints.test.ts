@@ -1,5 +1,6 @@
 // int3 where instructions overlap, and where a person would rather have it give up.
 import { describe, expect, it } from "vitest";
+import { HANDLER_CONTINUE, R_HANDLER, R_LINK } from "../../src/isa/record-layout.ts";
 import { EAX } from "../../src/isa/state-layout.ts";
 import type { ProcessorSet } from "../../src/protocol/technique.ts";
 import { CODE, flatGuest } from "../support/flat-guest.ts";
@@ -37,6 +38,21 @@ describe("a breakpoint inside of another instruction", () => {
     const { end, supervisor } = run(OVERLAP, { int3: "refuse" });
     expect(end).toBe("refused");
     expect(supervisor.refusal!.reason).toContain("CONFLICT: a breakpoint and another instruction overlap at 1003");
+  });
+});
+
+describe("code over which a breakpoint is lifted again and again", () => {
+  it("leaves records that forward to the present ones at once", () => {
+    /** mov ecx,1000; in a loop: call pushf / pop eax / ret; cli; hlt */
+    const machine = flatGuest([0xb9, 0xe8, 3, 0, 0, 0xe8, 4, 0, 0, 0, 0xe2, 0xf9, 0xfa, 0xf4, 0x9c, 0x58, 0xc3], "int3", 1);
+    expect(machine.run(20_000)).toBe("halted");
+    expect(machine.cpu.exitCount).toBeGreaterThan(1000);
+    const { view } = machine.cpu.state;
+    const { pages } = machine.core.blocks as unknown as { pages: ReadonlyMap<number, { readonly stale: ReadonlyMap<number, readonly number[]> }> };
+    const hops = (record: number): number => (view.getUint16(record + R_HANDLER, true) === HANDLER_CONTINUE ? 1 + hops(view.getInt32(record + R_LINK, true)) : 0);
+    const forwarding = [...pages.values()].flatMap(({ stale }) => [...stale.values()]);
+    expect(Math.max(...forwarding.map((records) => records.length))).toBe(8);
+    expect(Math.max(...forwarding.flat().map(hops))).toBe(1);
   });
 });
 
