@@ -36,7 +36,8 @@ describe.skipIf(!existsSync(GRUB))("GRUB (TRAPSCOPE_GUESTS)", () => {
   it.each(["", "vme=on"])("comes to nothing under int3 %s: what only indirect jumps reach leaks IF, and an interrupt meets no table", async (set) => {
     const { outcome, leaks } = await run(GRUB, "int3", set, GRUB_LIMIT, "--expect", "memtest86+");
     expect(outcome).toBe("triple-fault");
-    expect(leaks.byInstruction).toMatchObject({ PUSHF: 2 });
+    // In V86 with VME an image shows IOPL = 3: the firmware's own PUSHF.
+    expect(leaks.byInstruction).toMatchObject({ PUSHF: set === "" ? 2 : 3 });
     if (set === "") expect(leaks.first).toMatchObject({ instruction: "PUSHF" });
   });
 });
