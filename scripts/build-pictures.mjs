@@ -50,7 +50,7 @@ function picture(guest) {
     ...rows.map(({ name, count, kind, colour }, index) => {
       const y = 17 + index * 22, length = Math.max(3, (Math.log10(count + 1) / most) * wide);
       return `<text x="${left}" y="${y}" font-size="9" font-weight="700" fill="${colour}">${escaped(name)}</text>`
-        + `<text x="${WIDTH - 10}" y="${y}" font-size="8" fill="#93a3b0" text-anchor="end">${count.toLocaleString("en-US")} ${kind}</text>`
+        + `<text x="${WIDTH - 10}" y="${y}" font-size="8" fill="#93a3b0" text-anchor="end">${count.toLocaleString("en-US")} ${count === 1 ? kind.replace(/s$/, "") : kind}</text>`
         + `<rect x="${left}" y="${y + 4}" width="${length.toFixed(1)}" height="4" rx="2" fill="${colour}"/>`;
     }),
     "</svg>",

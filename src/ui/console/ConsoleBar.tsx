@@ -39,7 +39,7 @@ export function ConsoleBar({ panel, kind, said, sound, finding, keyRow, onCopy, 
   return (
     <>
       <span role="status" className={styles.said}>{said}</span>
-      {said === "" ? <span className={styles.hint} title="Pressed and released, Ctrl+Alt gives the keyboard back"><kbd>Ctrl+Alt</kbd> frees the keys</span> : null}
+      {said === "" ? <span className={styles.hint} title="Pressed and released, Ctrl+Alt gives the keyboard back"><kbd>Ctrl+Alt</kbd><span> frees the keys</span></span> : null}
       <span className={styles.tools} role="group" aria-label="Console">
         <Tool name="Copy" title="Copy the selection, or everything (Ctrl+Shift+C)" path="M3 2h7v2H5v7H3zM6 5h7v9H6zM8 7v5h3V7z" onPress={onCopy} />
         <Tool name="Paste…" title="Type a text for the guest (Ctrl+Shift+V)" path="M6 1h4v2h3v12H3V3h3zM5 5v8h6V5h-1v1H6V5zM6 8h4v1.300H6zM6 10.200h3v1.300H6z" onPress={onPaste} />

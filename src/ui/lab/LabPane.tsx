@@ -7,6 +7,7 @@ import type { CheckResult } from "../../labs/check.ts";
 import { totalOf } from "../../protocol/run-counts.ts";
 import { count, short } from "../format.ts";
 import { useObservable, usePage } from "../hooks.ts";
+import { showPane } from "../layout/places.ts";
 import styles from "./LabPane.module.css";
 
 const SIGNS = { holds: "✓", fails: "✗", skipped: "–" } as const;
@@ -96,7 +97,7 @@ function Step({ lab, step, foretold }: { readonly lab: Lab; readonly step: LabSt
         {possible ? (
           <span className={styles.buttons}>
             <button type="button" disabled={!foretold || running !== null} onClick={() => void labs.run(step)}>{report ? "Run again" : "Run"}</button>
-            <button type="button" disabled={!foretold} title="Start this guest in the machine, to look closely" onClick={() => void page.showStep(step)}>Look</button>
+            <button type="button" disabled={!foretold} title="Start this guest in the machine, to look closely" onClick={() => { showPane(page.settings, "console"); void page.showStep(step); }}>Look</button>
           </span>
         ) : <span className="muted">with the command line alone</span>}
       </div>

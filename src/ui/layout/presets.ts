@@ -26,7 +26,7 @@ export const PRESETS: Readonly<Record<View, LayoutNode>> = {
     ["traps", 54]),
   debug: split("columns", "columns",
     ["guide", 22],
-    [split("left side", "rows", [split("code and registers", "columns", ["code", 56], ["registers", 44]), 58], ["data", 42]), 54],
+    [split("left side", "rows", [split("code and registers", "columns", ["code", 53], ["registers", 47]), 58], ["data", 42]), 54],
     [split("right side", "rows", ["console", 46], ["traps", 54]), 46]),
   compare: split("columns", "columns", ["guide", 24], ["compare", 76]),
 };

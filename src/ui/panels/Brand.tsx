@@ -11,7 +11,7 @@ export function Brand(): React.JSX.Element {
         <path d="M16 3v7M16 22v7M3 16h7M22 16h7" stroke="#5fb3d9" strokeWidth="2.4" strokeLinecap="round" />
         <circle cx="16" cy="16" r="2.6" fill="#f2a33a" />
       </svg>
-      trapscope
+      <span>trapscope</span>
     </h1>
   );
 }

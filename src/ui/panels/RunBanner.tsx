@@ -1,18 +1,26 @@
 // What a person should know when the run has ended: how, where, and which leak came first.
 
+import { useState } from "react";
 import type { TrapFields } from "../../trace/trap-fields.ts";
 import { hexBytes } from "../../trace/trap-fields.ts";
 import type { LeakDecision } from "../../protocol/stats-view.ts";
 import type { RunState } from "../../protocol/events.ts";
 import { count, hex4, hex8 } from "../format.ts";
-import { useObservable, useSession } from "../hooks.ts";
+import { useObservable, usePage } from "../hooks.ts";
+import { showPane } from "../layout/places.ts";
 import { OUTCOME_TEXTS } from "../texts.ts";
 import styles from "./RunBanner.module.css";
 
 export function RunBanner(): React.JSX.Element | null {
-  const session = useSession();
+  const { session, settings } = usePage();
   const { run, machine } = useObservable(session.state);
-  if (run?.kind !== "ended" || !machine) return null;
+  // Each run ends with a state of its own.
+  const [closed, setClosed] = useState<RunState | null>(null);
+  if (run?.kind !== "ended" || !machine || closed === run) return null;
+  const showLeaks = (): void => {
+    session.traps.setFilter("kind == leak");
+    showPane(settings, "traps");
+  };
   const leak = session.firstLeak(), decisive = session.decisiveLeak();
   const { good, title } = OUTCOME_TEXTS[run.outcome];
   return (
@@ -21,9 +29,10 @@ export function RunBanner(): React.JSX.Element | null {
         <p><strong>{title}</strong> <span className="muted">{details(run)}</span></p>
         {decisive && !good ? <DecisiveLeak {...decisive} /> : leak ? <FirstLeak leak={leak} good={good} /> : null}
       </div>
-      {leak ? <button type="button" onClick={() => session.traps.setFilter("kind == leak")}>Show the leaks</button> : null}
+      {leak ? <button type="button" onClick={showLeaks}>Show the leaks</button> : null}
       {machine.technique !== "emulate" && !good ? <button type="button" onClick={() => session.restart({ technique: "emulate" })}>Start under emulate</button> : null}
       <button type="button" className="primary" onClick={() => session.reset()}>Reset</button>
+      <button type="button" className={styles.close} aria-label="Close" title="Close" onClick={() => setClosed(run)}>✕</button>
     </section>
   );
 }

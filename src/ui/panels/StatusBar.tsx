@@ -52,7 +52,7 @@ export function StatusBar(): React.JSX.Element {
           {dropped > 0 ? <span title="The ring holds the newest 262,144 records; the counters count all of them">{count(dropped)} oldest records dropped</span> : null}
           <SaveState />
           <span>{short(totals.traps)} traps</span>
-          <span>{machine.title} · {bytes(machine.memoryBytes)}</span>
+          <span className={styles.title}>{machine.title} · {bytes(machine.memoryBytes)}</span>
         </>
       ) : <span>Images never leave this computer.</span>}
     </footer>
