@@ -30,7 +30,7 @@ const MADE_AGAIN = 8;
 export interface TranslationOptions {
   /** Entries of a block before it is translated. An instruction costs tens of microseconds to translate, most of it in the host's compilers, and saves nanoseconds. */
   readonly threshold: number;
-  /** Entries of a region before it is made again with the functions that it calls. */
+  /** Entries of a region before it is made again with the functions that it calls: that costs some 30 ms of the host's compilers, and an entry saves tens of nanoseconds. */
   readonly promotion: number;
   /** Hot places that wait until so many are translated into one module ... */
   readonly batch: number;
@@ -39,7 +39,7 @@ export interface TranslationOptions {
   /** Names the functions by their places, for profilers. */
   readonly named?: boolean;
 }
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, promotion: 60_000, batch: 16, patience: 200_000 };
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, promotion: 1_000_000, batch: 16, patience: 200_000 };
 
 interface Request {
   readonly record: number;
