@@ -121,7 +121,7 @@ function because(own) {
   if (own.verdict === "refused") parts.push(own.reason);
   if (own.verdict === "as bare metal") parts.push(own.reason);
   if (own.verdict === "fails") parts.push(`${own.outcome}: ${own.reason}`);
-  if (own.firstLeak) parts.push(`First leak: ${own.firstLeak.instruction} at ${own.firstLeak.eip} after ${number(own.firstLeak.icount)} instructions.`);
+  if (own.firstLeak && !parts.some((part) => part.includes("First leak:"))) parts.push(`First leak: ${own.firstLeak.instruction} at ${own.firstLeak.eip} after ${number(own.firstLeak.icount)} instructions.`);
   if (own.verdict === "fails" && own.conflicts) parts.push(`${own.conflicts} breakpoints overlap with other instructions, which they spoil where those run.`);
   const d = own.divergence;
   if (d) parts.push(d.text ? `First divergence: \`${d.text}\` at ${d.eip} after ${number(d.icount)} instructions (${d.differences.join("; ")}).` : `No divergence in ${number(d.none)} instructions of virtual time.`);
