@@ -86,7 +86,7 @@ describe("registers", () => {
     set(6, 1024);
     set(8, 400);
     set(9, 60000);
-    expect([get(6), get(7), get(8), get(9)]).toEqual([1024, 4096, 224, 4096 - 600]);
+    expect([get(6), get(7), get(8), get(9)]).toEqual([1024, 4096, 400, 4096 - 600 - 1]);
   });
 });
 
@@ -115,6 +115,26 @@ describe("picture", () => {
     set(9, 3);
     vbe.framebuffer.write(3 * 640 + 16, 4, 0x00000015);
     expect(pixel(0, 0)).toEqual([0x55, 0, 0x14, 0xff]);
+  });
+
+  // Linux's bochs-drm: a start address as column and line.
+  it("begins in the middle of a line, and goes on in the next one", () => {
+    mode(320, 200, 8);
+    set(8, 32);
+    set(9, 3);
+    vbe.framebuffer.write(3 * 320 + 32, 1, 0x15);
+    vbe.framebuffer.write(4 * 320 + 31, 1, 0x15);
+    expect([pixel(0, 0), pixel(319, 0)]).toEqual(Array(2).fill([0x55, 0, 0x14, 0xff]));
+  });
+
+  it("stays in the memory whatever the offsets", () => {
+    mode(1920, 1080, 32);
+    for (const index of [8, 9]) set(index, 0xffff);
+    vbe.framebuffer.write(VIDEO_MEMORY_BYTES - 4, 4, 0x123456);
+    expect(() => pixel(1919, 1079)).not.toThrow();
+    mode(640, 480, 32);
+    set(9, 0xffff);
+    expect(get(9)).toBe(Math.floor(VIDEO_MEMORY_BYTES / 2560) - 480);
   });
 
   it("has 8 bits in the DAC when asked for", () => {

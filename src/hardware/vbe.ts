@@ -163,8 +163,10 @@ export class Vbe implements Device, VgaExtension {
     const lines = Math.floor(VIDEO_MEMORY_BYTES / this.pitch);
     r[YRES] = Math.max(1, Math.min(MAX_FRAME_HEIGHT, r[YRES], lines));
     r[VIRTUAL_HEIGHT] = Math.min(0xffff, lines);
-    r[X_OFFSET] = Math.min(r[X_OFFSET], r[VIRTUAL_WIDTH] - r[XRES]);
-    r[Y_OFFSET] = Math.min(r[Y_OFFSET], lines - r[YRES]);
+    // The offsets say where in memory the picture begins: a driver that divides an address by the pitch has a column even where the virtual screen is no wider.
+    const room = VIDEO_MEMORY_BYTES - r[YRES] * this.pitch;
+    r[X_OFFSET] = Math.min(r[X_OFFSET], Math.floor(room / this.bytesPerPixel));
+    r[Y_OFFSET] = Math.min(r[Y_OFFSET], Math.floor((room - r[X_OFFSET] * this.bytesPerPixel) / this.pitch));
   }
 
   private get bytesPerPixel(): number {
