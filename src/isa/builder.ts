@@ -188,9 +188,15 @@ export interface Builder<V> {
   /** CF PF AF ZF SF OF at their EFLAGS positions. */
   statusFlags(): V;
   setStatusFlags(image: V): void;
+  /** What a comparison of real numbers leaves, of values of 0 or 1: CF = less or unordered, ZF = equal or unordered, PF = unordered; the rest 0. */
+  flagsOrdered(less: V, equal: V, unordered: V): void;
 
   // --- control inside the instruction
   when(condition: V, then: () => void, otherwise?: () => void): void;
+  /** As `when`, before the instruction has changed anything: a back-end may do the whole instruction in another way where the condition holds. */
+  rarely(condition: V, then: () => void): void;
+  /** Whether an instruction before this one, on the only way that leads here, has passed the test of the control registers already that this unit (the XMM registers) needs. */
+  hasPassed(test: "xmm"): boolean;
   /** Repeats `body` while it returns a nonzero value. */
   loop(body: () => V): void;
   /** Calls generated code; its results. */

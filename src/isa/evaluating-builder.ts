@@ -323,12 +323,15 @@ export class EvaluatingBuilder implements Builder<Value> {
   carry(): Value { return flags.lowerCarry(this); }
   statusFlags(): Value { return flags.lowerStatusFlags(this); }
   setStatusFlags(image: Value): void { flags.lowerSetStatusFlags(this, image); }
+  flagsOrdered(less: Value, equal: Value, unordered: Value): void { flags.lowerFlagsOrdered(this, less, equal, unordered); }
 
   // --- control inside the instruction
   when(condition: Value, then: () => void, otherwise?: () => void): void {
     if (asInt(condition) !== 0) then();
     else otherwise?.();
   }
+  rarely(condition: Value, then: () => void): void { this.when(condition, then); }
+  hasPassed(): boolean { return false; }
   loop(body: () => Value): void {
     while (asInt(body()) !== 0);
   }

@@ -127,3 +127,16 @@ describe("explicit flags", () => {
         }
   });
 });
+
+describe("flags of a comparison of real numbers", () => {
+  // SDM Vol. 2, COMISD, "Operation".
+  it.each([
+    ["greater", [0, 0, 0], 0], ["less", [1, 0, 0], EFLAGS_CF], ["equal", [0, 1, 0], EFLAGS_ZF], ["unordered", [0, 0, 1], EFLAGS_ZF | EFLAGS_PF | EFLAGS_CF],
+  ] as const)("%s", (_relation, [less, equal, unordered], flags) => {
+    for (const image of images()) {
+      b.setStatusFlags(image);
+      b.flagsOrdered(less, equal, unordered);
+      expect(b.statusFlags()).toBe(flags);
+    }
+  });
+});

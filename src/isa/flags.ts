@@ -137,6 +137,13 @@ export function lowerStatusFlags<V>(b: Builder<V>): V {
   return b.or(b.or(b.or(of, sf), b.or(zf, af)), b.or(pf, cf));
 }
 
+/** Of values of 0 or 1. A result of 0 shows even parity, which bit 8 of the carries takes back. */
+export function lowerFlagsOrdered<V>(b: Builder<V>, less: V, equal: V, unordered: V): void {
+  const none = b.let(unordered), same = b.let(equal), below = b.or(less, none);
+  b.set(FLAG_CARRIES, b.or(b.select(below, b.imm(0xc0000000 | 0), b.imm(0)), b.shl(same, b.imm(8))));
+  b.set(FLAG_RESULT, b.eqz(b.or(same, none)));
+}
+
 /** Sets the six flags from an EFLAGS image; other bits of it do not count. */
 export function lowerSetStatusFlags<V>(b: Builder<V>, image: V): void {
   const bits = b.let(image);

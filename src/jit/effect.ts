@@ -45,11 +45,16 @@ export function effectOf(row: Row, d: Decoded): Effect {
       then();
       otherwise?.();
     }),
+    rarely: (_condition: unknown, then: () => void) => {
+      needed();
+      inside(then);
+    },
+    hasPassed: () => false,
     loop: (body: () => unknown) => inside(body),
     variable: () => ({ get: () => VALUE, set: () => {} }),
     call: (shared: { results: readonly unknown[] }) => shared.results.map(() => VALUE),
     flags: (kind: string) => (kind === "inc" || kind === "dec" ? needed() : replaced()),
-    flagsExplicit: replaced, setStatusFlags: replaced, setCarryOverflow: needed,
+    flagsExplicit: replaced, setStatusFlags: replaced, flagsOrdered: replaced, setCarryOverflow: needed,
     condition: needed, carry: needed, statusFlags: needed,
     get: (field: Field) => {
       if (field === FLAG_RESULT || field === FLAG_CARRIES) needed();

@@ -10,8 +10,10 @@ import type { Row, Semantics } from "../isa/row.ts";
 import { mov } from "../isa/semantics/data-transfer.ts";
 import { cli, popf, pushf, sti } from "../isa/semantics/flag-control.ts";
 import { moveToSegment, popSegment, pushSegment } from "../isa/semantics/segment-register.ts";
+import { maskMove } from "../isa/semantics/sse-move.ts";
 import { movs, stos } from "../isa/semantics/string.ts";
 import { sysenter, sysexit } from "../isa/semantics/system.ts";
+import { fxrstor, fxsave } from "../isa/semantics/x87-fast-save.ts";
 import { FS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED, MODE_STACK32 } from "../isa/state-layout.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
@@ -383,6 +385,9 @@ const HELD: ReadonlySet<Semantics> = new Set([cli, popf, pushf, sti, pushSegment
 const HELD_IN_FLAT: ReadonlySet<Semantics> = new Set([moveToSegment, popSegment, ...FAST_SYSTEM_CALLS]);
 const FLAT_MODE = MODE_CODE32 | MODE_STACK32 | MODE_FLAT | MODE_PROTECTED;
 
+/** They reach XMM registers by a number that is computed: regions have them in locals. */
+const BY_NUMBER: ReadonlySet<Semantics> = new Set([fxsave, fxrstor, maskMove]);
+
 function holds({ semantics }: Row, mode: number): boolean {
   return HELD.has(semantics) || (HELD_IN_FLAT.has(semantics) && (mode & (FLAT_MODE | MODE_HARDWARE)) === FLAT_MODE);
 }
@@ -394,6 +399,7 @@ export function isHeldRepetition({ semantics }: Row, { rep, addressSize, segment
 
 /** Sensitive and privileged instructions, which the run loop, the monitor and the leak oracle want to see; repetitions but for some. */
 export function isLeftToInterpreter(row: Row, decoded: Decoded, mode: number): boolean {
+  if (BY_NUMBER.has(row.semantics)) return true;
   if (row.string !== undefined && decoded.rep !== 0) return !isHeldRepetition(row, decoded, mode);
   return (row.sensitivity !== undefined || row.privileged === true || row.protectedOnly === true) && !holds(row, mode);
 }

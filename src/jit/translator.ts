@@ -186,7 +186,7 @@ class Translator {
   private emitBlock(block: BasicBlock, following: number): void {
     const { b, fn } = this;
     const isEntry = this.entryNumbers.has(block.number);
-    b.resume(block.predecessors === 1 && !isEntry ? this.inherited.get(block.number) ?? null : null);
+    b.beginBlock(block.predecessors === 1 && !isEntry ? this.inherited.get(block.number) ?? null : null);
     const { instructions } = block;
     const last = instructions[instructions.length - 1];
     const run = last.kind === "leave" ? instructions.length - 1 : instructions.length;

@@ -394,7 +394,11 @@ export abstract class WasmBuilder implements Builder<Expression> {
   statusFlags(): Expression { return flags.lowerStatusFlags(this); }
   setStatusFlags(image: Expression): void { flags.lowerSetStatusFlags(this, image); }
 
+  flagsOrdered(less: Expression, equal: Expression, unordered: Expression): void { flags.lowerFlagsOrdered(this, less, equal, unordered); }
+
   // --- control
+  rarely(condition: Expression, then: () => void): void { this.when(condition, then); }
+  hasPassed(_test: "xmm"): boolean { return false; }
   when(condition: Expression, then: () => void, otherwise?: () => void): void {
     if (isConstant(condition)) {
       if (condition.value) then();

@@ -114,6 +114,12 @@ export class FunctionEmitter {
     return local;
   }
 
+  /** A local that no other value has had or will have. */
+  ownLocal(type: ValueType): Expression {
+    this.locals.push(type);
+    return { op: LOCAL, type, value: this.parameterCount + this.locals.length - 1 };
+  }
+
   /** Gives back every local taken since the last call: the code that follows never reads them. */
   endScope(): void {
     for (const local of this.scope) this.free.get(local.type)!.push(local);

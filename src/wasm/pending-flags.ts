@@ -3,19 +3,19 @@
 import type { Builder, ConditionCode, FlagKind, Width } from "../isa/builder.ts";
 import { constant, type Expression, isLocal } from "./function-emitter.ts";
 
-type Arithmetic = Pick<Builder<Expression>, "zeroExtend" | "signExtend" | "eq" | "ne" | "eqz" | "ltU" | "geU" | "leU" | "gtU" | "ltS" | "geS" | "leS" | "gtS">;
+type Arithmetic = Pick<Builder<Expression>, "zeroExtend" | "signExtend" | "eq" | "ne" | "eqz" | "ltU" | "geU" | "leU" | "gtU" | "ltS" | "geS" | "leS" | "gtS" | "or">;
 
 const OF = 0, CARRY = 2, ZERO = 4, SIGN = 8;
 
 /** Status flags that have not been computed. Null stands for the locals of FLAG_RESULT and FLAG_CARRIES. */
 export interface PendingFlags {
-  readonly kind: FlagKind | "explicit" | "carryOverflow";
+  readonly kind: FlagKind | "explicit" | "carryOverflow" | "ordered";
   readonly width: Width;
-  /** Operands; of "explicit": CF and OF; of "carryOverflow": the two, and no result. */
+  /** Operands; of "explicit": CF and OF; of "carryOverflow": the two, and no result; of "ordered": less and equal, and no result. */
   readonly x: Expression;
   readonly y: Expression;
   readonly result: Expression;
-  /** Of "explicit". */
+  /** Of "explicit": AF; of "ordered": unordered. */
   readonly auxiliary: Expression | null;
   /** Flags that these leave as they are: of "inc" and "dec" CF, of "carryOverflow" the rest. */
   readonly previous: PendingFlags | null;
@@ -33,6 +33,17 @@ export function conditionOf(b: Arithmetic, p: PendingFlags, code: ConditionCode)
     if (even === CARRY) return negated ? b.eqz(p.x) : p.x;
     if (even === OF) return negated ? b.eqz(p.y) : p.y;
     return (even === ZERO || even === SIGN) && p.previous ? conditionOf(b, p.previous, code) : null;
+  }
+  if (p.kind === "ordered") {
+    const below = () => b.or(p.x, p.auxiliary!), zero = () => b.or(p.y, p.auxiliary!);
+    const answer = (holds: Expression) => (negated ? b.eqz(holds) : holds);
+    switch (even) {
+      case CARRY: return answer(below());
+      case ZERO: case 14: return answer(zero());
+      case 6: return answer(b.or(below(), p.y));
+      case 10: return answer(p.auxiliary!);
+      default: return constant(negated ? 1 : 0);
+    }
   }
   if (even === CARRY && (p.kind === "inc" || p.kind === "dec")) return p.previous ? conditionOf(b, p.previous, code) : null;
   if (p.kind === "sub") {

@@ -29,8 +29,8 @@ export interface TlbTables {
 
 export abstract class TranslatedMemory extends WasmBuilder {
   protected abstract readonly code: TranslatedCode;
-  /** The present instruction often crosses a page boundary. */
-  protected crosses = false;
+  /** The present instruction left again and again: it may cross page boundaries. */
+  protected exitsOften = false;
 
   /** Leaves with the present instruction undone if `condition` is not 0. */
   protected abstract sideExitIf(condition: Expression): void;
@@ -72,7 +72,7 @@ export abstract class TranslatedMemory extends WasmBuilder {
   private loadPlain(op: number, linear: Expression, bytes: number): Expression {
     const { fn } = this;
     const table = this.code.tlbRead;
-    if (!this.crosses || bytes === 1) return fn.load(op, this.host(table, linear, bytes), 0);
+    if (!this.exitsOften || bytes === 1) return fn.load(op, this.host(table, linear, bytes), 0);
     const { entry, miss } = this.entryOf(table, linear, bytes);
     const result = fn.newLocal(bytes === 8 ? I64 : I32);
     fn.openIf(miss);
@@ -88,7 +88,7 @@ export abstract class TranslatedMemory extends WasmBuilder {
   private storePlain(op: number, linear: Expression, bytes: number, value: Expression): void {
     const { fn } = this;
     const table = this.code.tlbWrite;
-    if (!this.crosses || bytes === 1) {
+    if (!this.exitsOften || bytes === 1) {
       fn.store(op, this.host(table, linear, bytes), 0, value);
       return;
     }
@@ -139,7 +139,7 @@ export abstract class TranslatedMemory extends WasmBuilder {
     const { fn } = this;
     const table = this.code.tlbWrite;
     const linear = this.linear("operand", this.effectiveAddress(), width, true);
-    if (!this.crosses || width === 1) {
+    if (!this.exitsOften || width === 1) {
       const host = fn.bind(this.host(table, linear, width));
       return { value: fn.load(loadOp[width], host, 0), write: (value) => fn.store(storeOp[width], host, 0, value) };
     }

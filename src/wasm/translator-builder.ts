@@ -5,8 +5,6 @@
 // - The locals of general registers are always up to date. An instruction that reads a register gets a reference to the local;
 //   when the register is written while that reference may still be needed, the old value moves to another local.
 // - Status flags are not computed until somebody asks. An exit that is taken before asks in a stub outside the usual path.
-// - Every exit carries its place: distance of EIP from EIP_BASE in bits 16 and up, instructions of the basic block that did not
-//   run in bits 1-15, bit 0 as the result of the function.
 
 import type { ConditionCode, FlagKind, HelperName, Instance, Place, SegmentRef, Width } from "../isa/builder.ts";
 import type { Decoded } from "../isa/decoded.ts";
@@ -25,8 +23,9 @@ import { enterSupervisor, leaveSupervisor, loadDataSegment } from "./segment-ins
 import { fillString, moveString } from "./string-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
-import { CELL_TARGETS, REGION_LOOKUP, REGION_SIDE_EXIT } from "./region-result.ts";
-import { type TranslatedCode, TranslatedMemory } from "./translated-memory.ts";
+import { REGION_SIDE_EXIT } from "./region-result.ts";
+import type { TranslatedCode } from "./translated-memory.ts";
+import { TranslatedExits } from "./translated-exits.ts";
 import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
 
 const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, FSW_ES = 0x80;
@@ -38,7 +37,7 @@ interface Reference extends Expression {
 
 const CARRY = 2;
 
-export class TranslatorBuilder extends TranslatedMemory implements OperandAccess {
+export class TranslatorBuilder extends TranslatedExits implements OperandAccess {
   /** EIP_BASE, which holds still inside the region; the budget; EIP of an exit that is not static. */
   readonly base: Expression;
   readonly budget: Expression;
@@ -57,6 +56,8 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   usedRegisters = 0;
   private dirtyRegisters = 0;
   private flagsChanged = false;
+  /** Tests that the present block has passed. */
+  private readonly passed = new Set<string>();
 
   // The present instruction.
   private decoded!: Decoded;
@@ -85,9 +86,9 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
   // --- the frame of an instruction
 
   /** `at`: distance of the instruction from EIP_BASE; `notRun`: instructions of the basic block from this one on. */
-  begin(row: Row, d: Decoded, at: number, notRun: number, crosses: boolean): Instance<Expression> {
+  begin(row: Row, d: Decoded, at: number, notRun: number, exitsOften: boolean): Instance<Expression> {
     this.decoded = d;
-    this.crosses = crosses;
+    this.exitsOften = exitsOften;
     this.storesBeside = false;
     this.at = at;
     this.notRun = notRun;
@@ -150,68 +151,6 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     }
     this.pushExit(this.at, this.notRun, REGION_SIDE_EXIT);
     this.branchToExitIf(condition);
-  }
-
-  /** Leaves at a known place. */
-  exit(at: number, notRun: number, result: number): void {
-    this.pushExit(at, notRun, result);
-    this.branchToExit();
-  }
-
-  /** Leaves for the interpreter, which executes the instruction there. */
-  leave(at: number): void { this.exit(at, 0, REGION_SIDE_EXIT); }
-
-  /** Leaves at the start of a basic block. */
-  exitIf(condition: Expression, at: number): void {
-    this.pushExit(at, 0, REGION_LOOKUP);
-    this.branchToExitIf(condition);
-  }
-
-  /** Leaves to a computed EIP. */
-  exitTo(eip: Expression): void {
-    const { fn } = this;
-    fn.emit(this.shl64(this.extendS(this.sub(eip, this.base)), this.imm64(16n)));
-    this.branchToExit();
-  }
-
-  /** Notes `distance` in the cell: a count that goes down to 0, and the last CELL_TARGETS values before it does. */
-  noteTarget(cell: number, distance: Expression, news: number): void {
-    this.countDown(cell, news, (left) => {
-      const place = this.add(this.shl(this.and(left, constant(CELL_TARGETS - 1)), constant(2)), constant(cell + 4));
-      this.fn.store(OP.store32, place, 0, distance);
-    });
-  }
-
-  /** Counts the cell down, if it is not 0 already; when it comes to 0, `news` is set. */
-  countDown(cell: number, news: number, each: (left: Expression) => void): void {
-    const { fn } = this;
-    const left = fn.load(OP.load32, constant(cell), 0);
-    fn.openIf(left);
-    each(left);
-    const fewer = fn.bind(this.sub(left, constant(1)));
-    fn.store(OP.store32, constant(cell), 0, fewer);
-    fn.openIf(this.eqz(fewer));
-    fn.store(OP.store32, constant(news), 0, constant(1));
-    fn.close();
-    fn.close();
-  }
-
-  private pushExit(at: number, notRun: number, result: number): void {
-    this.fn.code.byte(OP.const64);
-    this.fn.code.signedNumber(at * 0x1_0000 + notRun * 2 + result);
-  }
-
-  private branchToExit(): void {
-    this.fn.code.byte(OP.br);
-    this.fn.code.unsigned(this.fn.depth + this.stubOfFlags());
-  }
-
-  private branchToExitIf(condition: Expression): void {
-    const { fn } = this;
-    fn.emit(condition);
-    fn.code.byte(OP.brIf);
-    fn.code.unsigned(fn.depth + this.stubOfFlags());
-    fn.code.byte(OP.drop);
   }
 
   protected leaveWithFault(): void { this.sideExit(); }
@@ -404,6 +343,11 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     this.setPending({ kind: "explicit", width, x: cf, y: of, result, auxiliary: af, previous: null, stub: 0 });
   }
 
+  override flagsOrdered(less: Expression, equal: Expression, unordered: Expression): void {
+    const [x, y, auxiliary] = [less, equal, unordered].map((value) => this.fn.bind(value));
+    this.setPending({ kind: "ordered", width: 4, x, y, result: constant(0), auxiliary, previous: null, stub: 0 });
+  }
+
   override setCarryOverflow(cf: Expression, of: Expression): void {
     let previous = this.pending;
     if (previous?.kind === "carryOverflow") previous = previous.previous;
@@ -434,12 +378,13 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     this.flagsChanged = true;
     if (p.previous) this.settle(p.previous);
     if (p.kind === "explicit") flags.lowerFlagsExplicit(this, p.width, p.result, p.x, p.y, p.auxiliary!);
+    else if (p.kind === "ordered") flags.lowerFlagsOrdered(this, p.x, p.y, p.auxiliary!);
     else if (p.kind === "carryOverflow") flags.lowerSetCarryOverflow(this, p.x, p.y);
     else flags.lowerFlags(this, p.kind, p.width, p.x, p.y, p.result);
   }
 
   /** Number of the stub that exits go through now: 0 does nothing. */
-  private stubOfFlags(): number {
+  protected override stubOfFlags(): number {
     const { fn, pending } = this;
     if (pending === null) return 0;
     if (pending.stub === 0) {
@@ -463,11 +408,24 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     return this.pending;
   }
 
-  /** Begins a basic block. */
+  /** Goes on behind a branch. */
   resume(pending: FlagState): void {
     this.pending = pending;
     this.references.fill(null);
     this.handed = 0;
+  }
+
+  /** Begins a basic block. */
+  beginBlock(pending: FlagState): void {
+    this.resume(pending);
+    this.passed.clear();
+  }
+
+  /** Control registers are the same everywhere in the region. */
+  override hasPassed(test: "xmm"): boolean {
+    const known = this.passed.has(test);
+    this.passed.add(test);
+    return known;
   }
 
   get flagState(): FlagState {
@@ -507,6 +465,11 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
       this.settleFlags();
     }
     fn.close();
+  }
+
+  override rarely(condition: Expression, then: () => void): void {
+    if (this.exitsOften) this.when(condition, then);
+    else this.sideExitIf(condition);
   }
 
   override loop(body: () => Expression): void {
@@ -573,6 +536,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     for (let register = 0; register < 8; register++) {
       if (used & (1 << register)) this.loadState(this.gprs[register], GPR_BASE + register * 4);
     }
+    this.loadXmm();
     for (const { field, local, used } of this.control) if (used) fn.assign(local, fn.load(OP.load32, this.context, field.offset));
     this.loadState(this.flagResult, FLAG_RESULT.offset);
     this.loadState(this.flagCarries, FLAG_CARRIES.offset);
@@ -596,6 +560,7 @@ export class TranslatorBuilder extends TranslatedMemory implements OperandAccess
     for (let register = 0; register < 8; register++) {
       if (this.dirtyRegisters & (1 << register)) store(GPR_BASE + register * 4, this.gprs[register]);
     }
+    this.storeXmm();
     if (this.flagsChanged) {
       store(FLAG_RESULT.offset, this.flagResult);
       store(FLAG_CARRIES.offset, this.flagCarries);

@@ -268,29 +268,50 @@ function scalarFrom(shared: SharedFunction, f: Format): Semantics {
   };
 }
 
-/** Two normal numbers and a normal result, to the nearest, in place; all else by the function. */
+/** Numbers rounded to the nearest in place: normal ones by the first test, zeros by a second; all else by the function. */
 function scalarOf(operation: Exclude<Operation, "sqrt">, shared: SharedFunction, f: Format): Semantics {
   return (b, i) => {
     beginSse(b);
+    const [destination, source] = i.op;
     const isDouble = f.bits === 64;
-    const bind = (value: Parameters<typeof b.let>[0]) => (isDouble ? b.let64(value) : b.let(value));
-    const yBits = bind(i.op[1].read(b)), xBits = bind(i.op[0].read(b));
-    const x = b.let128(b.splat(f.integers, xBits)), y = b.let128(b.splat(f.integers, yBits));
-    const usual = bind(b.lane(f.integers, b.vector(`${f.reals}.${operation}`, x, y), 0));
-    const result = isDouble ? b.variable64(usual) : b.variable(usual);
+    type V = Parameters<typeof b.let>[0];
+    const bind = (value: V) => (isDouble ? b.let64(value) : b.let(value));
+    const low = (vector: V) => bind(b.lane(f.integers, vector, 0));
+    // The lanes above the least are whatever the registers hold.
+    const y = b.let128(source.isMemory ? readPacked(b, source) : b.stateLoad128(source.number(b)));
+    const register = destination.number(b);
+    const x = b.let128(b.stateLoad128(register));
+    const usual = b.let128(b.vector(`${f.reals}.${operation}`, x, y));
+    const xBits = low(x), yBits = low(y), bits = low(usual);
+    const magnitudeOf = (value: V) => (isDouble ? b.and64(value, b.imm64(signBit(f) - 1n)) : b.and(value, b.imm(0x7fff_ffff)));
     // A result just above the least normal number may have been rounded up to it.
-    const inRange = (bits: typeof x, least: bigint) => {
+    const inRange = (value: V, least: bigint) => {
       const range = infinityBits(f) - least;
       return isDouble
-        ? b.ltU64(b.sub64(b.and64(bits, b.imm64(signBit(f) - 1n)), b.imm64(least)), b.imm64(range))
-        : b.ltU(b.sub(b.and(bits, b.imm(0x7fff_ffff)), b.imm(Number(least))), b.imm(Number(range)));
+        ? b.ltU64(b.sub64(magnitudeOf(value), b.imm64(least)), b.imm64(range))
+        : b.ltU(b.sub(magnitudeOf(value), b.imm(Number(least))), b.imm(Number(range)));
     };
-    const numbers = b.and(b.and(inRange(xBits, leastNormal(f)), inRange(yBits, leastNormal(f))), inRange(usual, leastNormal(f) + 1n));
+    const isZero = (value: V) => (isDouble ? b.eqz64(magnitudeOf(value)) : b.eqz(magnitudeOf(value)));
+    const isNormal = (value: V) => inRange(value, leastNormal(f));
+    const fits = inRange(bits, leastNormal(f) + 1n);
     const roundsToNearest = b.eq(b.and(b.get(MXCSR), b.imm(ROUNDING | PM | PE)), b.imm(PM | PE));
-    b.when(b.eqz(b.and(numbers, roundsToNearest)), () => result.set(b.lane(f.integers, calculate(b, shared, x, y), 0)));
-    i.op[0].write(b, result.get());
+    const result = b.variable128(usual);
+    b.when(b.eqz(b.and(b.and(b.and(isNormal(xBits), isNormal(yBits)), fits), roundsToNearest)), () => {
+      const xZero = b.let(isZero(xBits)), yZero = b.let(isZero(yBits));
+      // Sums below the normal numbers are exact; a product or quotient is 0 of right where an operand is.
+      const exactZero = operation === "add" || operation === "sub" ? isZero(bits) : operation === "mul" ? b.or(xZero, yZero) : xZero;
+      const numbers = b.and(b.or(isNormal(xBits), xZero), operation === "div" ? isNormal(yBits) : b.or(isNormal(yBits), yZero));
+      b.rarely(b.eqz(b.and(b.and(numbers, b.or(fits, exactZero)), roundsToNearest)), () => {
+        const all = (value: V) => b.let128(b.splat(f.integers, value));
+        result.set(calculate(b, shared, all(xBits), all(yBits)));
+      });
+    });
+    b.stateStore128(register, b.shuffle(result.get(), x, lowestOf(f)));
   };
 }
+
+/** Bytes of the least element of the first vector and the others of the second. */
+const lowestOf = (f: Format) => Array.from({ length: 16 }, (_, n) => (n < f.bits / 8 ? n : n + 16));
 
 const forms = (operation: Operation) => ({ single: arithmetic(operation, SINGLE), double: arithmetic(operation, DOUBLE) });
 export const add = forms("add"), subtract = forms("sub"), multiply = forms("mul"), divide = forms("div"), squareRoots = forms("sqrt");

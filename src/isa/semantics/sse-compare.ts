@@ -3,8 +3,8 @@
 
 import type { Builder, SharedFunction } from "../builder.ts";
 import type { Semantics } from "../row.ts";
-import { EFLAGS_CF, EFLAGS_PF, EFLAGS_ZF, MXCSR } from "../state-layout.ts";
-import { DENORMALS_ARE_ZEROS, DOUBLE, everywhere, faultIf, type Format, leastNormal, quietBit, signBit, SINGLE, sseRaise } from "./sse-number.ts";
+import { MXCSR } from "../state-layout.ts";
+import { DENORMALS_ARE_ZEROS, DOUBLE, everywhere, faultIf, type Format, infinityBits, leastNormal, quietBit, signBit, SINGLE, sseRaise } from "./sse-number.ts";
 import { beginSse, readPacked } from "./sse-registers.ts";
 
 interface Lanes<V> {
@@ -75,19 +75,16 @@ function comparison(f: Format): SharedFunction {
   };
 }
 
-/** (x, y) -> (ZF PF CF at their places, unmasked), of all lanes alike. */
+/** (x, y) -> (less, equal, unordered, unmasked), of all lanes alike. */
 function ordering(name: string, signals: "signalling" | "quiet", f: Format): SharedFunction {
   return {
-    name: `${name}${f.name}`, params: ["v128", "v128"], results: ["i32", "i32"],
+    name: `${name}${f.name}`, params: ["v128", "v128"], results: ["i32", "i32", "i32", "i32"],
     body: (b, [xGiven, yGiven]) => {
       const lanes = lanesOf(b, f, xGiven, yGiven);
       const { x, y } = lanes;
       const holds = (vector: typeof x) => b.vectorTest("v128.any_true", vector);
-      const less = b.select(holds(b.vector(`${f.reals}.lt`, x, y)), b.imm(EFLAGS_CF), b.imm(0));
-      const ordered = b.select(holds(b.vector(`${f.reals}.eq`, x, y)), b.imm(EFLAGS_ZF), less);
       const unordered = b.or(holds(b.vector(`${f.reals}.ne`, x, x)), holds(b.vector(`${f.reals}.ne`, y, y)));
-      const image = b.let(b.select(unordered, b.imm(EFLAGS_ZF | EFLAGS_PF | EFLAGS_CF), ordered));
-      return [image, raised(b, lanes[signals])];
+      return [holds(b.vector(`${f.reals}.lt`, x, y)), holds(b.vector(`${f.reals}.eq`, x, y)), b.let(unordered), raised(b, lanes[signals])];
     },
   };
 }
@@ -119,15 +116,33 @@ function compare(f: Format): Semantics {
 }
 export const compares = { single: compare(SINGLE), double: compare(DOUBLE) };
 
+/** Two numbers that are not denormal, in place; all else by the function. */
 function order(name: string, signals: "signalling" | "quiet") {
   const of = (f: Format): Semantics => {
     const shared = ordering(name, signals, f);
+    const isDouble = f.bits === 64, range = infinityBits(f) - leastNormal(f);
     return (b, i) => {
       beginSse(b);
-      const y = b.let128(readPacked(b, i.op[1]));
-      const [image, unmasked] = b.call(shared, readPacked(b, i.op[0]), y);
-      faultIf(b, unmasked);
-      b.setStatusFlags(image);
+      const y = b.let128(readPacked(b, i.op[1])), x = b.let128(readPacked(b, i.op[0]));
+      const isUsual = (vector: typeof x) => {
+        const bits = b.lane(f.integers, vector, 0);
+        if (isDouble) {
+          const magnitude = b.let64(b.and64(bits, b.imm64(signBit(f) - 1n)));
+          return b.or(b.eqz64(magnitude), b.ltU64(b.sub64(magnitude, b.imm64(leastNormal(f))), b.imm64(range)));
+        }
+        const magnitude = b.let(b.and(bits, b.imm(0x7fff_ffff)));
+        return b.or(b.eqz(magnitude), b.ltU(b.sub(magnitude, b.imm(Number(leastNormal(f)))), b.imm(Number(range))));
+      };
+      const holds = (comparison: "lt" | "eq") => b.variable(b.vectorTest("v128.any_true", b.vector(`${f.reals}.${comparison}`, x, y)));
+      const less = holds("lt"), equal = holds("eq"), unordered = b.variable(b.imm(0));
+      b.rarely(b.eqz(b.and(isUsual(x), isUsual(y))), () => {
+        const [below, same, none, unmasked] = b.call(shared, x, y);
+        faultIf(b, unmasked);
+        less.set(below);
+        equal.set(same);
+        unordered.set(none);
+      });
+      b.flagsOrdered(less.get(), equal.get(), unordered.get());
     };
   };
   return { single: of(SINGLE), double: of(DOUBLE) };

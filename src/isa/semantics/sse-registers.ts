@@ -13,6 +13,7 @@ const ON_XMM = 0, ON_MMX = 1, ON_BOTH = 2;
 
 /** #UD where the operating system does not save XMM registers, #NM after a task switch. */
 export function beginSse<V>(b: Builder<V>): void {
+  if (b.hasPassed("xmm")) return;
   const blocked = b.or(b.and(b.get(CR0), b.imm(CR0_EM_TS)), b.eqz(b.and(b.get(CR4), b.imm(CR4_OSFXSR))));
   b.when(blocked, () => void b.helper("sseCheck", b.imm(ON_XMM)));
 }
