@@ -25,13 +25,14 @@ export interface BreakpointHit {
 type OfKind<K extends Breakpoint["kind"]> = { readonly id: number; readonly breakpoint: Extract<Breakpoint, { kind: K }> };
 
 const PAGE_SHIFT = 12;
+const NOWHERE = { linear: -1, retired: -1 };
 const CR0_PE_PG = 0x8000_0001 | 0;
 
 export class Breakpoints {
   /** Why `run` ended with "breakpoint". */
   hit: BreakpointHit | null = null;
-  /** Told of each match in place of ending the run: a search. */
-  onMatch: ((hit: BreakpointHit) => void) | null = null;
+  /** Told of each match in place of ending the run. */
+  private onMatch: ((hit: BreakpointHit) => void) | null = null;
   private readonly cpu: Cpu;
   private readonly core: Core;
   private readonly matcher: InstructionMatcher;
@@ -45,7 +46,7 @@ export class Breakpoints {
   private readonly pages = new Set<number>();
   private nextId = 1;
   /** Nothing has retired since here a stop was reported, or the run began: no stop again. */
-  private passed = { linear: -1, retired: -1 };
+  private passed = NOWHERE;
   private tracer: InstructionWatch | null = null;
 
   constructor(cpu: Cpu, core: Core) {
@@ -86,6 +87,12 @@ export class Breakpoints {
     if (list.length === 0) return;
     for (const [id, breakpoint] of list) this.all.set(id, breakpoint);
     this.apply();
+  }
+
+  /** From here on each match is told, and none ends the run; where the last run stopped counts again. Null: no longer. */
+  search(onMatch: ((hit: BreakpointHit) => void) | null): void {
+    this.onMatch = onMatch;
+    this.passed = NOWHERE;
   }
 
   /** Sees instructions beside the breakpoints; its stops are ignored. */

@@ -290,11 +290,11 @@ export class History {
     this.search((found) => {
       const others = own.suspend();
       for (const breakpoint of breakpoints) own.add(breakpoint);
-      own.onMatch = (hit) => {
+      own.search((hit) => {
         if (found()) last = hit;
-      };
+      });
       return () => {
-        own.onMatch = null;
+        own.search(null);
         own.clear();
         own.resume(others);
       };

@@ -193,6 +193,15 @@ describe("back and forward", () => {
     machine.breakpoints.add(port);
     expect([history.run(1000), history.now]).toEqual(["breakpoint", at + 1]);
     machine.breakpoints.clear();
+    // Where a run has just stopped, the way back stops again.
+    history.goTo(at);
+    const execute = { kind: "execute", linear: machine.breakpoints.place } as const;
+    history.goTo(at - 1);
+    machine.breakpoints.add(execute);
+    expect([history.run(10), history.now]).toEqual(["breakpoint", at]);
+    machine.breakpoints.clear();
+    history.run(1, true);
+    expect([history.runBackTo([execute])?.linear, history.now]).toEqual([execute.linear, at]);
     const esp = machine.cpu.state.gpr(4) >>> 0, stack = (machine.cpu.v.context.segmentBase(2) + (esp & 0xffff) - 2) >>> 0;
     history.goTo(130_000);
     expect(history.runBackTo([{ kind: "data", access: "write", linear: stack, bytes: 2 }])?.linear).toBe(stack);

@@ -224,7 +224,9 @@ describe("image formats", () => {
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Storage" }).click();
-    await page.getByText("Images that were unpacked or downloaded").waitFor();
+    const kept = page.getByRole("dialog", { name: "What this browser keeps" });
+    await kept.getByText("that the browser allows").waitFor();
+    expect(await kept.getByRole("region", { name: "Images" }).innerText()).not.toContain("large.img");
   });
 
   it("a disk of 200 GB that is almost all hole boots without being read", async () => {

@@ -75,6 +75,39 @@ describe.skipIf(!HAS_FIREFOX)("in Firefox (FIREFOX)", () => {
     expect(await begin()).toBeGreaterThanOrEqual(2);
   });
 
+  it("goes back to the leak in the debugger, and forward again; stops at a breakpoint; shows memory", async () => {
+    const instant = `Number(${one("[data-instant]")}?.dataset.instant ?? -1)`, next = one("[aria-label=Code] > [aria-current=step]");
+    await firefox.open(`${site.address}?guest=popf&technique=trap&view=debug`);
+    await firefox.until(`document.body.innerText.includes("The guest halted") && ${instant} > 0 && ${next}`);
+    const end = await firefox.evaluate<number>(instant);
+    await firefox.click(one("button[aria-label='Step back']"));
+    await firefox.until(`${instant} === ${end - 1}`);
+    await firefox.click(withText("button", "Run back"));
+    await firefox.click(withText("button", "To the previous leak"));
+    await firefox.until(`${next}?.textContent.includes("popf")`);
+    const leak = await firefox.evaluate<number>(instant), place = await firefox.evaluate<string>(`${next}.dataset.address`);
+    expect(leak).toBeLessThan(end - 1);
+    await firefox.click(one("button[aria-label='Step forward']"));
+    await firefox.until(`${instant} === ${leak + 1} && ${next} && ${next}.dataset.address !== ${JSON.stringify(place)}`);
+    // A breakpoint there, and the way back to it.
+    await firefox.click(withText("[role=tab]", "Breakpoints"));
+    await firefox.click(one("form[aria-label='New breakpoint'] input[type=text]"));
+    await firefox.type(place);
+    await firefox.click(withText("form[aria-label='New breakpoint'] button", "Add"));
+    await firefox.click(withText("[role=tab]", "Disassembly"));
+    await firefox.click(withText("button", "Run back"));
+    await firefox.click(withText("button", "To the previous breakpoint"));
+    await firefox.until(`${next}?.dataset.address === ${JSON.stringify(place)}`);
+    await firefox.click(one("[aria-label='Show memory at']"));
+    await firefox.type("7c00", "Enter");
+    await firefox.until(`${one("[aria-label='Memory, hexadecimal']")}?.innerText.includes("00007c00")`);
+  });
+
+  it("compares two techniques and finds where they part", async () => {
+    await firefox.open(`${site.address}?guest=popf&view=compare&a=emulate&b=trap&autorun=1`);
+    await firefox.until(`/After [\\d,]+ instructions, pushfd/.test(document.body.innerText)`, 120_000);
+  });
+
   it("isolates itself through its service worker on a host that sends no headers", async () => {
     const plain = await serve(directory, {});
     await firefox.open(`${plain.address}?guest=popf&autorun=1`);
