@@ -12,7 +12,7 @@ import { guestRegisters, type RegisterFile, setGuestRegisters } from "./guest-re
 import type { Machine } from "./machine.ts";
 import type { MachineRam, RamPages } from "./ram-pages.ts";
 
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 export interface ProcessorSnapshot {
   readonly registers: RegisterFile;
