@@ -112,7 +112,7 @@ const escaped = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 function overview(own) {
   if (!own) return "not run";
-  if (own.verdict === "boots") return own.leaks > 0 ? `boots, ${number(own.leaks)} leaks` : "boots";
+  if (own.verdict === "boots") return own.leaks > 0 ? `boots, ${number(own.leaks)} leak${own.leaks === 1 ? "" : "s"}` : "boots";
   return own.verdict;
 }
 
