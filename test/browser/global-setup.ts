@@ -10,7 +10,7 @@ declare module "vitest" {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => void> {
+export async function setup(project: TestProject): Promise<() => void> {
   const directory = await buildPage();
   project.provide("builtPage", directory);
   return () => removePage(directory);

@@ -42,6 +42,8 @@ export class Probes implements SensitiveProbe {
   private readonly readLate: Uint8Array;
   /** Executions per row that are not written down one by one. */
   private readonly bulk: Float64Array;
+  /** Numbers of the rows that have a probe. */
+  private readonly probed: readonly number[];
   /** By EIP of a leak: how often it was foretold what comes of it. */
   private readonly foretold = new Map<number, number>();
   private records = false;
@@ -56,6 +58,7 @@ export class Probes implements SensitiveProbe {
     this.guest = new GuestDescriptors(cpu);
     this.judgement = new Judgement(cpu, this.truth, this.insn, this.guest, parts.monitorTicks);
     this.bulk = new Float64Array(parts.rows.length);
+    this.probed = parts.rows.flatMap((row, number) => (row.sensitivity ? [number] : []));
     this.readLate = Uint8Array.from(parts.rows, (row) => (sensitivityNote(row)?.deprivileged === "trap" && !Judgement.notes(row.mnemonic) ? 1 : 0));
     this.mnemonicIds = Int32Array.from(parts.rows, (row) => (row.sensitivity ? parts.log.counters.mnemonicId(row.mnemonic) : 0));
   }
@@ -108,7 +111,7 @@ export class Probes implements SensitiveProbe {
   /** Moves what was only counted into the shared statistics. Call before they are read. */
   flush(): void {
     const counted = this.parts.cpu.state.i32;
-    for (let row = 0; row < this.bulk.length; row++) {
+    for (const row of this.probed) {
       const word = (OBSERVED_BASE >> 2) + row;
       const count = this.bulk[row]! + (counted[word]! >>> 0);
       if (count === 0) continue;
