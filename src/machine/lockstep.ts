@@ -42,8 +42,8 @@ export interface Comparison {
 const MARK = 65_536, MEMORY_MARK = 128 * MARK;
 /** Parts that an interval is divided into, each time that it is looked at more closely. */
 const PARTS = 64;
-/** An interval this short is gone through instruction by instruction. */
-const WALK = 4 * MARK;
+/** An interval this short is gone through instruction by instruction, and as much before it. */
+const WALK = MARK / 2;
 /** Instructions after the divergence in which the ways of the two are followed. */
 const REACH = 1_000_000;
 /** Stops without an instruction in between, after which a machine counts as ended. */
@@ -117,18 +117,20 @@ function differs({ a, b }: Pair, memory: boolean): boolean {
 
 /** They are equal at `low` and not at `high`: which instruction? */
 function narrow(start: () => Pair, low: number, high: number): Divergence {
+  const oldest = low;
   for (let walked = false; ; ) {
     const pair = start();
     // What registers differ in may be gone again a few instructions later: once they are near, every instruction is looked at.
     if (high - low <= WALK && !walked) {
       walked = true;
-      const at = walk(pair, low, high);
+      const at = walk(pair, Math.max(oldest, low - WALK), high);
       if (at < 0) continue;
       // Memory may have differed before.
       const before = start();
       advance(before, at);
-      if (differs(before, true)) high = at;
-      else return oneStep(before, at);
+      if (!differs(before, true)) return oneStep(before, at);
+      if (at <= low) low = oldest;
+      high = at;
       continue;
     }
     advance(pair, low);
