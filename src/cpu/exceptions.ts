@@ -64,10 +64,20 @@ export function deliverEvent(p: Processor, vector: number, kind: EventKind): voi
   deliverSeries(p, vector, kind, false, 0);
 }
 
+/**
+ * Faults in the delivery of faults after which nothing else will ever come: an #AC whose handler's stack is not aligned either, a #DB whose frame
+ * lies on a data breakpoint. Silicon goes on for ever, deaf to interrupts; here it shuts down, so that the host stays alive.
+ */
+const LONGEST_SERIES = 1_000;
+
 /** Delivers with all that may follow from a fault in the delivery. SDM Vol. 3A, "Interrupt 8—Double Fault Exception (#DF)". */
 function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: boolean, error: number): void {
   const { state } = p;
-  for (;;) {
+  for (let round = 0; ; round++) {
+    if (round === LONGEST_SERIES) {
+      shutDown(p);
+      return;
+    }
     try {
       if (p.nonRoot !== null && leavesFor(p, vector, kind, hasError, error)) return;
       const delivered = dispatch(p, vector, kind, hasError, error);
@@ -102,8 +112,7 @@ function deliverSeries(p: Processor, vector: number, kind: EventKind, hasError: 
       return;
     }
     if (isException && vector === DF && (isContributory(second) || second === PF)) {
-      if (p.nonRoot !== null) recordExit(p, "vmx", 0, state.eip, EXIT_TRIPLE_FAULT);
-      else p.context.set(ACTIVITY, SHUT_DOWN);
+      shutDown(p);
       return;
     }
     if (isException && isDouble(vector, second)) {
@@ -122,6 +131,11 @@ function leavesFor(p: Processor, vector: number, kind: EventKind, hasError: bool
   if (kind === EVENT_EXTERNAL || ((p.nonRoot!.exceptionBitmap >>> vector) & 1) === 0) return false;
   recordEvent(p, vector, kind, hasError, error, "vmx", EXIT_EXCEPTION);
   return true;
+}
+
+function shutDown(p: Processor): void {
+  if (p.nonRoot !== null) recordExit(p, "vmx", 0, p.state.eip, EXIT_TRIPLE_FAULT);
+  else p.context.set(ACTIVITY, SHUT_DOWN);
 }
 
 /** Delivers an event whose delivery was cut off by an exit. */
