@@ -1,8 +1,10 @@
 // Bundles the command line and the library for Node (which runs no TypeScript) into dist/, or the folder that is named.
 // Run by `npm ci` through `prepare`.
-import { build } from "esbuild";
+import { join, resolve } from "node:path";
+import { bundle } from "./bundle.mjs";
 
-const common = { outdir: process.argv[2] ?? "dist", bundle: true, format: "esm", sourcemap: true, logLevel: "warning" };
-await build({ ...common, entryPoints: { cli: "src/cli/main.ts" }, platform: "node", target: "node20" });
+const folder = resolve(process.argv[2] ?? "dist");
+await bundle("src/cli/main.ts", join(folder, "cli.js"), "node");
 // The library runs in browsers, too.
-await build({ ...common, entryPoints: { index: "src/index.ts", "machine-worker": "src/library/worker-main.ts" }, platform: "browser", target: "es2022" });
+await bundle("src/index.ts", join(folder, "index.js"), "browser");
+await bundle("src/library/worker-main.ts", join(folder, "machine-worker.js"), "browser");

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { pathToFileURL } from "node:url";
+import { bundle } from "./bundle.mjs";
 
 export const root = new URL("../", import.meta.url);
 
@@ -12,7 +12,7 @@ export async function importTypeScript(path) {
   const scratch = mkdtempSync(join(tmpdir(), "trapscope-"));
   try {
     const outfile = join(scratch, "module.mjs");
-    await build({ entryPoints: [fileURLToPath(new URL(path, root))], outfile, bundle: true, platform: "node", format: "esm", target: "node20", logLevel: "warning" });
+    await bundle(path, outfile, "node", false);
     return await import(pathToFileURL(outfile).href);
   } finally {
     rmSync(scratch, { recursive: true });

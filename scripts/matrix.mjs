@@ -34,6 +34,8 @@ const LOST = "the guest is lost";
 const PORTED = ["lite", "paravirt"];
 const DATA = join(root, "docs/matrix.json"), TEXT = join(root, "docs/matrix.md");
 const BUNDLED_SECONDS = 120;
+/** Characters that two lines have in common at their start where one stands for the other. */
+const COMMON_START = 4;
 /** Lock-step after a failure looks at no more than this. */
 const DIFF_LIMIT = 2e9;
 
@@ -85,6 +87,15 @@ async function divergence(guest, technique, instructions) {
 }
 const show = (value) => (typeof value === "number" ? hex(value >>> 0) : String(value));
 
+/** A guest that waits at its prompt after it has said something else than it says on bare metal: what it said, of the line that begins as the awaited one. */
+function saidOtherwise(reason, said) {
+  const awaited = /and "(.*)" has not come/.exec(reason)?.[1];
+  if (awaited === undefined) return {};
+  const common = (line) => [...line].findIndex((character, i) => character !== awaited[i]);
+  const [instead] = said.split("\n").map((line) => line.trimEnd()).filter((line) => common(line) >= COMMON_START).sort((a, b) => common(b) - common(a));
+  return instead === undefined ? {} : { outcome: "said otherwise", reason: `"${instead}" where bare metal says "${awaited}".` };
+}
+
 async function cell(guest, technique, bare) {
   const clock = guest.isReal ? "real" : "virtual";
   const { json, seconds } = await trapscope("run", ...guest.args, "--technique", technique, "--clock", clock, "--timeout", `${guest.seconds}`, "--json");
@@ -101,7 +112,7 @@ async function cell(guest, technique, bare) {
   if (own.outcome === bare.outcome && own.serial === bare.serial) return { ...own, verdict: asBare };
   const expected = PORTED.includes(technique) ? guest.ported?.[technique] : undefined;
   if (expected && expected.end === "exit-success" && own.outcome === expected.end && own.serial === expected.serial) return { ...own, verdict: "boots" };
-  return { ...own, verdict: "fails", divergence: await divergence(guest, technique, own.instructions) };
+  return { ...own, ...saidOtherwise(own.reason, json.serialTail), verdict: "fails", divergence: await divergence(guest, technique, own.instructions) };
 }
 
 // --- what is kept, and shown

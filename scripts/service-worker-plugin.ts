@@ -8,7 +8,12 @@ import type { Plugin } from "vite";
 
 const SOURCE = fileURLToPath(new URL("../src/service-worker/service-worker.ts", import.meta.url));
 /** Read by hosts, not by pages. */
-const UNSERVED = new Set(["_headers"]);
+const HEADERS = "_headers";
+
+/** What a host that reads the file sends with everything. */
+function headersIn(text: string): Record<string, string> {
+  return Object.fromEntries(Array.from(text.matchAll(/^ +([^:\s]+): *(.*)$/gm), ([, name, value]) => [name, value]));
+}
 
 export function serviceWorker(): Plugin {
   let publicFolder = "";
@@ -26,7 +31,7 @@ export function serviceWorker(): Plugin {
         const hash = createHash("sha256");
         const files: string[] = [];
         const add = (name: string, content: string | Uint8Array): void => {
-          if (UNSERVED.has(name) || name.endsWith(".map")) return;
+          if (name === HEADERS || name.endsWith(".map")) return;
           files.push(name);
           hash.update(name).update(content);
         };
@@ -36,7 +41,10 @@ export function serviceWorker(): Plugin {
           if (entry.isFile()) add(relative(publicFolder, path).split(sep).join("/"), readFileSync(path));
         }
         const { code } = transformSync(readFileSync(SOURCE, "utf8"), { loader: "ts", format: "iife", target: "es2022", minify: true });
-        const prelude = `const TRAPSCOPE_FILES=${JSON.stringify(files.sort())},TRAPSCOPE_VERSION=${JSON.stringify(hash.digest("hex").slice(0, 16))};\n`;
+        const headers = headersIn(readFileSync(join(publicFolder, HEADERS), "utf8"));
+        hash.update(JSON.stringify(headers));
+        const known = { FILES: files.sort(), VERSION: hash.digest("hex").slice(0, 16), HEADERS: headers };
+        const prelude = `const ${Object.entries(known).map(([name, value]) => `TRAPSCOPE_${name}=${JSON.stringify(value)}`).join(",")};\n`;
         this.emitFile({ type: "asset", fileName: "service-worker.js", source: prelude + code });
       },
     },

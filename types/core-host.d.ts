@@ -20,6 +20,7 @@ declare namespace WebAssembly {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Record<string, ExportValue>;
   }
+  function validate(bytes: Uint8Array): boolean;
 }
 
 declare class TextEncoder {

@@ -33,12 +33,13 @@ describe("shared ring", () => {
   });
 
   it("overwrites the oldest and says which are lost", () => {
-    const { put, get, reader } = ring(64);
-    for (let i = 0; i < 200; i++) put(i);
-    expect(get(100)).toBeNull();
+    const { put, get, reader } = ring(256);
+    for (let i = 0; i < 800; i++) put(i);
+    expect(get(400)).toBeNull();
     const { oldest } = reader;
-    expect(oldest).toBeGreaterThan(200 - 64);
-    for (let i = oldest; i < 200; i++) expect(get(i)).toBe(i);
+    expect(oldest).toBeGreaterThan(800 - 256);
+    expect(oldest).toBeLessThan(800);
+    for (let i = oldest; i < 800; i++) expect(get(i)).toBe(i);
     expect(get(oldest - 1)).toBeNull();
   });
 
@@ -52,8 +53,8 @@ describe("shared ring", () => {
   });
 
   it("goes on when the commit word wraps past 2^32 records", () => {
-    const buffer = new ArrayBuffer(ringBytes(64, 16));
-    const writer = new RingWriter(buffer, 0, 64, 16);
+    const buffer = new ArrayBuffer(ringBytes(256, 16));
+    const writer = new RingWriter(buffer, 0, 256, 16);
     Object.assign(writer, { next: 0xffff_fffe });
     for (let i = 0; i < 4; i++) writer.commit(writer.slot());
     const reader = new RingReader(buffer, 0);

@@ -1,7 +1,7 @@
 // A ring of fixed-size slots in shared memory: one writer that never waits and overwrites the oldest slot, any number of readers.
 //
 // Word 0 of a slot is its commit word: the low 32 bits of the record's sequence number plus 1, stored last. Readers see records
-// once they are published, a few at a time, as an atomic store waits for all stores before it. A reader copies the slot, then looks
+// once they are published, a few at a time if the writer likes, as an atomic store waits for all stores before it. A reader copies the slot, then looks
 // at the commit word and at the total again: a slot that the writer may be about to reuse counts as lost. Works over a
 // SharedArrayBuffer and, in one thread, over a plain ArrayBuffer.
 //
@@ -10,10 +10,10 @@
 export const RING_HEADER_BYTES = 64;
 const SLOTS_WORD = 0, SLOT_BYTES_WORD = 1, TOTAL_DOUBLE = 1, PUBLISHED_WORD = 4;
 
-/** Records between two publications, a power of two. */
-const PUBLISH_EVERY = 8;
+/** So many records a writer may leave unpublished. */
+export const UNPUBLISHED = 64;
 /** Slots next to the writer that readers leave alone: records that are not published may be under way there, and stores be seen late on weakly ordered hosts. */
-const GUARD_SLOTS = 2 * PUBLISH_EVERY;
+export const GUARD_SLOTS = 2 * UNPUBLISHED;
 
 export function ringBytes(slots: number, slotBytes: number): number {
   return RING_HEADER_BYTES + slots * slotBytes;
@@ -45,7 +45,12 @@ export class RingWriter {
 
   /** Word index of the slot that the next record goes to. Words 1.. are the caller's; then `commit` or `append`. */
   slot(): number {
-    return (RING_HEADER_BYTES >> 2) + (this.next & this.mask) * this.slotWords;
+    return this.slotOf(this.next);
+  }
+
+  /** Word index of the slot of a record that was written lately. */
+  slotOf(sequence: number): number {
+    return (RING_HEADER_BYTES >> 2) + (sequence & this.mask) * this.slotWords;
   }
 
   /** The record is whole: readers see it. */
@@ -54,12 +59,11 @@ export class RingWriter {
     this.publish();
   }
 
-  /** The record is whole: readers see it in a moment, or after `publish`. */
+  /** The record is whole: readers see it after `publish`. */
   append(slot: number): void {
     const total = this.next + 1;
     this.next = total;
     this.words[slot] = total | 0;
-    if (total % PUBLISH_EVERY === 0) this.publish();
   }
 
   publish(): void {

@@ -46,7 +46,7 @@ export interface BiosParameterBlock {
 }
 
 /** null where the first sector does not begin like that of a FAT volume. */
-export function biosParameterBlock(probe: ImageProbe): BiosParameterBlock | null {
+function biosParameterBlock(probe: ImageProbe): BiosParameterBlock | null {
   const jump = probe.u8(0);
   const media = probe.u8(21);
   const bpb = { totalSectors: probe.u16(19) || probe.u32(32), sectorsPerTrack: probe.u16(24), heads: probe.u16(26), media };
@@ -172,7 +172,7 @@ const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The four entries that are in use; null where they cannot be a partition table. */
-export function partitionTable(probe: ImageProbe): Partition[] | null {
+function partitionTable(probe: ImageProbe): Partition[] | null {
   const partitions: Partition[] = [];
   for (let i = 0; i < 4; i++) {
     const at = PARTITION_TABLE + 16 * i;

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { ByteSource } from "../hardware/device.ts";
 import { identifyImage } from "./identify.ts";
 import { FLOPPY_FORMATS } from "./identify-disk.ts";
-import { openDisk } from "./open-disk.ts";
+import { RawDisk } from "./raw.ts";
 import { memorySource } from "./source.ts";
 
 class Image {
@@ -86,7 +86,7 @@ describe("boot sectors and floppies", () => {
     const found = image.identify("popf.img");
     expect(found).toMatchObject({ kind: "boot-sector", bootable: true, suggestedDrive: "fda", detectedBy: "55AAh at byte 510" });
     expect(found.details).toMatchObject({ sizeBytes: 1536, sectorCount: 2880, geometry: { cylinders: 80, heads: 2, sectorsPerTrack: 18 } });
-    const disk = openDisk(memorySource(image.bytes), found);
+    const disk = new RawDisk(memorySource(image.bytes), { sectorCount: found.details.sectorCount! });
     const sector = new Uint8Array(512).fill(1);
     disk.read(2879, sector);
     expect([disk.sectorCount, sector.some((byte) => byte !== 0)]).toEqual([2880, false]);

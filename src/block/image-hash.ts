@@ -5,7 +5,7 @@ import { Sha256 } from "../base/sha256.ts";
 import type { ByteSource } from "../hardware/device.ts";
 
 /** Up to here all of the disk counts. */
-export const WHOLE_HASH_BYTES = 16 << 20;
+const WHOLE_HASH_BYTES = 16 << 20;
 const SAMPLES = 128;
 const SAMPLE_BYTES = 64 * 1024;
 

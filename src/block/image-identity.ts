@@ -131,7 +131,7 @@ export class ImageProbe {
 }
 
 /** Enough for a multiboot header, the ISO 9660 volume descriptors, and any boot sector. */
-export const HEAD_BYTES = 64 * 1024;
+const HEAD_BYTES = 64 * 1024;
 
 /** Characters 0-255 as they stand; for magic numbers and labels. */
 export function asciiOf(bytes: Uint8Array, offset: number, length: number): string {

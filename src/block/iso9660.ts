@@ -3,7 +3,7 @@
 
 import { asciiOf, type ElToritoEntry, type Finding, type ImageProbe, type Refusal, sizeText } from "./image-identity.ts";
 
-export const CD_SECTOR = 2048;
+const CD_SECTOR = 2048;
 const FIRST_DESCRIPTOR = 16 * CD_SECTOR;
 const BOOT_RECORD = 17 * CD_SECTOR;
 

@@ -4,7 +4,7 @@
 import { ImageError } from "../base/errors.ts";
 
 /** What one chunk unpacks to at most. */
-export const LARGEST_CHUNK = 1 << 21;
+const LARGEST_CHUNK = 1 << 21;
 const STATES = 12;
 const POSITIONS = 16;
 const PROBABILITY_ONE_HALF = 1024;

@@ -364,15 +364,3 @@ function readRoot(bytes: Uint8Array | null): { root: Root; image: string; diskBy
 function isMagic(bytes: Uint8Array): boolean {
   return [...MAGIC].every((character, i) => bytes[i] === character.charCodeAt(0));
 }
-
-/** What an overlay file belongs to and holds; null where it is none. */
-export function describeOverlay(file: RandomFile): OverlayKey | null {
-  const found = [0, 1].flatMap((page) => {
-    if (file.size() < (page + 1) * PAGE_BYTES) return [];
-    const bytes = new Uint8Array(PAGE_BYTES);
-    file.read(page * PAGE_BYTES, bytes);
-    return readRoot(bytes) ?? [];
-  });
-  const newest = found.sort((a, b) => b.root.generation - a.root.generation)[0];
-  return newest ? { image: newest.image, diskBytes: newest.diskBytes } : null;
-}

@@ -23,6 +23,11 @@ export class Overlay implements BlockDevice {
     this.#store = store;
   }
 
+  /** Where the guest's writes are kept. */
+  get store(): BlockStore {
+    return this.#store;
+  }
+
   /** Bytes that the guest's writes occupy. */
   get bytesHeld(): number {
     return this.#store.count * OVERLAY_BLOCK_BYTES;

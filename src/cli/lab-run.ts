@@ -18,7 +18,7 @@ const INSTRUCTION_LIMIT = 400e6;
 const NS_PER_MS = 1e6;
 
 /** What a test may put in the place of the machine's own parts. */
-export interface LabSeams extends Pick<MachineOptions, "techniques"> {
+export interface LabSeams extends Pick<MachineOptions, "techniques" | "checks"> {
   readonly prepare?: (machine: Machine) => void;
 }
 
@@ -40,7 +40,7 @@ export function runStep(lab: Lab, step: LabStep, image: NamedSource, seams: LabS
   const machine = new Machine({
     memoryBytes, technique: step.technique, ring: step.ring ?? 1, set: step.set ?? {}, clock: "virtual",
     meterNs: () => performance.now() * NS_PER_MS,
-    ...(seams.techniques ? { techniques: seams.techniques } : {}),
+    ...(seams.techniques ? { techniques: seams.techniques } : {}), ...(seams.checks ? { checks: true } : {}),
     ...configureBoot({ image, memoryBytes }).machine,
   });
   const meter = new PhaseMeter(machine);

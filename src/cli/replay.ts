@@ -2,11 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { ImageError, UsageError } from "../base/errors.ts";
-import { type BootRequest, configureBoot, type NamedSource } from "../machine/boot/boot-request.ts";
-import { DRIVE_NAMES, type DriveName } from "../machine/drives.ts";
-import { Machine } from "../machine/machine.ts";
-import { decodeRecording, endDifferences, endOf, type RecordedFile, recordedFile, type Recording } from "../machine/recording.ts";
-import { History } from "../machine/replay.ts";
+import type { NamedSource } from "../machine/boot/boot-request.ts";
+import { recordedMachine } from "../machine/recorded-machine.ts";
+import { decodeRecording, endDifferences, endOf, type RecordedFile, recordedFile } from "../machine/recording.ts";
+import { History, WayLost } from "../machine/replay.ts";
 import { KINDS } from "../protocol/trap-record.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { parseChoice } from "./arguments.ts";
@@ -40,7 +39,8 @@ export function replay(argv: readonly string[]): number {
   const [path, ...images] = args.positionals;
   if (path === undefined) throw new UsageError("Say which recording: trapscope replay RUN.trk [IMAGE...].");
   const recording = decodeRecording(new Uint8Array(readFileSync(openFile(path).name)));
-  const machine = machineOf(recording, images);
+  const given = images.map(openImage);
+  const { machine, inputs } = recordedMachine(recording, recording.files.map((file) => find(file, given)));
   const { log, probes } = machine.supervisor;
   const kinds = (args.get("log") ?? "exit,leak").split(",").map((kind) => parseChoice("log", kind.trim(), KINDS));
   log.recordKinds = kinds.reduce((bits, kind) => bits | (1 << KINDS.indexOf(kind)), 0);
@@ -51,10 +51,10 @@ export function replay(argv: readonly string[]): number {
   const trapLog = file === undefined || !everything.ok ? null : new TrapLogFile(file, machine, { technique, ring, set, ...(image ? { image } : {}) }, everything.test);
   let differences: string[];
   try {
-    History.replayed(machine, recording.inputs, recording.end.retired);
+    History.replayed(machine, inputs, recording.end.retired);
     differences = endDifferences(recording.end, endOf(machine));
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith("the way forward")) throw error;
+    if (!(error instanceof WayLost)) throw error;
     differences = [error.message];
   } finally {
     trapLog?.close();
@@ -64,26 +64,6 @@ export function replay(argv: readonly string[]): number {
   if (args.has("json")) process.stdout.write(`${JSON.stringify({ version: 1, outcome, reason, exitCode: EXIT_CODES[outcome], instructions: retired, differences })}\n`);
   process.stderr.write(`trapscope: ${reason}\n`);
   return EXIT_CODES[outcome];
-}
-
-function machineOf({ machine: made, files }: Recording, images: readonly string[]): Machine {
-  const given = images.map(openImage);
-  const found = new Map(files.map((file) => [file, find(file, given)]));
-  const drives: Partial<Record<DriveName, NamedSource>> = {};
-  const request: { -readonly [K in keyof BootRequest]: BootRequest[K] } = {
-    memoryBytes: made.memoryBytes, drives, ...(made.boot ? { bootOrder: made.boot } : {}), ...(made.append !== undefined ? { append: made.append } : {}), ...(made.force ? { force: true } : {}),
-  };
-  const modules: NamedSource[] = [];
-  for (const [{ role, name }, source] of found) {
-    const drive = DRIVE_NAMES.find((own) => own === role), named = { ...source, name };
-    if (drive) drives[drive] = named;
-    else if (role === "module") modules.push(named);
-    else if (role === "kernel" || role === "initrd" || role === "multiboot") request[role] = named;
-    else throw new ImageError(`The recording names a file for "${role}", which this version does not know.`);
-  }
-  if (modules.length > 0) request.modules = modules;
-  const { memoryBytes, cpu, technique, ring, set, clock, epochMs } = made;
-  return new Machine({ memoryBytes, cpu, technique, ring, set, clock, epochMs, ...configureBoot(request).machine });
 }
 
 function find(file: RecordedFile, given: readonly NamedSource[]): NamedSource {

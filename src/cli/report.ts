@@ -102,9 +102,9 @@ function rounded(value: number): number {
 export function translationSummary(machine: Machine): string {
   const counters = machine.translations?.counters;
   if (!counters) return "nothing was translated (--jit off).";
-  const { regions, live, instructions, bytes, modules, refused, invalidated, learned } = counters;
+  const { regions, live, instructions, bytes, modules, refused, invalidated, learned, linked } = counters;
   return `${regions} regions of ${instructions} instructions translated into ${modules} modules of ${(bytes / 1024).toFixed(0)} KB; ` +
-    `${live} live, ${learned} made again to follow computed transfers, ${invalidated - learned} dropped because their code changed, ${refused} places left to the interpreter.`;
+    `${live} live, ${linked} links between them, ${learned} made again to follow computed transfers, ${invalidated - learned} dropped because their code changed, ${refused} places left to the interpreter.`;
 }
 
 /** One line for a person. */

@@ -1,5 +1,8 @@
 // `trapscope run`: from its arguments to what is printed about it.
 
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Machine } from "../machine/machine.ts";
 import { argumentsOf } from "./command.ts";
 import { RUN } from "./help.ts";
 import type { Outcome } from "./outcome.ts";
@@ -28,6 +31,12 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   return finish(run, outcome, options);
 }
 
+/** A file for each live region. */
+function writeListings(machine: Machine, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of machine.translations?.listings() ?? []) writeFileSync(join(folder, `${name}.txt`), text);
+}
+
 function finish(run: Run, outcome: Outcome, options: RunOptions): number {
   const result = run.result();
   const line = report(outcome, result, options);
@@ -35,6 +44,7 @@ function finish(run: Run, outcome: Outcome, options: RunOptions): number {
   if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
   process.stderr.write(`trapscope: ${summary(line)}\n`);
   if (options.profile) process.stderr.write(`trapscope: ${costSummary(result.machine, options.profile)}\n`);
+  if (options.jitDump !== undefined) writeListings(result.machine, options.jitDump);
   if (options.jitStats) process.stderr.write(`trapscope: ${translationSummary(result.machine)}\n`);
   return line.exitCode;
 }

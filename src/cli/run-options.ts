@@ -40,6 +40,7 @@ export const RUN_OPTIONS = {
   rtc: { value: "ISO", help: "UTC at power-on (default: 2003-02-14T14:18:30Z; with --clock real: now)" },
   jit: { value: "on|off", help: "translate hot code to WebAssembly; nothing but the speed depends on it (default: on)" },
   "jit-stats": { help: "print at the end what was translated" },
+  "jit-dump": { value: "FOLDER", help: "write at the end a file for each translated region: guest instructions, each with its WebAssembly, and counters" },
   expect: { value: "TEXT", help: "end with 0 when COM1, COM2, port E9h or a row of the text screen shows TEXT" },
   script: { value: "FILE", help: "wait for texts, type and switch as FILE says" },
   timeout: { value: "SECONDS", help: "give up after this much wall time (default: never)" },
@@ -77,7 +78,7 @@ export const SWITCH_HELP: Readonly<Record<ProcessorSwitch, string>> = {
 export const SETTING_HELP: Readonly<Record<TechniqueSetting, string>> = {
   scan: "scan: strict breaks at every RET and indirect branch; lax copies them, and a jump into the middle of an instruction runs unscanned",
   lite: "lite: checked refuses a kernel that was not built with the macros; anyway runs it, and it leaks",
-  shadow: "trap, int3, hybrid, translate, vtx: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave; unsync: tables get out of step until a flush; batch: stores are emulated in a row. vtx: ept, which needs none, or, as on its first parts, all but batch, with real mode in V86 mode",
+  shadow: "trap, int3, hybrid, translate, vtx: how shadow page tables follow the guest's. drop-all: as a TLB; cached: each CR3 keeps its own, stores to tables leave (translate's default); unsync: tables get out of step until a flush; batch: stores are emulated in a row. vtx: ept, which needs none, or, as on its first parts, all but batch, with real mode in V86 mode",
   "scan-depth": "scan: branch targets that are decoded ahead at once (32)",
   "scan-views": "scan: tlbs shows code and data of a page apart by priming the processor's two TLBs; harvard does it on hypothetical hardware, with a page directory for fetches",
   hybrid: "hybrid: user runs the guest's user code directly; kernel also runs what a scan finds clean of its kernel",
@@ -107,6 +108,7 @@ export interface RunOptions {
   readonly epochMs?: number;
   readonly jit: boolean;
   readonly jitStats: boolean;
+  readonly jitDump?: string;
   readonly expect?: string;
   readonly script?: string;
   readonly timeoutSeconds: number;
@@ -160,6 +162,7 @@ export function runOptions(args: Arguments): RunOptions {
     ...(rtc === undefined ? {} : { epochMs: epoch(rtc) }),
     jit: parseChoice("jit", args.get("jit") ?? "on", ["on", "off"]) === "on",
     jitStats: args.has("jit-stats"),
+    ...optional("jitDump", args.get("jit-dump")),
     ...optional("expect", notEmpty("expect", args.get("expect"))),
     ...optional("script", args.get("script")),
     timeoutSeconds: args.has("timeout") ? parseSeconds("timeout", args.get("timeout")!) : Infinity,

@@ -4,7 +4,7 @@ import type { BootRequest, NamedSource } from "../machine/boot/boot-request.ts";
 import { placeImage } from "../machine/boot/boot-request.ts";
 import { DRIVE_NAMES } from "../machine/drives.ts";
 import type { Machine } from "../machine/machine.ts";
-import { encodeRecording, endOf, type RecordedFile, recordedFile } from "../machine/recording.ts";
+import { encodeRecording, endOf, type RecordedFile, recordedFile, recordedInputs } from "../machine/recording.ts";
 import { History } from "../machine/replay.ts";
 import { OutputFile } from "./output-file.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -33,7 +33,7 @@ export class RunRecorder {
         memoryBytes, cpu, technique, ring, set, clock: clock === "real" ? "paced" : "virtual", epochMs: machine.clock.epochMs,
         ...(boot ? { boot } : {}), ...(append !== undefined ? { append } : {}), ...(force ? { force } : {}),
       },
-      files: this.files(), inputs: this.history.inputs ?? [], end: endOf(machine),
+      files: this.files(), inputs: recordedInputs(this.history.inputs ?? [], () => { throw new Error("no medium is changed on the command line"); }), end: endOf(machine),
     });
     this.file.write(bytes);
     this.file.close();

@@ -65,7 +65,7 @@ export class Run {
     this.output = new SerialOutput(options.serial, options.json);
     this.picture = options.screen === undefined ? null : new OutputFile("screen", options.screen);
     this.machine = new Machine({
-      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock === "real" && isWrittenDown(options) ? "paced" : options.clock, jit: options.jit,
+      memoryBytes: options.memoryBytes, cpu: options.cpu, technique: options.technique, ring: options.ring, set: options.set, clock: options.clock === "real" && isWrittenDown(options) ? "paced" : options.clock, jit: options.jit && (options.jitDump === undefined || { listed: true }),
       ...(options.epochMs !== undefined ? { epochMs: options.epochMs } : options.clock === "real" ? { epochMs: Date.now() } : {}),
       wallNs: () => performance.now() * 1e6,
       ...(options.profile ? { meterNs: () => performance.now() * 1e6 } : {}),

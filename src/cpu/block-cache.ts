@@ -128,6 +128,11 @@ export class BlockCache {
     this.onFlush();
   }
 
+  /** Of the area for records. */
+  get usedBytes(): number {
+    return this.next - this.begin;
+  }
+
   /** Record of the block that begins there, 0 where there is none. */
   recordOf(physicalPage: number, key: number): number {
     return this.pages.get(physicalPage)?.blocks.get(key)?.record ?? 0;
@@ -287,10 +292,22 @@ export class BlockCache {
       this.next = record - HEADER_BYTES;
       return this.decodeAlone(eip, linear, physicalPage, mode);
     }
-    const page = this.pageOf(physicalPage);
-    const block: Block = { record, key: startOffset | (mode << 12), start: startOffset, end: offset, page, second: -1 };
-    this.register(block, mode);
-    return record;
+    const page = this.pageOf(physicalPage), key = startOffset | (mode << 12), kept = this.settle(page, key, record, count);
+    this.register({ record: kept, key, start: startOffset, end: offset, page, second: -1 }, mode);
+    return kept;
+  }
+
+  /** Code that changes again and again takes the room of the records that it replaces, if they were no fewer. Nobody is inside them while code is decoded. */
+  private settle(page: CodePage, key: number, record: number, count: number): number {
+    const stale = page.stale.get(key), last = stale?.at(-1);
+    if (stale === undefined || last === undefined || this.view.getUint16(last + H_COUNT, true) !== count) return record;
+    stale.pop();
+    this.cpu.state.u8.copyWithin(last - HEADER_BYTES, record - HEADER_BYTES, this.next);
+    this.next = record - HEADER_BYTES;
+    this.cpu.checkedRecord = 0;
+    // Who has left one of these records to have its link set must not set it now.
+    this.generation++;
+    return last;
   }
 
   /**

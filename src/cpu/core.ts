@@ -67,14 +67,14 @@ const BREAK_BIAS = 0x4000_0000;
  * events or pieces without an instruction that retires, `run` returns for others to look around.
  */
 export const STALL = 1000;
+/** An instruction that retires makes up for so many: a guest that faults hundreds of times for each does not come forward either. */
+export const TURNS_OF_INSTRUCTION = 4;
 /** A piece of a repetition is thousands of elements. */
 const PIECE_TURNS = 16;
 /** Of one `run`, that are not looked at. */
 const FREE_TURNS = 8;
 /** ACTIVITY: the delivery of an exception has failed three times over. */
 const SHUT_DOWN = 2;
-/** Largest budget of one `run`. */
-export const MAX_BUDGET = 0x3000_0000;
 
 /** Helpers after which an interrupt that is pending already may become deliverable, or single-stepping may begin. */
 const OPENS_WINDOW: readonly HelperName[] = [
@@ -236,6 +236,7 @@ export class Core {
   /** From a snapshot, between two runs. */
   restoreRetired(count: number): void {
     this.retiredBefore = count;
+    this.stall = { retired: count, turns: 0 };
   }
 
   /** Leaves generated code behind the present instruction: at the next record of its block, or at the next block. */
@@ -268,7 +269,7 @@ export class Core {
     this.breakRecord = 0;
   }
 
-  /** Runs at most `budget` instructions (<= MAX_BUDGET) of the active context. `cpu.exit` says more after "exit". */
+  /** Runs at most `budget` instructions (less than BREAK_BIAS) of the active context. `cpu.exit` says more after "exit". */
   run(budget: number): StopReason {
     const { state } = this.cpu;
     this.started = budget;
@@ -323,7 +324,11 @@ export class Core {
         this.breakPending = false;
         return "breakpoint";
       }
-      if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) continue;
+      if (cpu.context.get(SHADOW) === 0 && this.takeInterrupt()) {
+        // It may be there again at once.
+        if (turn > FREE_TURNS && this.stalls()) return "stalled";
+        continue;
+      }
       this.noteWindow();
       const activity = cpu.context.get(ACTIVITY);
       if (activity !== 0) return activity === 1 ? "halted" : "shutdown";
@@ -344,7 +349,9 @@ export class Core {
     const { stall } = this, retired = this.retired(), inRepetition = this.cpu.state.read(SUSPENDED) !== 0;
     // The monitor's step ends with the instruction's fault; a repetition may be left and stepped again.
     if (this.holdInterrupts && !inRepetition) return false;
-    stall.turns = retired === stall.retired ? stall.turns + (inRepetition ? PIECE_TURNS : 1) : 0;
+    const ran = retired - stall.retired;
+    if (inRepetition) stall.turns = ran === 0 ? stall.turns + PIECE_TURNS : 0;
+    else stall.turns = Math.max(0, stall.turns + 1 - ran * TURNS_OF_INSTRUCTION);
     stall.retired = retired;
     if (stall.turns < STALL) return false;
     stall.turns = 0;

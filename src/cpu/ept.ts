@@ -50,6 +50,10 @@ export class ExtendedPaging implements PhysicalSpace {
     return entry & EPT_READ ? this.host.hostPage(entry >>> 12) : 0;
   }
 
+  behind(page: number): number {
+    return this.walk(page) >>> 12;
+  }
+
   isReadOnly(page: number): boolean {
     return (this.walk(page) & EPT_WRITE) === 0;
   }

@@ -14,7 +14,7 @@ import { DR7_GD, setDebugStatus } from "./debug.ts";
 import { getEflags, setEflags } from "./eflags.ts";
 import { type CutOffEvent, type ExitKind, FAULT_IS_EXIT } from "./exit.ts";
 import { isExitGate, noteExitGate } from "./exit-gates.ts";
-import { readLinear } from "./linear-memory.ts";
+import { readTable } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { CR0_PE, CR4_PVI, CR4_VME } from "./control-bits.ts";
 import { DB, DF, GP, GUEST_FAULT, NP, PF, type Processor, TS } from "./processor.ts";
@@ -189,7 +189,7 @@ function dispatchReal(p: Processor, vector: number, kind: EventKind): boolean {
   const { context, state } = p;
   if (vector * 4 + 3 > context.get(IDTR_LIMIT)) p.fault(GP, vector * 8 + 2 + p.external);
   const entry = (context.get(IDTR_BASE) + vector * 4) | 0;
-  const ip = readLinear(p, entry, 2, false), selector = readLinear(p, (entry + 2) | 0, 2, false);
+  const ip = readTable(p, entry, 2), selector = readTable(p, (entry + 2) | 0, 2);
   const stack = currentStack(p);
   stack.reserve(2, 3);
   stack.push(2, flagsImage(p, kind));
@@ -209,7 +209,7 @@ function dispatchProtected(p: Processor, vector: number, kind: EventKind, hasErr
   const inTable = vector * 8 + 2 + p.external;
   if (vector * 8 + 7 > context.get(IDTR_LIMIT)) p.fault(GP, inTable);
   const address = (context.get(IDTR_BASE) + vector * 8) | 0;
-  const low = readLinear(p, address, 4, false), high = readLinear(p, (address + 4) | 0, 4, false);
+  const low = readTable(p, address, 4), high = readTable(p, (address + 4) | 0, 4);
   const gate = accessOf(high), type = typeOf(gate);
   const isGate = type === SYS_TASK_GATE || type === SYS_INTERRUPT_GATE16 || type === SYS_TRAP_GATE16 || type === SYS_INTERRUPT_GATE32 || type === SYS_TRAP_GATE32;
   if (!isGate) p.fault(GP, inTable);

@@ -20,7 +20,7 @@ import {
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
 import { I32, type ModuleWriter } from "../wasm/encoder.ts";
-import { constant, type Expression, FunctionEmitter, OP } from "../wasm/function-emitter.ts";
+import { constant, expression, type Expression, FunctionEmitter, OP, unary } from "../wasm/function-emitter.ts";
 import { type Form, HANDLER_PARAMS, InterpreterBuilder, type WaysOut } from "../wasm/interpreter-builder.ts";
 import { ModuleLinker } from "../wasm/module-linker.ts";
 import { REGION_DECLINED, REGION_SIDE_EXIT } from "../wasm/region-result.ts";
@@ -153,13 +153,13 @@ export class Interpreter {
     return this.linker.sharedCode(definition);
   }
 
+  helper(name: HelperName): WebAssembly.ImportValue {
+    return this.linker.helper(name);
+  }
+
   /** Whether forms wait to be generated. */
   get isWaiting(): boolean {
     return this.waiting.length > 0;
-  }
-
-  get handlerCount(): number {
-    return this.handlers;
   }
 
   private assign(key: number, form: Form, row: Row, d: Decoded, created: (handler: number) => void): number {
@@ -248,20 +248,14 @@ export class Interpreter {
     const fault = fn.open(OP.block);
     const lookup = fn.open(OP.block);
     const transition = fn.open(OP.block);
-    fn.branchIf({ op: OP.eqz32, type: I32, value: 0, a: record }, lookup);
+    fn.branchIf(unary(OP.eqz32, I32, record), lookup);
 
     const handlerNumbers = [HANDLER_REFETCH, HANDLER_CONTINUE, HANDLER_UNDEFINED, HANDLER_BREAK, ...inline.map((f) => f.handler)];
     const outlined = fn.open(OP.block);
     const labels = new Map<number, number>();
     for (const number of [...handlerNumbers].reverse()) labels.set(number, fn.open(OP.block));
-    fn.emit(fn.load(OP.load16u, record, R_HANDLER));
-    fn.code.byte(OP.brTable);
-    fn.code.unsigned(handlerNumbers.length);
-    for (let i = 0; i < handlerNumbers.length; i++) {
-      if (handlerNumbers[i] !== i) throw new Error("inline handlers are numbered in order");
-      fn.code.unsigned(fn.depth - labels.get(i)!);
-    }
-    fn.code.unsigned(fn.depth - outlined);
+    if (handlerNumbers.some((number, i) => number !== i)) throw new Error("inline handlers are numbered in order");
+    fn.branchTable(fn.load(OP.load16u, record, R_HANDLER), handlerNumbers.map((number) => labels.get(number)!), outlined);
 
     const next = () => {
       fn.assign(record, add(record, constant(RECORD_BYTES)));
@@ -463,7 +457,7 @@ export class Interpreter {
 }
 
 function add(a: Expression, b: Expression): Expression {
-  return { op: OP.add32, type: I32, value: 0, a, b };
+  return expression(OP.add32, I32, 0, a, b);
 }
 
 /** SDM order of checks: mode and privilege before operands. */

@@ -37,8 +37,9 @@ export function translate(p: Processor, linear: number, write: boolean, user: bo
     physicalPage &= (p.physical.a20Mask >>> 12) | ABOVE_BUS;
   }
   const host = physicalPage < BUS_PAGES ? p.physical.hostPage(physicalPage) : 0;
-  const writable = host !== 0 && !p.physical.isReadOnly(physicalPage) && p.codePages[physicalPage] === 0;
-  const watched = host !== 0 && p.codePages[physicalPage] & (user ? PAGE_READS_WATCHED | PAGE_IS_PRIVATE : PAGE_READS_WATCHED);
+  const marks = host !== 0 ? p.marksOf(physicalPage) : 0;
+  const writable = host !== 0 && !p.physical.isReadOnly(physicalPage) && marks === 0;
+  const watched = marks & (PAGE_READS_WATCHED | PAGE_IS_PRIVATE);
   if (host !== 0 && !watched && (!write || writable) && !(user && p.alignmentCheck) && (p.watchedPages.length === 0 || !p.watchedPages.includes(page)) &&
     (page < WINDOW_PAGE || !p.keepsWindow(user))) {
     p.tlb.fillRead(page, host, user, flags);
@@ -82,7 +83,7 @@ function loadUncached(p: Processor, linear: number, width: Width, user: boolean)
   if ((linear & 0xfff) > 4096 - width) return loadAcross(p, linear, width, user);
   const physical = translate(p, linear, false, user);
   if (physical < 0 || misaligned(p, linear, width, user)) return 0;
-  if (touches(p, linear, physical, width, false, user)) return 0;
+  if (touches(p, linear, physical, width, false)) return 0;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, false);
   return loadPhysical(p, physical, width);
 }
@@ -101,7 +102,7 @@ function loadAcross(p: Processor, linear: number, width: Width, user: boolean): 
   if (first < 0) return 0;
   const second = translate(p, (linear + inFirst) | 0, false, user);
   if (second < 0 || misaligned(p, linear, width, user)) return 0;
-  if (touches(p, linear, first, inFirst, false, user) || touches(p, (linear + inFirst) | 0, second, width - inFirst, false, user)) return 0;
+  if (touches(p, linear, first, inFirst, false) || touches(p, (linear + inFirst) | 0, second, width - inFirst, false)) return 0;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, false);
   let value = 0;
   for (let i = 0; i < width; i++) value |= loadPhysical(p, i < inFirst ? first + i : second + i - inFirst, 1) << (8 * i);
@@ -131,7 +132,7 @@ function storeUncached(p: Processor, linear: number, width: Width, value: number
     return;
   }
   const physical = translate(p, linear, true, user);
-  if (physical < 0 || misaligned(p, linear, width, user) || touches(p, linear, physical, width, true, user)) return;
+  if (physical < 0 || misaligned(p, linear, width, user) || touches(p, linear, physical, width, true)) return;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, true);
   storePhysical(p, physical, width, value);
 }
@@ -150,7 +151,7 @@ function storeAcross(p: Processor, linear: number, width: Width, value: number, 
   if (first < 0) return;
   const second = translate(p, (linear + inFirst) | 0, true, user);
   if (second < 0 || misaligned(p, linear, width, user)) return;
-  if (touches(p, linear, first, inFirst, true, user) || touches(p, (linear + inFirst) | 0, second, width - inFirst, true, user)) return;
+  if (touches(p, linear, first, inFirst, true) || touches(p, (linear + inFirst) | 0, second, width - inFirst, true)) return;
   if (p.watchedPages.length !== 0) noteDataBreakpoint(p, linear, width, true);
   for (let i = 0; i < width; i++) storePhysical(p, i < inFirst ? first + i : second + i - inFirst, 1, (value >>> (8 * i)) & 0xff);
 }
@@ -216,14 +217,10 @@ function misaligned(p: Processor, linear: number, width: number, user: boolean):
   return true;
 }
 
-/**
- * Whether the instruction is left to tell of an access first. A supervisor's loads from private pages are mostly the processor's own, of
- * its tables: they are not told of.
- */
-function touches(p: Processor, linear: number, physical: number, width: number, write: boolean, user: boolean): boolean {
-  const marks = p.codePages[physical >>> 12] & (PAGE_READS_WATCHED | PAGE_IS_PRIVATE);
-  if (!marks || (write ? (marks & PAGE_IS_PRIVATE) === 0 : !user && (marks & PAGE_READS_WATCHED) === 0)) return false;
-  return p.leaveForTouch(linear, physical, width, write);
+/** Whether the instruction is left to tell of an access first. */
+function touches(p: Processor, linear: number, physical: number, width: number, write: boolean): boolean {
+  const told = write ? PAGE_IS_PRIVATE : p.readsTable ? PAGE_READS_WATCHED : PAGE_READS_WATCHED | PAGE_IS_PRIVATE;
+  return (p.marksOf(physical >>> 12) & told) !== 0 && p.leaveForTouch(linear, physical, width, write);
 }
 
 function loadHost(p: Processor, host: number, width: Width): number {
@@ -264,6 +261,21 @@ export function readLinear(p: Processor, linear: number, width: Width, user: boo
   const entry = p.state.i32[((user ? p.tlb.tables.readUser : p.tlb.tables.readSupervisor) >> 2) + (linear >>> 12)];
   if ((entry & 0xfff) === 0 && (linear & 0xfff) <= 4096 - width) return loadHost(p, (linear + entry) >>> 0, width);
   const value = loadUncached(p, linear, width, user);
+  if (p.state.i32[FAULT.offset >> 2] !== 0) throw GUEST_FAULT;
+  return value;
+}
+
+/** Of the processor's own, for a table that one of its registers points to: at privilege 0, and no access of the guest's. As `load`. */
+export function loadTable(p: Processor, linear: number, width: Width): number {
+  p.readsTable = true;
+  const value = load(p, linear, width, false);
+  p.readsTable = false;
+  return value;
+}
+
+/** As `loadTable`, unwinding on a fault. */
+export function readTable(p: Processor, linear: number, width: Width): number {
+  const value = loadTable(p, linear, width);
   if (p.state.i32[FAULT.offset >> 2] !== 0) throw GUEST_FAULT;
   return value;
 }

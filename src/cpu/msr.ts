@@ -30,6 +30,7 @@ export function timestamp(p: Processor): number {
 export function answerTimestamp(p: Processor, hardware = p.context.isHardware): void {
   const ticks = countedTicks(p, hardware);
   p.readSilicon = hardware;
+  if (hardware) p.shownTicks = ticks - p.hooks.readTimestamp(false);
   const sum = p.timestampOffset === 0n ? ticks : BigInt.asUintN(64, BigInt(ticks) + p.timestampOffset);
   if (typeof sum === "number") answer(p, sum % 0x1_0000_0000 | 0, Math.floor(sum / 0x1_0000_0000) | 0);
   else answer(p, Number(sum % TWO32) | 0, Number(sum / TWO32) | 0);

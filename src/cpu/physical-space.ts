@@ -10,6 +10,8 @@ export interface PhysicalSpace {
   hostPage(physicalPage: number): number;
   /** ROM: reads are plain, writes go to `write`. */
   isReadOnly(physicalPage: number): boolean;
+  /** Where addresses of this space go through tables: the page that they lead to. */
+  behind?(physicalPage: number): number;
   /** Access that is not plain memory; stays inside one page; unsigned. */
   read(physical: number, width: 1 | 2 | 4): number;
   write(physical: number, width: 1 | 2 | 4, value: number): void;

@@ -162,6 +162,8 @@ export class Processor {
   touched: Touch | null = null;
   /** The instruction that runs has been told of. */
   touchTold = false;
+  /** The processor reads a table of its own: a descriptor, a gate, the task's stack pointers or its I/O map. */
+  readsTable = false;
   /** Blocks of one instruction, besides what TF and breakpoints ask for. */
   singleInstruction = false;
 
@@ -204,6 +206,8 @@ export class Processor {
   readSilicon = false;
   /** Ticks that WRMSR to the time-stamp counter added. */
   timestampOffset = 0n;
+  /** Ticks of the monitor's that the silicon's RDTSC has shown the guest. */
+  shownTicks = 0;
 
   constructor(options: ProcessorOptions) {
     this.state = new CpuState(options.memory);
@@ -240,6 +244,13 @@ export class Processor {
     this.state.write(FAULT, vector + 1);
     this.state.write(FAULT_ERROR, 0);
     this.state.write(FAULT_HAS_ERROR, 0);
+  }
+
+  /** PAGE_* of a page of the active context's physical space. */
+  marksOf(physicalPage: number): number {
+    const { codePages, physical } = this;
+    const marks = codePages[physicalPage]!;
+    return physical.behind === undefined ? marks : marks | (codePages[physical.behind(physicalPage)]! & PAGE_IS_PRIVATE);
   }
 
   /** Leaves the instruction once to tell of an access. False: it has been told of, or is of no interest. */

@@ -27,6 +27,7 @@ export function resetProcessor(p: Processor): void {
   for (const unit of [p.h, p.v]) resetContext(p, unit);
   setEflags(state, p.v.context, 0, EFLAGS_ALL);
   p.timestampOffset = 0n;
+  p.shownTicks = 0;
   p.msrs.reset();
   p.pendingDebug = 0;
   p.stepping = false;

@@ -5,7 +5,7 @@ import {
   ACCESS_UNUSABLE, CPL, CR0, CS, DS, EFLAGS_SYSTEM, EFLAGS_VM, ES, FLAT_BELOW, FS, GDTR_BASE, GDTR_LIMIT, GS, LDTR, SEG_FAST_CUT, SEG_FAST_FLAT, SEG_FAST_READ,
   SEG_FAST_WRITE, SS,
 } from "../isa/state-layout.ts";
-import { readLinear, writeLinear } from "./linear-memory.ts";
+import { readTable, writeLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { CR0_PE } from "./control-bits.ts";
 import { GP, NP, SS_FAULT, type Processor } from "./processor.ts";
@@ -58,8 +58,8 @@ function descriptorAddress(c: Context, selector: number): number {
 export function tryReadDescriptor(p: Processor, selector: number): boolean {
   const address = descriptorAddress(p.context, selector);
   if (address < 0) return false;
-  p.descriptorLow = readLinear(p, address, 4, false);
-  p.descriptorHigh = readLinear(p, (address + 4) | 0, 4, false);
+  p.descriptorLow = readTable(p, address, 4);
+  p.descriptorHigh = readTable(p, (address + 4) | 0, 4);
   return true;
 }
 
@@ -78,12 +78,12 @@ export function setDescriptor(p: Processor, low: number, high: number): void {
 /** Sets bits of the type byte in the table itself (accessed, busy). */
 export function orDescriptorType(p: Processor, selector: number, bits: number): void {
   const address = descriptorAddress(p.context, selector) + 5;
-  writeLinear(p, address | 0, 1, readLinear(p, address | 0, 1, false) | bits, false);
+  writeLinear(p, address | 0, 1, readTable(p, address | 0, 1) | bits, false);
 }
 
 export function clearDescriptorType(p: Processor, selector: number, bits: number): void {
   const address = descriptorAddress(p.context, selector) + 5;
-  writeLinear(p, address | 0, 1, readLinear(p, address | 0, 1, false) & ~bits, false);
+  writeLinear(p, address | 0, 1, readTable(p, address | 0, 1) & ~bits, false);
 }
 
 /** Marks the descriptor that was read last as accessed, in the table. */

@@ -2,7 +2,7 @@
 // names for an inner ring. Limits are checked item by item; on a fault nothing but memory below the top has changed.
 
 import { CPL, ESP, SS, TR } from "../isa/state-layout.ts";
-import { readLinear, writeLinear, type Width } from "./linear-memory.ts";
+import { readLinear, readTable, writeLinear, type Width } from "./linear-memory.ts";
 import { SS_FAULT, TS, type Processor } from "./processor.ts";
 import { ACCESS_DB, accessOf, baseOf, limitOf, usableForRead, usableForWrite, withinLimit } from "./protection.ts";
 import { checkStackSelector } from "./segmentation.ts";
@@ -96,13 +96,13 @@ export function innerStack(p: Processor, cpl: number): StackCursor {
   if (c.segmentAccess(TR) & 8) {
     const at = 4 + cpl * 8;
     if (at + 5 > limit) p.selectorFault(TS, c.selector(TR));
-    pointer = readLinear(p, (base + at) | 0, 4, false);
-    selector = readLinear(p, (base + at + 4) | 0, 2, false);
+    pointer = readTable(p, (base + at) | 0, 4);
+    selector = readTable(p, (base + at + 4) | 0, 2);
   } else {
     const at = 2 + cpl * 4;
     if (at + 3 > limit) p.selectorFault(TS, c.selector(TR));
-    pointer = readLinear(p, (base + at) | 0, 2, false);
-    selector = readLinear(p, (base + at + 2) | 0, 2, false);
+    pointer = readTable(p, (base + at) | 0, 2);
+    selector = readTable(p, (base + at + 2) | 0, 2);
   }
   checkStackSelector(p, selector, cpl, TS);
   const low = p.descriptorLow, high = p.descriptorHigh;

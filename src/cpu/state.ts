@@ -152,11 +152,6 @@ export class Context {
     this.segmentWrites++;
   }
 
-  setSelector(index: number, selector: number): void {
-    this.segmentWrites++;
-    this.#i32[this.#word + index * STRIDE_WORDS + SELECTOR_WORD] = selector;
-  }
-
   get cpl(): number {
     return this.get(CPL);
   }

@@ -8,7 +8,7 @@ import {
 } from "../isa/state-layout.ts";
 import { DR6_BT, DR7_LOCAL } from "./debug.ts";
 import { EFLAGS_ALL, setEflags } from "./eflags.ts";
-import { probeWrite, readLinear, writeLinear } from "./linear-memory.ts";
+import { probeWrite, readTable, writeLinear } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { CR0_PG, CR0_TS, CR4_PAE, CR4_PGE } from "./control-bits.ts";
 import { loadPdptes } from "./paging.ts";
@@ -40,7 +40,7 @@ export function checkAvailableTss(p: Processor, selector: number, vector: number
 
 /** The back link of the current TSS, which must name a busy TSS, for IRET with NT set. Leaves the descriptor read. */
 export function checkBackLink(p: Processor): number {
-  const selector = readLinear(p, p.context.segmentBase(TR), 2, false);
+  const selector = readTable(p, p.context.segmentBase(TR), 2);
   if (selector & 4) p.selectorFault(TS, selector);
   const access = readDescriptor(p, selector, TS);
   const type = typeOf(access);
@@ -64,8 +64,8 @@ export function switchTask(p: Processor, selector: number, source: TaskSwitchSou
   // Both TSSs are proved before the first change.
   const oldSelector = c.selector(TR), oldBase = c.segmentBase(TR), old32 = (c.segmentAccess(TR) & 8) !== 0;
   if (!probeWrite(p, oldBase, old32 ? TSS32.bytes : TSS16.bytes, false)) throw GUEST_FAULT;
-  readLinear(p, base, 2, false);
-  readLinear(p, (base + (is32 ? TSS32.bytes : TSS16.bytes) - 2) | 0, 2, false);
+  readTable(p, base, 2);
+  readTable(p, (base + (is32 ? TSS32.bytes : TSS16.bytes) - 2) | 0, 2);
   const nested = source === FROM_CALL || source === FROM_INTERRUPT;
   if (nested && !probeWrite(p, base, 2, false)) throw GUEST_FAULT;
 
@@ -99,7 +99,7 @@ interface TaskImage {
 }
 
 function readTask(p: Processor, base: number, is32: boolean): TaskImage {
-  const at = (offset: number, width: 2 | 4): number => readLinear(p, (base + offset) | 0, width, false);
+  const at = (offset: number, width: 2 | 4): number => readTable(p, (base + offset) | 0, width);
   if (is32) {
     return {
       cr3: at(TSS32.cr3, 4),

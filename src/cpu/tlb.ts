@@ -43,9 +43,9 @@ class FlatTable {
     this.#invalid = invalid;
   }
 
+  /** Before the first entry. The machine's memory begins as zeros, and pages of it that nobody writes take no room. */
   prepare(): void {
-    this.#i32.fill(this.#invalid, this.#word, this.#word + PAGES);
-    this.#count[0] = this.#count[1] = 0;
+    if (this.#invalid !== 0) this.#i32.fill(this.#invalid, this.#word, this.#word + PAGES);
   }
 
   get(page: number): number {
@@ -165,7 +165,7 @@ export class Tlb {
     this.#code = new FlatTable(state, tables.code, 0);
   }
 
-  /** Fills the tables with invalid entries; before the context runs for the first time (it touches 20 MB). */
+  /** Fills the tables with invalid entries; before the context runs for the first time (it touches 16 MB). */
   prepare(): void {
     if (this.#prepared) return;
     this.#prepared = true;

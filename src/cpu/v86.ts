@@ -5,7 +5,7 @@ import {
   CS, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_TF, EFLAGS_VIF, ESP, TR,
 } from "../isa/state-layout.ts";
 import { getEflags, setEflags } from "./eflags.ts";
-import { readLinear } from "./linear-memory.ts";
+import { readTable } from "./linear-memory.ts";
 import { updateMode } from "./mode.ts";
 import { GP, type Processor } from "./processor.ts";
 import { loadUnprotected } from "./segmentation.ts";
@@ -18,9 +18,9 @@ const IO_MAP_BASE = 0x66, TSS_MINIMUM_LIMIT = 0x67, REDIRECTION_BYTES = 32;
 export function isRedirected(p: Processor, vector: number): boolean {
   const c = p.context, base = c.segmentBase(TR), limit = c.segmentLimit(TR);
   if (limit < TSS_MINIMUM_LIMIT) p.fault(GP, 0);
-  const at = readLinear(p, (base + IO_MAP_BASE) | 0, 2, false) - REDIRECTION_BYTES + (vector >> 3);
+  const at = readTable(p, (base + IO_MAP_BASE) | 0, 2) - REDIRECTION_BYTES + (vector >> 3);
   if (at < 0 || at > limit) p.fault(GP, 0);
-  return ((readLinear(p, (base + at) | 0, 1, false) >> (vector & 7)) & 1) === 0;
+  return ((readTable(p, (base + at) | 0, 1) >> (vector & 7)) & 1) === 0;
 }
 
 /** EFLAGS as a V86 task with VME sees it below IOPL 3: IF shows VIF, IOPL shows 3. */
@@ -33,7 +33,7 @@ export function deliverRedirected(p: Processor, vector: number): void {
   const { context: c, state } = p;
   const flags = getEflags(state, c);
   const iopl3 = (flags & EFLAGS_IOPL) === EFLAGS_IOPL;
-  const ip = readLinear(p, vector * 4, 2, false), selector = readLinear(p, vector * 4 + 2, 2, false);
+  const ip = readTable(p, vector * 4, 2), selector = readTable(p, vector * 4 + 2, 2);
   const stack = currentStack(p);
   stack.reserve(2, 3);
   stack.push(2, iopl3 ? flags : virtualFlags(flags));

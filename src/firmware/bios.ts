@@ -5,8 +5,7 @@ import { BIOS_SEGMENT, VGA_BIOS } from "./rom-data.ts";
 
 /** The system ROM, 128 KB: it ends at 100000h and is seen again below 4 GB. */
 export const BIOS_ROM_BYTES = 0x20000;
-/** Where the video ROM appears, an adapter ROM of 32 KB. */
-export const VGA_BIOS_ADDRESS = 0xc0000;
+/** The video ROM, an adapter ROM. */
 export const VGA_BIOS_BYTES = 0x8000;
 
 /** A new copy of the system BIOS: only its upper 64 KB, the F000h segment, hold code. */

@@ -11,7 +11,7 @@ import type { Device, DeviceState, Line, Region } from "./device.ts";
 import { checkedState, copyState } from "./device-state.ts";
 
 export const IO_APIC_BASE = 0xfec0_0000;
-export const IO_APIC_PINS = 24;
+const IO_APIC_PINS = 24;
 const VERSION = 0x11 | ((IO_APIC_PINS - 1) << 16);
 
 /** Offsets of the two windows. */

@@ -12,7 +12,7 @@ import { allOnes } from "./bus.ts";
 import type { Clock, Device, DeviceState, Line, Region, Timer } from "./device.ts";
 import { checkedState, copyState } from "./device-state.ts";
 
-export const LOCAL_APIC_BASE = 0xfee0_0000;
+const LOCAL_APIC_BASE = 0xfee0_0000;
 export const LOCAL_APIC_BYTES = 0x1000;
 /** IA32_APIC_BASE: this is the bootstrap processor; the APIC is on. */
 const BASE_BSP = 0x100, BASE_ENABLE = 0x800;

@@ -33,7 +33,7 @@ export const ST3_TRACK0 = 0x10;
 export const ST3_PROTECTED = 0x40;
 
 export const CONFIG_EIS = 0x40;
-export const CONFIG_NO_FIFO = 0x20;
+const CONFIG_NO_FIFO = 0x20;
 export const CONFIG_NO_POLL = 0x10;
 
 export const SPECIFY = 0x03;

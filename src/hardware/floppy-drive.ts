@@ -10,10 +10,10 @@ import type { BlockDevice } from "./device.ts";
 export const FLOPPY_SECTOR_BYTES = 512;
 
 /** Data rate select of CCR and DSR. */
-export const RATE_500K = 0;
-export const RATE_300K = 1;
-export const RATE_250K = 2;
-export const RATE_1M = 3;
+const RATE_500K = 0;
+const RATE_300K = 1;
+const RATE_250K = 2;
+const RATE_1M = 3;
 
 export interface FloppyGeometry {
   readonly cylinders: number;

@@ -9,23 +9,9 @@ import type { ByteSource, Device, DeviceState, PhysicalMemory, Region } from "./
 import { checkedState } from "./device-state.ts";
 
 /** Well-known items. */
-export const FW_CFG_SIGNATURE = 0x00;
-export const FW_CFG_ID = 0x01;
-export const FW_CFG_RAM_SIZE = 0x03;
+const FW_CFG_SIGNATURE = 0x00;
+const FW_CFG_ID = 0x01;
 export const FW_CFG_NB_CPUS = 0x05;
-export const FW_CFG_KERNEL_ADDR = 0x07;
-export const FW_CFG_KERNEL_SIZE = 0x08;
-export const FW_CFG_INITRD_ADDR = 0x0a;
-export const FW_CFG_INITRD_SIZE = 0x0b;
-export const FW_CFG_BOOT_MENU = 0x0e;
-export const FW_CFG_KERNEL_DATA = 0x11;
-export const FW_CFG_INITRD_DATA = 0x12;
-export const FW_CFG_CMDLINE_ADDR = 0x13;
-export const FW_CFG_CMDLINE_SIZE = 0x14;
-export const FW_CFG_CMDLINE_DATA = 0x15;
-export const FW_CFG_SETUP_ADDR = 0x16;
-export const FW_CFG_SETUP_SIZE = 0x17;
-export const FW_CFG_SETUP_DATA = 0x18;
 export const FW_CFG_FILE_DIR = 0x19;
 const FW_CFG_FILE_FIRST = 0x20;
 const FW_CFG_FILE_LAST = 0x3fff;

@@ -11,7 +11,7 @@ import { checkedState, copyState } from "./device-state.ts";
 
 export const HAL_NET_TX = 1, HAL_NET_REGISTER = 2, HAL_CONSOLE_WRITE = 3, HAL_CONSOLE_REGISTER = 4;
 export const HAL_DISK_INFO = 5, HAL_DISK_WRITE = 6, HAL_DISK_READ = 7, HAL_DISK_CLEANUP = 8;
-export const HAL_DISKS = 4;
+const HAL_DISKS = 4;
 export const HAL_IRQ = 3;
 
 const DONE = 1, FAILED = 0;

@@ -14,7 +14,7 @@ import { checkedState, copyState } from "./device-state.ts";
 import { Oscillator } from "./oscillator.ts";
 
 export const HPET_BASE = 0xfed0_0000;
-export const HPET_HZ = 14318180;
+const HPET_HZ = 14318180;
 /** One tick in femtoseconds. */
 const PERIOD_FS = Math.round(1e15 / HPET_HZ);
 const TIMERS = 3;

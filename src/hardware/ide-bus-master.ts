@@ -16,9 +16,9 @@ const COMMAND_START = 0x01;
 /** Set: the bus master writes to memory (a read from the drive). */
 const COMMAND_TO_MEMORY = 0x08;
 
-export const STATUS_ACTIVE = 0x01;
-export const STATUS_ERROR = 0x02;
-export const STATUS_INTERRUPT = 0x04;
+const STATUS_ACTIVE = 0x01;
+const STATUS_ERROR = 0x02;
+const STATUS_INTERRUPT = 0x04;
 /** Software's notes on what the drives can do. */
 const STATUS_DRIVES = 0x60;
 

@@ -10,11 +10,10 @@
 import { checkedState } from "./device-state.ts";
 import type { Clock, DeviceState, Timer } from "./device.ts";
 
-export const STATUS_BSY = 0x80;
+const STATUS_BSY = 0x80;
 export const STATUS_DRDY = 0x40;
-export const STATUS_DF = 0x20;
 export const STATUS_DSC = 0x10;
-export const STATUS_DRQ = 0x08;
+const STATUS_DRQ = 0x08;
 export const STATUS_ERR = 0x01;
 
 export const ERROR_UNC = 0x40;

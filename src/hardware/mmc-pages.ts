@@ -4,7 +4,7 @@
 // Not implemented: audio tracks, sessions after the first, sub-channels.
 
 /** Minute, second, frame: 75 frames a second, and address 0 is two seconds into the disc. */
-export function minuteSecondFrame(lba: number): [number, number, number] {
+function minuteSecondFrame(lba: number): [number, number, number] {
   const frames = lba + 150;
   return [Math.floor(frames / (75 * 60)), Math.floor(frames / 75) % 60, frames % 75];
 }

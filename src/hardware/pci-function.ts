@@ -7,11 +7,11 @@ import type { Device, DeviceState, Region, Width } from "./device.ts";
 import { checkedState } from "./device-state.ts";
 
 export const PCI_COMMAND = 0x04;
-export const PCI_STATUS = 0x06;
-export const PCI_BAR0 = 0x10;
-export const PCI_ROM = 0x30;
-export const PCI_INTERRUPT_LINE = 0x3c;
-export const PCI_INTERRUPT_PIN = 0x3d;
+const PCI_STATUS = 0x06;
+const PCI_BAR0 = 0x10;
+const PCI_ROM = 0x30;
+const PCI_INTERRUPT_LINE = 0x3c;
+const PCI_INTERRUPT_PIN = 0x3d;
 
 export const COMMAND_IO = 0x0001;
 export const COMMAND_MEMORY = 0x0002;

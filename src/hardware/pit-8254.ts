@@ -19,6 +19,9 @@ const RW_LSB = 1;
 const RW_MSB = 2;
 const RW_BOTH = 3;
 
+/** Mode 3, both bytes, binary. */
+const SQUARE_WAVE = 0x36;
+
 function powerOn() {
   return {
     /** Bits 5 to 0 of the last control word. The datasheet leaves everything before the first one undefined. */
@@ -299,18 +302,22 @@ export class Pit8254 implements Device {
     return counter.oscillates ? PIT_HZ / counter.r.cr : 0;
   }
 
+  /** When OUT of counter `index` changes next if nothing is written, in ns; Infinity: it does not. */
+  changeNs(index: 0 | 1 | 2): number {
+    const counter = this.counter(index), cycles = counter.cyclesToChange();
+    return cycles === Infinity ? Infinity : this.crystal.nsOf(counter.r.cycle + cycles);
+  }
+
   /** GATE of counter 2 (port 61h bit 0). */
   setGate2(level: boolean): void {
     this.counter(2).setGate(level);
   }
 
-  get gate2(): boolean {
-    return this.counters[2].r.gate;
-  }
-
   reset(): void {
     const cycle = this.crystal.cyclesAt(this.clock.nowNs());
     for (const [i, counter] of this.counters.entries()) counter.r = { ...powerOn(), cycle, gate: i !== 2 };
+    // What the datasheet leaves undefined is as an AT's BIOS leaves it, which has beeped: so a program that moves the cone by itself is heard.
+    Object.assign(this.counters[2].r, { control: SQUARE_WAVE, out: true });
     this.line = { level: false, fallNs: 0 };
     this.irq0.set(false);
     this.schedule();

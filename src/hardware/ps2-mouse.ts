@@ -34,9 +34,9 @@ const ID_WHEEL = 3;
 const ID_EXPLORER = 4;
 
 /** Bits of `buttons`. */
-export const MOUSE_LEFT = 1;
-export const MOUSE_RIGHT = 2;
-export const MOUSE_MIDDLE = 4;
+const MOUSE_LEFT = 1;
+const MOUSE_RIGHT = 2;
+const MOUSE_MIDDLE = 4;
 
 /** 2:1 scaling of counts 0 to 5 in stream mode; larger ones double. */
 const DOUBLED = [0, 1, 1, 3, 6, 9] as const;

@@ -77,6 +77,41 @@ describe("loudspeaker", () => {
   });
 });
 
+describe("the loudspeaker's cone", () => {
+  const moves: [atNs: number, hz: number, high: boolean][] = [];
+  beforeEach(() => {
+    moves.length = 0;
+    ports = new SystemPorts({
+      clock, pit, a20, resetPulse: () => {}, debug: { byte: () => {} }, exit: () => {},
+      speaker: ({ hz, high }) => moves.push([clock.nowNs(), hz, high]),
+    });
+  });
+
+  it("is moved by bit 1 of port 61h alone", () => {
+    for (const bits of [0x02, 0x00, 0x02, 0x00]) {
+      ports.port61.write(0, 1, bits);
+      clock.advance(100_000);
+    }
+    expect(moves).toEqual([[0, 0, true], [100_000, 0, false], [200_000, 0, true], [300_000, 0, false]]);
+  });
+
+  it("goes out when counter 2 has run down, which a program counts a sample's width with", () => {
+    pit.region.write(3, 1, 0x90); // counter 2, low byte, mode 0
+    ports.port61.write(0, 1, 0x03);
+    const pulses = [20, 55, 1];
+    for (const width of pulses) {
+      pit.region.write(2, 1, width);
+      clock.advance(1e6 / 16);
+    }
+    // OUT is low from the write on; a count is loaded by the next pulse of CLK and runs down in N more (8254, mode 0).
+    const cycleNs = 1e9 / 1_193_181.8;
+    const highs = moves.filter(([, , high]) => high).map(([at]) => at), lows = moves.filter(([, , high]) => !high).map(([at]) => at);
+    expect(highs.map((at, n) => Math.ceil((at - n * 1e6 / 16) / cycleNs - 0.01))).toEqual(pulses.map((width) => width + 1));
+    expect(lows).toEqual([1e6 / 16, 2e6 / 16]);
+    expect(moves.every(([, hz]) => hz === 0)).toBe(true);
+  });
+});
+
 describe("reset and A20", () => {
   it("drives A20 by port 92h bit 1 and resets the processor when bit 0 rises", () => {
     ports.port92.write(0, 1, 0x02);

@@ -3,12 +3,10 @@
 // Manuals: IBM PC/AT Technical Reference (port 61h, 80h); IBM PS/2 Hardware Interface Technical Reference, "System Control
 // Port A" (92h). Port E9h is the debug console of Bochs and QEMU, F4h ends the run with a value, as QEMU's isa-debug-exit does.
 //
-// Not implemented: parity and I/O channel check (port 61h bits 7 and 6 stay 0, bits 3 and 2 are only kept),
-// the loudspeaker's level while counter 2 runs down once (samples played by pulse width),
-// the security lock and lamps of port 92h (only kept).
+// Not implemented: parity and I/O channel check (port 61h bits 7 and 6 stay 0, bits 3 and 2 are only kept), the security lock and lamps of port 92h (only kept).
 
 import { byteRegion } from "./bus.ts";
-import type { ByteSink, Clock, Device, DeviceState, Line, Region } from "./device.ts";
+import type { ByteSink, Clock, Device, DeviceState, Line, Region, Timer } from "./device.ts";
 import { checkedState, copyState } from "./device-state.ts";
 import { Oscillator } from "./oscillator.ts";
 import { PIT_HZ, type Pit8254 } from "./pit-8254.ts";
@@ -80,6 +78,8 @@ export class SystemPorts implements Device {
   private readonly wiring: SystemPortsWiring;
   private readonly crystal = new Oscillator(PIT_HZ);
   private sound: SpeakerSound = { hz: 0, high: false };
+  /** Counter 2 runs down once: the cone moves then (samples played by pulse width). */
+  private readonly coneMoves: Timer;
 
   constructor(wiring: SystemPortsWiring) {
     this.wiring = wiring;
@@ -89,6 +89,7 @@ export class SystemPorts implements Device {
     this.portE9 = byteRegion({ read: () => 0xe9, write: (_offset, value) => wiring.debug.byte(value) });
     this.portF4 = byteRegion({ read: () => 0xff, write: (_offset, value) => wiring.exit(value) });
     wiring.pit.onCounter2 = () => this.speak();
+    this.coneMoves = wiring.clock.timer(() => this.speak());
     this.reset();
   }
 
@@ -124,7 +125,10 @@ export class SystemPorts implements Device {
   }
 
   private speak(): void {
-    const hz = this.speakerHz, high = hz === 0 && (this.r.port61 & PORT61_SPEAKER) !== 0 && this.wiring.pit.out(2);
+    const { pit } = this.wiring, hz = this.speakerHz, isOn = (this.r.port61 & PORT61_SPEAKER) !== 0, high = hz === 0 && isOn && pit.out(2);
+    const changeNs = hz === 0 && isOn ? pit.changeNs(2) : Infinity;
+    if (changeNs === Infinity) this.coneMoves.cancel();
+    else if (changeNs !== this.coneMoves.deadlineNs) this.coneMoves.arm(changeNs);
     if (hz === this.sound.hz && high === this.sound.high) return;
     this.sound = { hz, high };
     this.wiring.speaker?.(this.sound);

@@ -66,10 +66,6 @@ const CODE_PAGE_437 =
 
 const CHARACTERS = [...CODE_PAGE_437];
 
-export function characterOf(code: number): string {
-  return CHARACTERS[code];
-}
-
 /** The rows as strings, blanks at their ends cut off. */
 export function textRows(screen: TextScreen): string[] {
   return Array.from({ length: screen.rows }, (_, row) => {

@@ -49,8 +49,8 @@ export function vgaTiming(crtc: Uint8Array, sequencer: Uint8Array, miscOutput: n
 }
 
 /** Bits of Input Status 1. */
-export const STATUS_DISPLAY_DISABLED = 0x01;
-export const STATUS_VERTICAL_RETRACE = 0x08;
+const STATUS_DISPLAY_DISABLED = 0x01;
+const STATUS_VERTICAL_RETRACE = 0x08;
 
 /** Input Status 1 at a moment: is the beam inside the picture, is it flying back? */
 export function beamStatus(timing: VgaTiming, nowNs: number): number {

@@ -17,8 +17,8 @@ import { beamStatus, type VgaTiming, vgaTiming } from "./vga-timing.ts";
 /** The first port of `Vga.ports`; the window has 30h ports, of which 3BCh-3BFh are not the VGA's. */
 export const VGA_FIRST_PORT = 0x3b0;
 
-export const MISC_COLOR_PORTS = 0x01;
-export const MISC_RAM_ENABLE = 0x02;
+const MISC_COLOR_PORTS = 0x01;
+const MISC_RAM_ENABLE = 0x02;
 
 export const ATTRIBUTE_MODE = 0x10;
 export const ATTRIBUTE_OVERSCAN = 0x11;

@@ -96,7 +96,7 @@ export type HelperName =
   | "invalidatePage" | "cacheControl" | "loadAccessRights" | "loadSegmentLimit" | "verifyRead" | "verifyWrite"
   | "cpuid" | "readTimestamp" | "readMsr" | "writeMsr" | "readPerformanceCounter" | "sysenter" | "sysexit"
   | "callout" | "clearGuestInterruptFlag" | "setGuestInterruptFlag" | "pushGuestFlags" | "popGuestFlags" | "guestSelector" | "pushGuestSelector" | "readGuestTimestamp" | "storesBeside"
-  | "fpuCheck" | "fpuHelper" | "enter" | "undefined" | "pause" | "monitorWait" | "sseCheck";
+  | "fpuCheck" | "fpuHelper" | "enter" | "undefined" | "monitorWait" | "sseCheck";
 
 export interface Builder<V> {
   // --- pure 32-bit
@@ -196,7 +196,13 @@ export interface Builder<V> {
   /** As `when`, before the instruction has changed anything: a back-end may do the whole instruction in another way where the condition holds. */
   rarely(condition: V, then: () => void): void;
   /** Whether an instruction before this one, on the only way that leads here, has passed the test of the control registers already that this unit (the XMM registers) needs. */
-  hasPassed(test: "xmm"): boolean;
+  hasPassed(test: "xmm" | "x87"): boolean;
+  /** FTOP and FTW are constants here: an x87 instruction does what is usual, and leaves the rest to another back-end by `insist`. */
+  readonly stackKnown: boolean;
+  /** Where the stack is known: goes on only if `condition` is 0, with nothing of the instruction done otherwise. */
+  insist(condition: V): void;
+  /** Where the stack is known: FIP, FCS and FOP, and FDP and FDS for the operand at `memory`, are to name this instruction once it is done. */
+  rememberPointers(opcode: V, memory: V | null): void;
   /** Repeats `body` while it returns a nonzero value. */
   loop(body: () => V): void;
   /** Calls generated code; its results. */

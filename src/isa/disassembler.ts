@@ -36,7 +36,7 @@ function padded(value: number, bytes: number): string {
   return `0x${(value >>> 0).toString(16).padStart(bytes * 2, "0")}`;
 }
 
-export function registerName(kind: Operand["kind"], number: number, width: number): string {
+function registerName(kind: Operand["kind"], number: number, width: number): string {
   switch (kind) {
     case "segment": return SEGMENTS[number] as string;
     case "control": return `cr${number}`;
@@ -50,7 +50,7 @@ export function registerName(kind: Operand["kind"], number: number, width: numbe
 }
 
 /** The memory operand's address: `[ebx+ecx*4+8]`, with its segment where an override differs from the default. */
-export function memoryText(decoded: Decoded): string {
+function memoryText(decoded: Decoded): string {
   const { base, index, scale, displacement, addressSize, segment } = decoded;
   const names = addressSize === 4 ? GPR_32 : GPR_16;
   let text = "";

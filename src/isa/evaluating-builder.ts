@@ -53,7 +53,7 @@ export function asInt(value: Value): number {
   if (typeof value !== "number") throw new TypeError(`${typeof value} used as 32-bit value`);
   return value | 0;
 }
-export function asLong(value: Value): bigint {
+function asLong(value: Value): bigint {
   if (typeof value !== "bigint") throw new TypeError(`${typeof value} used as 64-bit value`);
   return BigInt.asUintN(64, value);
 }
@@ -332,6 +332,9 @@ export class EvaluatingBuilder implements Builder<Value> {
   }
   rarely(condition: Value, then: () => void): void { this.when(condition, then); }
   hasPassed(): boolean { return false; }
+  readonly stackKnown = false;
+  insist(): void { throw new Error("the x87 stack is not known"); }
+  rememberPointers(): void { throw new Error("the x87 stack is not known"); }
   loop(body: () => Value): void {
     while (asInt(body()) !== 0);
   }

@@ -80,7 +80,7 @@ export function isAligned(code: OperandCode): boolean {
   return code === "Wx" || code === "Mx";
 }
 
-export function operandWidth(width: number, operandSize: 2 | 4): number {
+function operandWidth(width: number, operandSize: 2 | 4): number {
   switch (width) {
     case WIDTH_V: return operandSize;
     case WIDTH_FAR: return operandSize + 2;

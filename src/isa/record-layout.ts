@@ -63,5 +63,5 @@ export const HELPER_ARITY: Readonly<Record<HelperName, number>> = {
   invalidatePage: 1, cacheControl: 0, loadAccessRights: 1, loadSegmentLimit: 1, verifyRead: 1, verifyWrite: 1,
   cpuid: 0, readTimestamp: 0, readMsr: 0, writeMsr: 0, readPerformanceCounter: 0, sysenter: 0, sysexit: 0,
   callout: 0, clearGuestInterruptFlag: 0, setGuestInterruptFlag: 0, pushGuestFlags: 1, popGuestFlags: 1, guestSelector: 1, pushGuestSelector: 2, readGuestTimestamp: 0, storesBeside: 0,
-  fpuCheck: 1, fpuHelper: 2, enter: 3, undefined: 0, pause: 0, monitorWait: 1, sseCheck: 1,
+  fpuCheck: 1, fpuHelper: 2, enter: 3, undefined: 0, monitorWait: 1, sseCheck: 1,
 };

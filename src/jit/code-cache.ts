@@ -2,28 +2,36 @@
 // forgotten when their bytes change.
 //
 // A region is known by physical page, offset and mode of each of its entries, as decoded blocks are. The blocks' headers name its
-// place in the interpreter's table; that is the only way in. So a region dies by taking its number out of the headers: a store
-// to code is made by the interpreter, hence no region is running then.
+// place in the interpreter's table; that and the links of other regions (links.ts) are the only ways in. So a region dies by taking its
+// number out of the headers and opening the links: a store to code is made by the interpreter, hence no region is running then.
 
-import { CS, FLAT_BELOW, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_TRANSLATED, MODE_USER } from "../isa/state-layout.ts";
-import { createDecoded, type Decoder, NEEDS_MORE_BYTES } from "../isa/decoder.ts";
-import { TOO_LONG, type Decoded } from "../isa/decoded.ts";
-import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION } from "../isa/record-layout.ts";
-import type { SharedFunction } from "../isa/builder.ts";
+import { CS, FTOP, FTW, MODE_FLAT, MODE_HARDWARE, MODE_SINGLE, MODE_USER } from "../isa/state-layout.ts";
+import type { Decoder } from "../isa/decoder.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import { H_HEAT, HEAT_ENTRY_SHIFT, HEAT_REGION, HELPER_ARITY } from "../isa/record-layout.ts";
+import type { HelperName, SharedFunction } from "../isa/builder.ts";
 import type { Row } from "../isa/row.ts";
 import type { Core, Translator } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { formKey } from "../cpu/forms.ts";
 import type { ContextUnit } from "../cpu/processor.ts";
 import { TLB_CODE_USER, TLB_CODE_VALID } from "../cpu/tlb.ts";
-import { type ByteWriter, I32, ModuleWriter, valueType } from "../wasm/encoder.ts";
+import { type ByteWriter, I32, ModuleWriter, type ValueType, valueType } from "../wasm/encoder.ts";
 import type { ImportedFunctions } from "../wasm/backend.ts";
-import { type Effect, effectOf } from "./effect.ts";
-import { type CodeSource, findRegion, isLeftToInterpreter, isTranslated, type Region } from "./region.ts";
+import type { StackState } from "../wasm/translated-stack.ts";
+import type { Effect } from "./effect.ts";
+import { findRegion, isLeftToInterpreter, isTranslated, type Region } from "./region.ts";
+import { GuestCode, placeKey, type Request } from "./guest-code.ts";
+import { type Listed, regionListing } from "./region-listing.ts";
 import { type Site, TARGET_CELLS_BYTES, TargetCells } from "./target-cells.ts";
-import { type RegionCode, translate } from "./translator.ts";
+import { LINK_BYTES, REGION_LINKS } from "../wasm/region-result.ts";
+import { hostChains, type Link, LINK_AREA_BYTES, Links, returnWord } from "./links.ts";
+import { type RegionCode, type RegionLinks, translate } from "./translator.ts";
 
 const PAGE = 4096;
+/** FTOP and FTW while the x87 stack is not used. */
+const NO_STACK: StackState = { top: 0, tags: 0xffff };
+/** Entries with another x87 stack than a region was made for, before it is made for any. */
+const OTHER_STACKS = 1000;
 /** Entries before a region that is known to be hot is made again. */
 const MADE_AGAIN = 8;
 
@@ -38,15 +46,10 @@ export interface TranslationOptions {
   readonly patience: number;
   /** Names the functions by their places, for profilers. */
   readonly named?: boolean;
+  /** Keeps what `listings` tells. */
+  readonly listed?: boolean;
 }
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 2000, promotion: 1_000_000, batch: 16, patience: 200_000 };
-
-interface Request {
-  readonly record: number;
-  readonly linear: number;
-  readonly physicalPage: number;
-  readonly mode: number;
-}
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 4000, promotion: 1_000_000, batch: 16, patience: 200_000 };
 
 interface Entry {
   readonly region: LiveRegion;
@@ -61,9 +64,22 @@ interface LiveRegion {
   readonly instructions: number;
   /** Where its entries are counted, 0 where it is as large as it can be. */
   readonly entryCell: number;
+  /** Where entries with another x87 stack are counted, 0 where it is made for any. */
+  readonly stackCell: number;
   /** Transfers whose targets it notes, with their places in it. */
   readonly sites: readonly NotedSite[];
+  readonly listed: { readonly name: string; readonly what: Listed } | null;
+  readonly code: WebAssembly.ExportValue;
+  readonly links: readonly Link[];
+  readonly room: LinkRoom;
 }
+
+/** In the area of the links. */
+interface LinkRoom {
+  readonly at: number;
+  readonly count: number;
+}
+const NO_ROOM: LinkRoom = { at: 0, count: 0 };
 
 interface NotedSite {
   readonly site: Site;
@@ -82,15 +98,12 @@ export interface TranslationCounters {
   /** Made again with what it calls. */
   promoted: number;
   live: number;
-}
-
-/** Key of a place: the block's own, and the page. */
-function placeKey(physicalPage: number, key: number): number {
-  return physicalPage * 0x100_0000 + key;
+  /** Ways from region to region that were closed. */
+  linked: number;
 }
 
 export class CodeCache implements Translator {
-  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, learned: 0, promoted: 0, live: 0 };
+  readonly counters: TranslationCounters = { regions: 0, modules: 0, instructions: 0, bytes: 0, refused: 0, invalidated: 0, learned: 0, promoted: 0, live: 0, linked: 0 };
   private readonly core: Core;
   private readonly cpu: Cpu;
   private readonly decoder: Decoder;
@@ -110,9 +123,15 @@ export class CodeCache implements Translator {
   private readonly cells: TargetCells;
   /** Word by slot: entries until the region is promoted. */
   private readonly entryCells: number;
+  /** Null: the host has no tail calls. */
+  private readonly links: Links | null;
   private lookedAtCells = 0;
   /** Live regions that note targets or count entries. */
   private readonly noting = new Set<LiveRegion>();
+  /** Places that are entered with more than one x87 stack. */
+  private readonly anyStack = new Set<number>();
+  /** Word by slot: entries with another x87 stack until the region is made for any. */
+  private readonly stackCells: number;
   /** Entries of regions that follow calls. */
   private readonly promoted = new Set<number>();
 
@@ -127,6 +146,8 @@ export class CodeCache implements Translator {
     this.cells = new TargetCells(core.cpu.state.i32, core.blocks.reserve(TARGET_CELLS_BYTES), options);
     const { begin, end } = core.interpreter.regionSlots;
     this.entryCells = core.blocks.reserve((end - begin) * 4) - begin * 4;
+    this.links = hostChains() ? new Links(core.cpu.state.i32, core.blocks.reserve(LINK_AREA_BYTES), () => this.counters.linked++) : null;
+    this.stackCells = core.blocks.reserve((end - begin) * 4) - begin * 4;
     core.attachTranslator(this);
   }
 
@@ -147,7 +168,8 @@ export class CodeCache implements Translator {
     const code = this.cpu.tlb.code(linear >>> 12);
     if (code === 0) return;
     if (this.waiting.length === 0) this.waitingSince = this.core.retired();
-    this.waiting.push({ record, linear, physicalPage: code >>> 12, mode });
+    const { i32 } = this.cpu.state;
+    this.waiting.push({ record, linear, physicalPage: code >>> 12, mode, stack: { top: i32[FTOP.offset >> 2], tags: i32[FTW.offset >> 2] } });
   }
 
   exitsOften(linear: number, mode: number): void {
@@ -155,7 +177,7 @@ export class CodeCache implements Translator {
     if (code === 0) return;
     const physicalPage = code >>> 12, offset = linear & (PAGE - 1);
     const place = placeKey(physicalPage, offset | (mode << 12));
-    const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, { record: 0, linear, physicalPage, mode }).decode(offset);
+    const found = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.entries, this.cells, { record: 0, linear, physicalPage, mode, stack: NO_STACK }).decode(offset);
     if (this.exiting.has(place) || !found || !isTranslated(found.decoded, found.effect, mode)) return;
     this.exiting.add(place);
     this.invalidate(physicalPage, offset, offset + 1);
@@ -175,6 +197,11 @@ export class CodeCache implements Translator {
     this.lookedAtCells = this.core.retired();
     if (!this.cells.takeNews()) return;
     for (const region of this.noting) {
+      if (region.stackCell !== 0 && this.cpu.state.i32[region.stackCell >> 2] === 0) {
+        for (const place of region.keys) this.anyStack.add(place);
+        this.forget(region, MADE_AGAIN);
+        continue;
+      }
       if (region.entryCell !== 0) {
         if (this.cpu.state.i32[region.entryCell >> 2] !== 0) continue;
         for (const place of region.keys) this.promoted.add(place);
@@ -216,24 +243,47 @@ export class CodeCache implements Translator {
     this.entries.clear();
     this.exiting.clear();
     this.promoted.clear();
+    this.anyStack.clear();
     this.noting.clear();
     this.cells.forget();
     this.byPage.clear();
+    this.links?.forget();
     this.freeSlots.length = 0;
     this.nextSlot = this.core.interpreter.regionSlots.begin;
     this.waiting = [];
     this.counters.live = 0;
   }
 
+  /** Names of the live regions, and what they were made of and into. */
+  listings(): Map<string, string> {
+    const listings = new Map<string, string>();
+    for (const { listed, entryCell } of new Set([...this.entries.values()].map(({ region }) => region))) {
+      if (!listed) continue;
+      const entered = entryCell === 0 ? "as large as it can be" : `entered ${this.options.promotion - this.cpu.state.i32[entryCell >> 2]} times`;
+      listings.set(listed.name, regionListing(listed.what, entered));
+    }
+    return listings;
+  }
+
   // --- translation
 
   private translateAll(requests: readonly Request[]): void {
     const module = new ModuleWriter(this.memoryPages);
-    const shared = new Map<SharedFunction, number>();
+    const shared = new Map<SharedFunction, number>(), helpers = new Map<HelperName, number>(), names: string[] = [];
     const imports = {
+      helper: (name: HelperName): number => {
+        let index = helpers.get(name);
+        if (index === undefined) {
+          index = module.importFunction(name, new Array<ValueType>(HELPER_ARITY[name]).fill(I32), [I32]);
+          names.push(name);
+          helpers.set(name, index);
+        }
+        return index;
+      },
       shared: (definition: SharedFunction): number => {
         let index = shared.get(definition);
         if (index === undefined) {
+          names.push(definition.name);
           index = module.importFunction(definition.name, definition.params.map(valueType), definition.results.map(valueType));
           shared.set(definition, index);
         }
@@ -242,7 +292,9 @@ export class CodeCache implements Translator {
     } as ImportedFunctions;
     /** Blocks of the regions that are being made: they need none of their own yet. */
     const held = new Set<number>();
-    const made: { region: Region; code: ByteWriter; request: Request; slot: number; entryCell: number; sites: NotedSite[] }[] = [];
+    const made: { region: Region; code: ByteWriter; request: Request; slot: number; entryCell: number; stackCell: number; sites: NotedSite[]; links: Link[]; room: LinkRoom; listed: Listed | null }[] = [];
+    const type = module.type([I32], [I32]);
+    let linkCount = 0;
     for (const request of requests) {
       const key = (request.linear & (PAGE - 1)) | (request.mode << 12);
       // The code may have changed, or become part of another region, while it waited.
@@ -251,7 +303,7 @@ export class CodeCache implements Translator {
         this.setHeat(request.physicalPage, key, this.options.threshold);
         continue;
       }
-      const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.cells, request);
+      const source = new GuestCode(this.core, this.decoder, this.effects, this.exiting, this.entries, this.cells, request);
       const region = findRegion(source, request.linear & (PAGE - 1), this.promoted.has(placeKey(request.physicalPage, key)));
       if (region === null || region.instructions < 2) {
         this.counters.refused++;
@@ -266,22 +318,41 @@ export class CodeCache implements Translator {
       const entryCell = region.couldFollow && !this.promoted.has(placeKey(request.physicalPage, key)) ? this.entryCells + slot * 4 : 0;
       if (entryCell !== 0) this.cpu.state.i32[entryCell >> 2] = this.options.promotion;
       const sites: NotedSite[] = [];
-      made.push({ region, code: translate(region, this.codeOf(request, region, source, entryCell, sites), imports), request, slot, entryCell, sites });
+      const links: Link[] = [];
+      const room = this.linkRoom(region, request.mode);
+      const ways = room.count === 0 ? null : this.waysOut(links, room, source, request.mode, type, linkCount);
+      const stackCell = region.isForStack && !this.anyStack.has(placeKey(request.physicalPage, key)) ? this.stackCells + slot * 4 : 0;
+      if (stackCell !== 0) this.cpu.state.i32[stackCell >> 2] = OTHER_STACKS;
+      const guest = this.codeOf(request, source, region, entryCell, stackCell, sites, ways);
+      const code = translate(region, guest, imports);
+      const page = request.linear & ~(PAGE - 1);
+      const listed = guest.marks && { region, body: code.take(), marks: guest.marks, functionNames: [...names], page, base: this.unit(request.mode).context.segmentBase(CS) };
+      made.push({ region, code, request, slot, entryCell, stackCell, sites, links, room, listed });
+      linkCount += links.length;
     }
     if (made.length === 0) return;
-    const type = module.type([I32], [I32]);
+    if (linkCount > 0) module.exportTable(linkCount);
     module.named = this.options.named === true;
-    const names = made.map(({ request }, n) => (module.named ? `${(request.linear >>> 0).toString(16)}@${request.physicalPage.toString(16)}` : `r${n}`));
-    made.forEach(({ code }, n) => module.addFunction(type, code, names[n]));
+    const exported = made.map(({ request }, n) => (module.named ? `${(request.linear >>> 0).toString(16)}@${request.physicalPage.toString(16)}` : `r${n}`));
+    made.forEach(({ code }, n) => module.addFunction(type, code, exported[n]));
     const env: Record<string, WebAssembly.ImportValue> = { memory: this.memory };
+    for (const name of helpers.keys()) env[name] = this.core.interpreter.helper(name) as WebAssembly.ImportValue;
     for (const definition of shared.keys()) env[definition.name] = this.core.interpreter.sharedCode(definition) as WebAssembly.ImportValue;
     const bytes = module.encode();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.counters.modules++;
     this.counters.bytes += bytes.length;
-    made.forEach(({ region, request, slot, entryCell, sites }, n) => {
-      this.core.interpreter.setRegion(slot, instance.exports[names[n]]);
-      this.install(region, request, slot, entryCell, sites);
+    made.forEach(({ region, request, slot, entryCell, stackCell, sites, links, room, listed }, n) => {
+      const code = instance.exports[exported[n]]!;
+      this.core.interpreter.setRegion(slot, code);
+      const name = `${(request.linear >>> 0).toString(16).padStart(8, "0")}-${request.physicalPage.toString(16)}-${request.mode}`;
+      this.install(region, request, {
+        slot, keys: [], bytes: new Map(), instructions: region.instructions, entryCell, stackCell, sites, code, links, room, listed: listed && { name, what: listed },
+      });
+      for (const link of links) {
+        const entry = this.entries.get(link.place);
+        this.links!.add(link, instance.exports["table"] as WebAssembly.Table, entry?.number ?? 0, entry?.region.code ?? null);
+      }
     });
   }
 
@@ -289,21 +360,47 @@ export class CodeCache implements Translator {
     return mode & MODE_HARDWARE ? this.cpu.h : this.cpu.v;
   }
 
-  private codeOf(request: Request, region: Region, source: GuestCode, entryCell: number, sites: NotedSite[]): RegionCode {
+  /** Room for as many links as the region may have. */
+  private linkRoom(region: Region, mode: number): LinkRoom {
+    if (this.links === null || (mode & MODE_FLAT) === 0) return NO_ROOM;
+    let count = 0;
+    for (const { taken, next } of region.blocks) count += (taken?.block === null ? 1 : 0) + (next?.block === null ? 1 : 0);
+    count = Math.min(count, REGION_LINKS);
+    const at = count === 0 ? 0 : this.links.reserve(count);
+    return at === 0 ? NO_ROOM : { at, count };
+  }
+
+  private waysOut(links: Link[], room: LinkRoom, source: GuestCode, mode: number, type: number, first: number): RegionLinks {
+    const words = room.at - LINK_BYTES, numbers = new Map<string, number>();
+    return {
+      type, first: first - 1, words,
+      to: (at, returns) => {
+        const back = returnWord(returns), key = `${at}:${back}`;
+        let number = numbers.get(key);
+        if (number === undefined) {
+          const physicalPage = source.physicalPage(at >> 12), isFull = links.length === room.count;
+          number = physicalPage < 0 || isFull ? 0 : links.length + 1;
+          numbers.set(key, number);
+          const place = placeKey(physicalPage, (at & (PAGE - 1)) | (mode << 12));
+          if (number > 0) links.push({ place, words: words + number * LINK_BYTES, back, number: first + number - 1, table: null });
+        }
+        return number;
+      },
+    };
+  }
+
+  private codeOf(request: Request, source: GuestCode, region: Region, entryCell: number, stackCell: number, sites: NotedSite[], links: RegionLinks | null): RegionCode {
     const { mode, linear } = request;
     const unit = this.unit(mode);
     const { tables } = unit.tlb;
     const user = (mode & MODE_USER) !== 0;
     const tlbMask = ~(PAGE - 1) | TLB_CODE_VALID | (user ? TLB_CODE_USER : 0);
-    const pageEntries = new Map<number, number>();
-    for (const page of new Set(region.blocks.flatMap((block) => block.pages))) {
-      pageEntries.set(page, (page === 0 ? request.physicalPage << 12 | TLB_CODE_VALID | TLB_CODE_USER : unit.tlb.code(((linear >>> 12) + page) & 0xf_ffff)) & tlbMask);
-    }
+    const pageEntry = (page: number) => (page === 0 ? request.physicalPage << 12 | TLB_CODE_VALID | TLB_CODE_USER : unit.tlb.code(((linear >>> 12) + page) & 0xf_ffff)) & tlbMask;
     const last = Math.max(...region.bytes.map(({ to }) => to)) - 1;
     const base = (linear & ~(PAGE - 1)) - unit.context.segmentBase(CS);
     return {
       mode, context: unit.context.base, tlbRead: user ? tables.readUser : tables.readSupervisor, tlbWrite: user ? tables.writeUser : tables.writeSupervisor,
-      tables, tlbCode: tables.code, tlbMask, pageEntries,
+      tables, tlbCode: tables.code, tlbMask, pageEntry, links,
       fixed: mode & MODE_FLAT ? null : { base: base | 0, limit: (base + last) | 0 },
       cellOf: (at, callers, isReturn) => {
         const site = this.cells.site(source.siteKey(at, callers), isReturn);
@@ -311,16 +408,15 @@ export class CodeCache implements Translator {
         if (!sites.some((noted) => noted.site === site)) sites.push({ site, at });
         return site.cell;
       },
-      entryCell, news: this.cells.news,
+      entryCell, stackCell, stack: stackCell === 0 ? null : request.stack, news: this.cells.news, marks: this.options.listed ? [] : null,
     };
   }
 
-  private install(region: Region, request: Request, slot: number, entryCell: number, sites: readonly NotedSite[]): void {
+  private install(region: Region, request: Request, live: LiveRegion): void {
     const { blocks } = this.core;
     const unit = this.unit(request.mode);
     const physicalOf = (page: number) => (page === 0 ? request.physicalPage : unit.tlb.code(((request.linear >>> 12) + page) & 0xf_ffff) >>> 12);
-    const live: LiveRegion = { slot, keys: [], bytes: new Map(), instructions: region.instructions, entryCell, sites };
-    if (sites.length !== 0 || entryCell !== 0) this.noting.add(live);
+    if (live.sites.length !== 0 || live.entryCell !== 0 || live.stackCell !== 0) this.noting.add(live);
     for (const { from, to } of region.bytes) {
       for (let page = from >> 12; page <= (to - 1) >> 12; page++) {
         const physicalPage = physicalOf(page);
@@ -337,14 +433,18 @@ export class CodeCache implements Translator {
       if (regions) regions.add(live);
       else this.byPage.set(physicalPage, new Set([live]));
     }
+    const takesOver = this.promoted.has(placeKey(request.physicalPage, (request.linear & (PAGE - 1)) | (request.mode << 12)));
     region.entries.forEach((block, number) => {
       const physicalPage = physicalOf(block.pages[0]);
       const key = (block.at & (PAGE - 1)) | (request.mode << 12);
       const place = placeKey(physicalPage, key);
-      if (this.entries.has(place)) return;
+      const former = this.entries.get(place)?.region;
+      if (former && !(takesOver && former !== live)) return;
+      if (former) this.takeAway(former, place);
       const entry = { region: live, number };
       this.entries.set(place, entry);
       live.keys.push(place);
+      this.links?.connect(place, number, live.code);
       this.setHeat(physicalPage, key, heatWord(entry));
     });
     // What the region holds is counted from now on by how often it is still interpreted.
@@ -357,6 +457,12 @@ export class CodeCache implements Translator {
     this.counters.instructions += region.instructions;
   }
 
+  /** Another region is entered there from now on. */
+  private takeAway(region: LiveRegion, place: number): void {
+    region.keys.splice(region.keys.indexOf(place), 1);
+    if (region.keys.length === 0) this.forget(region);
+  }
+
   private setHeat(physicalPage: number, key: number, heat: number): void {
     const record = this.core.blocks.recordOf(physicalPage, key);
     if (record !== 0) this.cpu.state.view.setInt32(record + H_HEAT, heat, true);
@@ -364,7 +470,10 @@ export class CodeCache implements Translator {
 
   private forget(region: LiveRegion, heat = this.options.threshold): void {
     this.noting.delete(region);
+    for (const link of region.links) this.links!.remove(link);
+    if (region.room.count > 0) this.links!.release(region.room.at, region.room.count);
     for (const place of region.keys) {
+      this.links?.disconnect(place);
       this.entries.delete(place);
       this.setHeat(Math.floor(place / 0x100_0000), place % 0x100_0000, Math.min(heat, this.options.threshold));
     }
@@ -381,116 +490,4 @@ export class CodeCache implements Translator {
 
 function heatWord(entry: Entry): number {
   return HEAT_REGION | (entry.number << HEAT_ENTRY_SHIFT) | entry.region.slot;
-}
-
-/** Code around a request, read without any effect on the guest: only pages that the instruction TLB holds, and that hold decoded code. */
-class GuestCode implements CodeSource {
-  private readonly core: Core;
-  private readonly decoder: Decoder;
-  private readonly effects: Map<number, Effect>;
-  private readonly exiting: ReadonlySet<number>;
-  private readonly cells: TargetCells;
-  private readonly request: Request;
-  private readonly unit: ContextUnit;
-  private readonly bytes = new Uint8Array(16);
-  readonly mode: number;
-
-  constructor(core: Core, decoder: Decoder, effects: Map<number, Effect>, exiting: ReadonlySet<number>, cells: TargetCells, request: Request) {
-    this.cells = cells;
-    this.core = core;
-    this.decoder = decoder;
-    this.effects = effects;
-    this.exiting = exiting;
-    this.request = request;
-    this.mode = request.mode;
-    this.unit = request.mode & MODE_HARDWARE ? core.cpu.h : core.cpu.v;
-  }
-
-  /** Physical page at that distance in pages, -1 where it is not known. */
-  private physicalPage(page: number): number {
-    const { request, unit } = this;
-    if (page === 0) return request.physicalPage;
-    // Segmented code may wrap around its segment, so it stays in one page.
-    if ((request.mode & MODE_FLAT) === 0) return -1;
-    const linearPage = ((request.linear >>> 12) + page) & 0xf_ffff;
-    // The limit of a kernel that a monitor keeps in ring 1 may end there.
-    if (linearPage >= FLAT_BELOW >>> 12 && (request.mode & (MODE_HARDWARE | MODE_USER)) === MODE_HARDWARE) return -1;
-    const entry = unit.tlb.code(linearPage);
-    if (entry === 0 || (request.mode & MODE_USER && (entry & TLB_CODE_USER) === 0)) return -1;
-    return this.core.blocks.holdsCode(entry >>> 12) ? entry >>> 12 : -1;
-  }
-
-  decode(at: number): { decoded: Decoded; crosses: boolean; effect: Effect | null } | null {
-    const { core, decoder, request, unit } = this;
-    const page = at >> 12, offset = at & (PAGE - 1);
-    const physicalPage = this.physicalPage(page);
-    const host = physicalPage < 0 ? 0 : unit.physical.hostPage(physicalPage);
-    if (host === 0) return null;
-    const code32 = (request.mode & MODE_CODE32) !== 0;
-    const decoded = createDecoded();
-    let length = decoder.decodeBytes(core.cpu.state.u8, host + offset, host + PAGE, code32, decoded);
-    let crosses = false;
-    if (length !== TOO_LONG && length !== NEEDS_MORE_BYTES && core.blocks.isSpoilt(physicalPage * PAGE + offset + 1, length - 1, request.mode)) return null;
-    if (length === NEEDS_MORE_BYTES) {
-      const second = this.physicalPage(page + 1);
-      const secondHost = second < 0 ? 0 : unit.physical.hostPage(second);
-      if (secondHost === 0) return null;
-      const inFirst = PAGE - offset;
-      for (let i = 0; i < 16; i++) this.bytes[i] = core.cpu.state.u8[i < inFirst ? host + offset + i : secondHost + i - inFirst];
-      length = decoder.decodeBytes(this.bytes, 0, 16, code32, decoded);
-      crosses = true;
-      const spoilt = core.blocks.isSpoilt(physicalPage * PAGE + offset + 1, inFirst - 1, request.mode) || core.blocks.isSpoilt(second * PAGE, length - inFirst, request.mode);
-      if (spoilt) return null;
-    }
-    if (length === NEEDS_MORE_BYTES || length === TOO_LONG) return null;
-    if (request.mode & MODE_TRANSLATED && !this.passes(physicalPage, offset, decoded)) return null;
-    return { decoded, crosses, effect: this.cutsEip(at, decoded) ? null : this.effectOf(decoded) };
-  }
-
-  /** A branch of 16-bit operand size that does not go where its distance says, as it drops the upper half of EIP. In flat code, which may run at any address, each may. */
-  private cutsEip(at: number, { row, operandSize, length, immediate }: Decoded): boolean {
-    if (row === null || operandSize !== 2 || !row.operands.some((code) => code === "Jb" || code === "Jz")) return false;
-    if (this.request.mode & MODE_FLAT) return true;
-    const eip = ((this.request.linear & ~(PAGE - 1)) + at - this.unit.context.segmentBase(CS)) | 0;
-    return ((eip + length + immediate) & ~0xffff) !== 0;
-  }
-
-  /** Code that a monitor translates: an instruction that it has come to already, with the meaning that it gave it. */
-  private passes(physicalPage: number, offset: number, d: Decoded): boolean {
-    const { pass } = this.core.blocks, { mode } = this.request;
-    if (pass === null || !pass.admits(physicalPage, offset | (mode << 12))) return false;
-    if (d.row !== null) d.row = pass.emit(d.row, d, physicalPage * PAGE + offset, mode);
-    return true;
-  }
-
-  private effectOf(d: Decoded): Effect | null {
-    if (d.row === null) return null;
-    const key = formKey(d.row, d, this.request.mode);
-    let effect = this.effects.get(key);
-    if (!effect) {
-      effect = effectOf(d.row, d);
-      this.effects.set(key, effect);
-    }
-    return effect;
-  }
-
-  exitsOften(at: number): boolean {
-    const physicalPage = this.physicalPage(at >> 12);
-    return physicalPage >= 0 && this.exiting.has(placeKey(physicalPage, (at & (PAGE - 1)) | (this.request.mode << 12)));
-  }
-
-  targets(at: number, callers: readonly number[]): readonly number[] {
-    return this.cells.targets(this.siteKey(at, callers)).map((distance) => (at + distance) | 0);
-  }
-
-  /** The same for every region that holds the transfer. */
-  siteKey(at: number, callers: readonly number[]): string {
-    const places = [at, ...callers].map((place) => `${this.physicalPage(place >> 12)}.${place & (PAGE - 1)}`);
-    return `${places.join("<")}:${this.request.mode}`;
-  }
-
-  isKnown(at: number): boolean {
-    const physicalPage = this.physicalPage(at >> 12);
-    return physicalPage >= 0 && this.core.blocks.recordOf(physicalPage, (at & (PAGE - 1)) | (this.request.mode << 12)) !== 0;
-  }
 }

@@ -15,10 +15,15 @@ export interface Effect {
   readonly flags: FlagUse;
   /** A helper is called whatever the operands are. */
   readonly leaves: boolean;
+  /** Bit mask of the operands that it writes, and of the general registers that it writes though they are none. */
+  readonly writes: number;
+  readonly sets: number;
 }
 
 /** Helpers that the translator replaces by a test, or by code for the usual case. */
-const TESTED: ReadonlySet<string> = new Set(["fpuCheck", "sseCheck", "pushFlags", "popFlags", "clearInterruptFlag", "setInterruptFlag", "loadSegment", "sysenter", "sysexit", "storesBeside"]);
+const TESTED: ReadonlySet<string> = new Set(["fpuCheck", "sseCheck", "pushFlags", "popFlags", "clearInterruptFlag", "setInterruptFlag", "loadSegment", "sysenter", "sysexit", "storesBeside", "verifyWrite", "readTimestamp"]);
+/** Helpers that write no general register. */
+const LEAVES_REGISTERS: ReadonlySet<string> = new Set(["fpuCheck", "sseCheck", "loadSegment", "storesBeside"]);
 /** Accesses and ways out. */
 const LEAVING: ReadonlySet<string> = new Set([
   "load", "store", "load64", "store64", "load128", "store128", "probeWrite", "raise", "suspend", "helper",
@@ -28,7 +33,7 @@ const VALUE = {};
 export function effectOf(row: Row, d: Decoded): Effect {
   let flags: FlagUse = "none";
   let leaves = false;
-  let depth = 0;
+  let depth = 0, writes = 0, sets = 0;
   const needed = () => {
     if (flags === "none") flags = "needed";
   };
@@ -61,35 +66,45 @@ export function effectOf(row: Row, d: Decoded): Effect {
       return VALUE;
     },
     jump: () => {}, jumpRelative: () => {},
+    setGpr: (register: number) => {
+      sets |= 1 << (register & 7);
+    },
     helper: (name: string) => {
       needed();
       if (depth === 0 && !TESTED.has(name)) leaves = true;
+      if (!LEAVES_REGISTERS.has(name)) sets = 0xff;
       return VALUE;
     },
   };
   const b = new Proxy({}, {
-    get: (_target, name: string) => (...args: never[]) => {
+    get: (_target, name: string) => name === "stackKnown" ? false : (...args: never[]) => {
       const handle = special[name.startsWith("variable") ? "variable" : name];
       if (handle) return handle(...args) ?? VALUE;
       if (LEAVING.has(name)) needed();
       return VALUE;
     },
   }) as Builder<object>;
-  row.semantics(b, instanceOf(row, d, needed));
-  return { flags, leaves };
+  row.semantics(b, instanceOf(row, d, needed, (operand) => {
+    writes |= 1 << operand;
+  }));
+  return { flags, leaves, writes, sets };
 }
 
-function instanceOf(row: Row, d: Decoded, touched: () => void): Instance<object> {
+function instanceOf(row: Row, d: Decoded, touched: () => void, written: (operand: number) => void): Instance<object> {
   const value = () => VALUE;
   return {
-    op: row.operands.map((code): Place<object> => {
+    op: row.operands.map((code, position): Place<object> => {
       const { kind, width } = resolveOperand(code, d);
       const isMemory = kind === "mem";
       const access = () => {
         if (isMemory) touched();
         return VALUE;
       };
-      return { width, isMemory, read: access, readForWrite: access, write: access, address: value, number: value };
+      const write = () => {
+        written(position);
+        access();
+      };
+      return { width, isMemory, read: access, readForWrite: access, write, address: value, number: value };
     }),
     width: instanceWidth(row, d.operandSize), operandSize: d.operandSize, addressSize: d.addressSize, stackSize: 4, rep: row.string ? d.rep : 0,
     opcodeByte: d.opcodeByte, eip: value, x87Opcode: value, nextEip: value, relativeTarget: value,

@@ -7,21 +7,22 @@
 
 import type { Decoded } from "../isa/decoded.ts";
 import type { Row, Semantics } from "../isa/row.ts";
+import { resolveOperand } from "../isa/operand-location.ts";
 import { mov } from "../isa/semantics/data-transfer.ts";
 import { cli, popf, pushf, sti } from "../isa/semantics/flag-control.ts";
 import { moveToSegment, popSegment, pushSegment } from "../isa/semantics/segment-register.ts";
 import { maskMove } from "../isa/semantics/sse-move.ts";
 import { movs, stos } from "../isa/semantics/string.ts";
-import { sysenter, sysexit } from "../isa/semantics/system.ts";
+import { rdtsc, sysenter, sysexit, verw } from "../isa/semantics/system.ts";
 import { fxrstor, fxsave } from "../isa/semantics/x87-fast-save.ts";
 import { FS, MODE_CODE32, MODE_FLAT, MODE_HARDWARE, MODE_PROTECTED, MODE_STACK32 } from "../isa/state-layout.ts";
 import { isConditionalBranch } from "../cpu/forms.ts";
 import type { Effect, FlagUse } from "./effect.ts";
 
 const PAGE = 4096;
-/** Instructions of a region, of one without the functions that it calls, and of one function that is followed. */
-const MAX_INSTRUCTIONS = 400, MAX_ALONE = 200;
-const MAX_CALLEE = 100;
+/** Instructions of a region that follows calls, of one that does not, with the functions that it calls, and of one such function. */
+const MAX_INSTRUCTIONS = 1000, MAX_ALONE = 200;
+const MAX_WITH_CALLEES = 400, MAX_CALLEE = 100;
 const MAX_DEPTH = 3;
 
 type Kind = "plain" | "conditional" | "jump" | "call" | "return" | "indirect" | "indirectCall" | "transfer" | "leave";
@@ -33,6 +34,8 @@ export interface Instruction {
   readonly decoded: Decoded;
   readonly kind: Kind;
   readonly flags: FlagUse;
+  /** Null: left to the interpreter. */
+  readonly effect: Effect | null;
   /** Its bytes lie in two pages. */
   readonly crosses: boolean;
   /** Translated before, it left again and again. */
@@ -72,6 +75,8 @@ export interface Region {
   readonly instructions: number;
   /** There are calls or computed transfers that were not followed, or code beyond the limit. */
   readonly couldFollow: boolean;
+  /** It uses the x87 stack, in ways that can be made for a known one. */
+  readonly isForStack: boolean;
   /** Bytes [from, to) relative to the region's first page. */
   readonly bytes: readonly { readonly from: number; readonly to: number }[];
 }
@@ -86,8 +91,24 @@ export interface CodeSource {
   exitsOften(at: number): boolean;
   /** The place has been executed as the start of a block. */
   isKnown(at: number): boolean;
+  /** Another region is entered there. */
+  isEntered(at: number): boolean;
   /** Where the return or indirect transfer there has gone to, when it was reached by these calls. */
   targets(at: number, callers: readonly number[]): readonly number[];
+}
+
+/** These save, load or set up the stack as a whole, or move it by what they compute. */
+const WHOLE_STACK: ReadonlySet<string> = new Set(["FNINIT", "FNSAVE", "FRSTOR", "FLDENV", "FNSTENV", "FXSAVE", "FXRSTOR", "EMMS", "FBLD", "FBSTP", "FPREM", "FPREM1", "FSCALE", "FXTRACT"]);
+
+/** MMX registers are the x87 stack, too. */
+function isForStack(blocks: readonly BasicBlock[]): boolean {
+  let uses = false;
+  for (const { kind, row, decoded } of blocks.flatMap(({ instructions }) => instructions)) {
+    if (kind === "leave" || row === null) continue;
+    if (WHOLE_STACK.has(row.mnemonic) || row.operands.some((code) => resolveOperand(code, decoded).kind === "mm")) return false;
+    if (row.mnemonic.startsWith("F")) uses = true;
+  }
+  return uses;
 }
 
 /** The region's copy of one function. */
@@ -144,6 +165,11 @@ class RegionFinder {
       const block = root.blocks.get(at);
       if (block && at !== start && canEnter(block)) entries.push(block);
     }
+    // What begins in the midst of a function that is one region now is entered here; but with an x87 stack that nobody knows.
+    const forStack = isForStack(this.blocks);
+    if (this.follows && !forStack) {
+      for (const block of root.blocks.values()) if (this.source.isEntered(block.at) && !entries.includes(block) && canEnter(block)) entries.push(block);
+    }
     // A loop is entered again after each side exit from it.
     for (const block of root.blocks.values()) {
       for (const edge of [block.taken, block.next]) {
@@ -152,7 +178,7 @@ class RegionFinder {
       }
     }
     const bytes = this.blocks.flatMap((block) => block.instructions.map(({ at, decoded }) => ({ from: at, to: at + decoded.length })));
-    return { blocks: this.blocks, entries, own: [...root.blocks.keys()], instructions: this.total, bytes, couldFollow: this.couldFollow };
+    return { blocks: this.blocks, entries, own: [...root.blocks.keys()], instructions: this.total, bytes, couldFollow: this.couldFollow, isForStack: forStack };
   }
 
   /** Follows the code of one function; false: it has more than `limit` instructions. */
@@ -270,7 +296,7 @@ class RegionFinder {
     for (let outer: Frame | null = caller; outer; outer = outer.caller) if (outer.start === start) return null;
     const callee = frame(caller, returnAt, start, [callAt, ...caller.callers].slice(0, MAX_DEPTH));
     const before = this.total;
-    if (this.explore(callee, Math.min(MAX_CALLEE, room)) && callee.instructions.has(start)) return callee;
+    if (this.explore(callee, Math.min(MAX_CALLEE, room, MAX_WITH_CALLEES - before)) && callee.instructions.has(start)) return callee;
     this.total = before;
     return null;
   }
@@ -279,7 +305,7 @@ class RegionFinder {
     const found = this.source.decode(at);
     if (!found) return null;
     const { decoded, crosses, effect } = found;
-    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect, this.source.mode), flags: effect?.flags ?? "needed", crosses, exitsOften: this.source.exitsOften(at) };
+    return { at, row: decoded.row, decoded, kind: kindOf(decoded, effect, this.source.mode), flags: effect?.flags ?? "needed", effect, crosses, exitsOften: this.source.exitsOften(at) };
   }
 
   /** Makes basic blocks of a function and of those that it calls. */
@@ -382,7 +408,7 @@ export function isTranslated(decoded: Decoded, effect: Effect | null, mode: numb
 const FAST_SYSTEM_CALLS: ReadonlySet<Semantics> = new Set([sysenter, sysexit]);
 /** Sensitive instructions that regions hold: everywhere, and in flat 32-bit code that no monitor has put there. */
 const HELD: ReadonlySet<Semantics> = new Set([cli, popf, pushf, sti, pushSegment, mov]);
-const HELD_IN_FLAT: ReadonlySet<Semantics> = new Set([moveToSegment, popSegment, ...FAST_SYSTEM_CALLS]);
+const HELD_IN_FLAT: ReadonlySet<Semantics> = new Set([moveToSegment, popSegment, rdtsc, verw, ...FAST_SYSTEM_CALLS]);
 const FLAT_MODE = MODE_CODE32 | MODE_STACK32 | MODE_FLAT | MODE_PROTECTED;
 
 /** They reach XMM registers by a number that is computed: regions have them in locals. */

@@ -48,6 +48,7 @@ export const criticalSections: Lab = {
     { kind: "exactly", step: "vtx", phase: 1, traps: { OUT: 1 }, reasons: { "VMX:I/O instruction": 1 }, leaks: {}, says: "vtx: none." },
     { kind: "exactly", step: "lite", phase: 1, traps: { OUT: 1 }, reasons: { "#GP": 1 }, leaks: {}, says: "lite: a hundred CLI and STI without an exit." },
     { kind: "exactly", step: "paravirt", phase: 1, traps: { INT: 1 }, reasons: { "#GP": 1 }, leaks: {}, says: "paravirt: none but the mark, which is a hypercall there." },
+    { kind: "end", step: "paravirt", outcome: "exit-success", says: "And it comes to its end, its interrupts and its user code with it." },
     { kind: "compare", left: { step: "Debian trap", count: "leaks", of: "PUSHF" }, is: ">", right: { step: "Debian vtx", count: "leaks" }, says: "The real kernel's PUSHF leaks under trap." },
     { kind: "end", step: "Debian vtx", outcome: "expected", says: "Under vtx it comes to its prompt." },
     { kind: "number", of: { step: "Debian vtx", count: "leaks" }, is: "=", than: 0, says: "Without a leak." },

@@ -55,7 +55,7 @@ export interface Measure {
   readonly of?: string;
 }
 
-export const COUNTABLES = ["traps", "callouts", "exits", "leaks", "observed", "instructions", "emulatedInstructions"] as const;
+const COUNTABLES = ["traps", "callouts", "exits", "leaks", "observed", "instructions", "emulatedInstructions"] as const;
 /** exits: traps and callouts together. */
 export type Countable = (typeof COUNTABLES)[number];
 

@@ -4,7 +4,7 @@ import { UsageError } from "../base/errors.ts";
 import { createMachine, type MachineEvents, type RunOutcome, type TrapscopeMachine } from "./machine.ts";
 import type { Bytes, CreateOptions } from "./options.ts";
 import { Mailbox, MAILBOX_BYTES } from "./mailbox.ts";
-import type { Port } from "./thread.ts";
+import { afterMessages, type Port } from "./thread.ts";
 import { type CallName, CREATED, type FromWorker, type Question, type RemoteSource, type SentHook, sentError, type ToWorker, withMedia } from "./worker-messages.ts";
 
 /** Host time between two looks at what has come. */
@@ -96,10 +96,9 @@ export class MachineHost {
       done += outcome.instructions;
       exception = outcome.exception ?? exception;
       this.flush();
-      const fruitless = outcome.reason === "budget" && outcome.instructions === 0;
-      const goesOn = outcome.reason === "idle" || (outcome.reason === "budget" && done < instructions && !fruitless);
+      const goesOn = outcome.reason === "idle" || (outcome.reason === "budget" && done < instructions);
       if (!goesOn) return { reason: outcome.reason, instructions: done, exception };
-      await new Promise((resolve) => setTimeout(resolve, outcome.reason === "idle" ? sleepMs(machine) : 0));
+      await (outcome.reason === "idle" ? new Promise((resolve) => setTimeout(resolve, sleepMs(machine))) : afterMessages());
       if (this.mailbox?.stopAsked) return { reason: "breakpoint", instructions: done, exception };
     }
   }

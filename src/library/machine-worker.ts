@@ -91,7 +91,7 @@ export class MachineWorker {
   step(): Promise<RunOutcome> { return this.advance("step"); }
 
   /**
-   * Until `instructions` have retired or something ends the run. With the real clock a waiting guest sleeps in its worker, and the run goes on.
+   * Until `instructions` have retired, however long that takes, or something ends the run. With the real clock a waiting guest sleeps in its worker, and the run goes on.
    * Meanwhile input arrives, and everything but `run` and `step` is answered.
    */
   run({ instructions }: { readonly instructions: number }): Promise<RunOutcome> { return this.advance("run", { instructions }); }

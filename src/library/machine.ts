@@ -143,7 +143,10 @@ export class TrapscopeMachine {
     return this.advance(() => this.machine.step());
   }
 
-  /** Until `instructions` have retired or something ends the run. */
+  /**
+   * Until `instructions` have retired or something ends the run. "budget" after fewer: none has retired for long (a REP goes over megabytes, a fault's
+   * handler faults into itself), and the caller may look around before the next call.
+   */
   run({ instructions }: { readonly instructions: number }): RunOutcome {
     if (!(instructions >= 1)) throw new UsageError(`run needs a number of instructions above 0, not ${instructions}.`);
     return this.advance(() => this.machine.run(instructions));

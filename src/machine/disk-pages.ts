@@ -1,12 +1,11 @@
 // What the guest wrote to its disks, by blocks, at several instants: only blocks that were written since the first of them take room.
 
 import type { Overlay } from "../block/overlay.ts";
-import type { DriveName } from "./drives.ts";
 import type { Pc } from "./pc.ts";
 
 type Block = Uint8Array | null;
-/** Blocks that differ from the beginning, by drive. */
-export type DiskPages = ReadonlyMap<DriveName, ReadonlyMap<number, Block>>;
+/** Blocks that differ from the beginning, by medium: also of those that are in no drive now. */
+export type DiskPages = ReadonlyMap<Overlay, ReadonlyMap<number, Block>>;
 
 class Disk {
   readonly overlay: Overlay;
@@ -45,17 +44,24 @@ class Disk {
 }
 
 export class MachineDisks {
-  private readonly disks: ReadonlyMap<DriveName, Disk>;
+  private readonly pc: Pc;
+  private readonly disks = new Map<Overlay, Disk>();
 
   constructor(pc: Pc) {
-    this.disks = new Map([...pc.writableMedia].map(([name, overlay]) => [name, new Disk(overlay)]));
+    this.pc = pc;
+    this.look();
+  }
+
+  /** A medium that is new in a drive begins as it is now. */
+  look(): void {
+    for (const overlay of this.pc.writableMedia.values()) if (!this.disks.has(overlay)) this.disks.set(overlay, new Disk(overlay));
   }
 
   save(): DiskPages {
-    return new Map([...this.disks].map(([name, disk]) => [name, disk.save()]));
+    return new Map([...this.disks].map(([overlay, disk]) => [overlay, disk.save()]));
   }
 
   load(pages: DiskPages): void {
-    for (const [name, disk] of this.disks) disk.load(pages.get(name) ?? new Map());
+    for (const [overlay, disk] of this.disks) disk.load(pages.get(overlay) ?? new Map());
   }
 }

@@ -1,9 +1,11 @@
 // Everything that came to the machine from outside, in order, each at the number of instructions that had retired then: with the
 // same start and this log another machine does the same, bit for bit.
 
+import type { BlockDevice } from "../hardware/device.ts";
 import { findKey, textToKeys } from "../hardware/ps2-keys.ts";
 import type { DebugEdit } from "../protocol/debug.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
+import type { RemovableDrive } from "./drives.ts";
 import { PacedClock } from "./guest-clock.ts";
 import { setGuestRegisters } from "./guest-registers.ts";
 import type { Machine } from "./machine.ts";
@@ -22,6 +24,8 @@ export type Input =
   | { readonly kind: "technique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
   | { readonly kind: "memory"; readonly space: "linear" | "physical"; readonly address: number; readonly bytes: readonly number[] }
   | { readonly kind: "register"; readonly name: string; readonly value: number }
+  /** Another medium in a drive, or none. */
+  | { readonly kind: "medium"; readonly drive: RemovableDrive; readonly medium: BlockDevice | null }
   | { readonly kind: "reset" };
 
 /** What somebody gives to the machine: a mark is the history's own. */
@@ -62,6 +66,7 @@ export function applyInput(machine: Machine, input: OutsideInput): void {
       return;
     }
     case "register": return setGuestRegisters(machine, { [input.name]: input.value });
+    case "medium": return pc.put(input.drive, input.medium);
     case "reset": return machine.reset();
   }
 }

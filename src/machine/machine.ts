@@ -10,7 +10,7 @@ import type { ByteSource } from "../hardware/device.ts";
 import { CodeCache, DEFAULT_TRANSLATION, type TranslationOptions } from "../jit/code-cache.ts";
 import { ROWS } from "../isa/opcode-map/index.ts";
 import { ACCESS_DB } from "../cpu/protection.ts";
-import { ACTIVITY, CS, EFLAGS_IF } from "../isa/state-layout.ts";
+import { ACTIVITY, CS, EFLAGS_IF, SUSPENDED } from "../isa/state-layout.ts";
 import { writeCodeWindow } from "../protocol/register-view.ts";
 import type { TechniqueDefinition } from "../monitor/techniques/technique.ts";
 import type { ClockKind, ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
@@ -54,7 +54,9 @@ export interface MachineOptions {
   /** Techniques to choose from; absent: those that are built. */
   readonly techniques?: readonly TechniqueDefinition[];
   /** Hot code is translated to WebAssembly, unless this is false; nothing that the guest or the log shows depends on it. */
-  readonly jit?: boolean | TranslationOptions;
+  readonly jit?: boolean | Partial<TranslationOptions>;
+  /** The monitor checks itself after each exit; slow. */
+  readonly checks?: boolean;
 }
 
 /** "exception": only from `step`, and with `core.deliverExceptions` off. */
@@ -137,7 +139,7 @@ export class Machine {
     this.core = new Core(this.cpu, ROWS, { ...map, translate: jit !== false }, { acknowledge: () => this.pc.acknowledge() }, createHelpers(this.cpu));
     this.breakpoints = new Breakpoints(this.cpu, this.core);
     this.memory = new GuestMemory(this.cpu, physical);
-    this.translations = jit === false ? null : new CodeCache(this.core, map.memory, map.memoryPages, jit === true ? DEFAULT_TRANSLATION : jit);
+    this.translations = jit === false ? null : new CodeCache(this.core, map.memory, map.memoryPages, { ...DEFAULT_TRANSLATION, ...(jit === true ? {} : jit) });
     this.clock.onDue = () => this.core.stop();
     const { model } = this.cpu;
     this.pc = new Pc({
@@ -178,6 +180,7 @@ export class Machine {
     this.supervisor = new Supervisor(
       {
         map, cpu: this.cpu, core: this.core, physical, clock: this.clock, pc: this.pc, notice: (text) => this.events.notice(text),
+        checks: options.checks === true,
         ...(options.meterNs ? { meterNs: options.meterNs } : {}), ...(options.techniques ? { techniques: options.techniques } : {}),
       },
       options.technique,
@@ -288,8 +291,9 @@ export class Machine {
       if (reason === "shutdown") return "triple-fault";
       if (reason === "refused" || reason === "exception" || reason === "breakpoint") return reason;
       if (reason === "stalled") {
-        // What takes no instruction takes time all the same, or no timer would ever end it.
-        if (clock instanceof VirtualClock) clock.skipTo(clock.nowNs() + STALL * NS_PER_INSTRUCTION);
+        // What takes no instruction takes time all the same, or no timer would ever end it. Instructions have taken theirs, and a
+        // repetition ends by itself: where a run is cut must not decide what time it is.
+        if (ran === 0 && core.cpu.state.read(SUSPENDED) === 0 && clock instanceof VirtualClock) clock.skipTo(clock.nowNs() + STALL * NS_PER_INSTRUCTION);
         return "budget";
       }
       if (reason === "halted") {

@@ -1,6 +1,5 @@
 // The board: which chip sits at which ports, memory and interrupt wires of the PC.
 
-import { ImageError } from "../base/errors.ts";
 import { Overlay } from "../block/overlay.ts";
 import { RawDisk } from "../block/raw.ts";
 import { acpiFiles } from "../firmware/acpi/loader-script.ts";
@@ -35,7 +34,7 @@ import { VBE_FIRST_PORT, Vbe } from "../hardware/vbe.ts";
 import { Vga } from "../hardware/vga.ts";
 import { VIDEO_MEMORY_BYTES } from "../hardware/video-memory.ts";
 import { setUpCmos } from "./cmos-setup.ts";
-import type { BootOrder, DriveName, Drives, DriveSource } from "./drives.ts";
+import { type BootOrder, type DriveName, type Drives, type DriveSource, removable, type RemovableDrive } from "./drives.ts";
 import { InterruptWiring } from "./interrupt-wiring.ts";
 import { Network, STATION_ADDRESS } from "./network.ts";
 import type { GuestPhysical } from "./physical.ts";
@@ -105,6 +104,9 @@ export class Pc {
   private readonly cdrom: AtapiCdrom;
   private readonly devices: Device[] = [];
   private readonly overlays = new Map<DriveName, Overlay>();
+  private readonly media = new Map<RemovableDrive, BlockDevice | null>();
+  /** All that were ever in a drive. */
+  private readonly floppies = new Set<Overlay>();
   /** No firmware: the chips are there, and nothing is wired to them. */
   private readonly bare: boolean;
 
@@ -166,15 +168,16 @@ export class Pc {
     if (hda) ide[0].attach(0, disk("hda", hda, "TS00000001"));
     if (hdb) ide[0].attach(1, disk("hdb", hdb, "TS00000003"));
 
-    this.cdrom = new AtapiCdrom(clock, drives.cdrom ? disc(drives.cdrom) : null);
+    const inserted = drives.cdrom ? disc(drives.cdrom) : null;
+    this.media.set("cdrom", inserted);
+    this.cdrom = new AtapiCdrom(clock, inserted);
     ide[1].attach(0, this.cdrom);
     if (hdd) ide[1].attach(1, disk("hdd", hdd, "TS00000004"));
 
     const dma = this.add(new Dma8237({ memory: physical.busMaster }));
     const fdc = this.add(new Fdc82077aa({ clock, irq6: irq(6), dma: dma.channel(2) }));
     this.fdc = fdc;
-    if (drives.fda) fdc.insert(0, this.keep("fda", floppy(drives.fda)));
-    if (drives.fdb) fdc.insert(1, this.keep("fdb", floppy(drives.fdb)));
+    for (const drive of ["fda", "fdb"] as const) if (drives[drive]) this.put(drive, this.mediumFor(drive, drives[drive]));
 
     const power = (this.power = this.add(new AcpiPm({ clock, sci: irq(9), softOffType: SOFT_OFF_TYPE, powerOff: pins.powerOff })));
     const smbus = this.add(new Piix4Smbus());
@@ -274,15 +277,35 @@ export class Pc {
     setUpCmos(rtc, options);
   }
 
-  /** Another medium in a drive, or none. Hard disks cannot be changed while the machine runs. */
+  /** Another medium in a drive, or none. */
   insert(drive: DriveName, source: DriveSource | null): void {
-    switch (drive) {
-      case "fda": case "fdb":
-        this.overlays.delete(drive);
-        return this.fdc.insert(drive === "fda" ? 0 : 1, source && this.keep(drive, floppy(source)));
-      case "cdrom": return this.cdrom.changeDisc(source && disc(source));
-      default: throw new ImageError("A hard disk cannot be changed while the machine runs: start a machine with it.");
-    }
+    const own = removable(drive);
+    this.put(own, source && this.mediumFor(own, source));
+  }
+
+  /** What `put` takes. What was in a drive before, by where the guest's writes to it are kept, is the same medium again. */
+  mediumFor(drive: RemovableDrive, source: DriveSource): BlockDevice {
+    if (drive === "cdrom") return disc(source);
+    const known = [...this.floppies].find(({ store }) => store === source.store);
+    return known ?? this.noted(floppy(source));
+  }
+
+  /** As a person changes it. */
+  put(drive: RemovableDrive, medium: BlockDevice | null): void {
+    this.media.set(drive, medium);
+    if (drive === "cdrom") return this.cdrom.changeDisc(medium);
+    this.overlays.delete(drive);
+    if (medium instanceof Overlay) this.keep(drive, medium);
+    this.fdc.insert(drive === "fda" ? 0 : 1, medium);
+  }
+
+  mediumIn(drive: RemovableDrive): BlockDevice | null {
+    return this.media.get(drive) ?? null;
+  }
+
+  private noted(overlay: Overlay): Overlay {
+    this.floppies.add(overlay);
+    return overlay;
   }
 
   private add<T extends Device>(device: T): T {

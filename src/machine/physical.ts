@@ -4,13 +4,13 @@ import type { PhysicalSpace } from "../cpu/physical-space.ts";
 import type { MmioBus } from "../hardware/bus.ts";
 import type { PhysicalMemory, Width } from "../hardware/device.ts";
 import { VIDEO_MEMORY_BYTES, VideoMemory } from "../hardware/video-memory.ts";
-import { type MemoryMap, POOL_BYTES, ROM_BYTES } from "./shared-memory.ts";
+import { type MemoryMap, OPTION_ROM_BYTES, POOL_BYTES, ROM_BYTES } from "./shared-memory.ts";
 
 const PAGE_SHIFT = 12;
 const VIDEO_FIRST = 0xa0, VIDEO_LAST = 0xbf;
 const SHADOW_FIRST = 0xc0, SHADOW_LAST = 0xff;
-/** Option ROMs live at C0000h in the first part of the ROM area, the system BIOS at its end. */
-const OPTION_ROM_BYTES = 0x2_0000;
+/** What of the system BIOS shows below 1 MB. */
+const LOW_BIOS_BYTES = 0x2_0000;
 const VIDEO_PAGES = VIDEO_MEMORY_BYTES >>> PAGE_SHIFT;
 const NOWHERE = Infinity;
 /** First physical page of the monitor's pool in the space of context H: no guest RAM reaches it. */
@@ -49,7 +49,7 @@ export class GuestPhysical implements PhysicalSpace {
     this.video = new VideoMemory(this.u8.subarray(map.video, map.video + VIDEO_MEMORY_BYTES));
   }
 
-  /** System BIOS: ends at FFFFFh and at FFFFFFFFh. */
+  /** System BIOS: ends at FFFFFFFFh, and the last 128 KB of it at FFFFFh. */
   setBios(image: Uint8Array): void {
     this.biosBytes = image.length;
     this.u8.set(image, this.map.rom + ROM_BYTES - image.length);
@@ -96,7 +96,7 @@ export class GuestPhysical implements PhysicalSpace {
   /** ROM behind a page of C0000-FFFFF, 0 where there is none. */
   private romPage(page: number): number {
     const fromTop = 0x100 - page;
-    if (fromTop * 4096 <= this.biosBytes && fromTop * 4096 <= 0x2_0000) return this.map.rom + ROM_BYTES - fromTop * 4096;
+    if (fromTop * 4096 <= this.biosBytes && fromTop * 4096 <= LOW_BIOS_BYTES) return this.map.rom + ROM_BYTES - fromTop * 4096;
     const offset = (page - SHADOW_FIRST) * 4096;
     return offset < this.optionBytes ? this.map.rom + offset : 0;
   }

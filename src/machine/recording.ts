@@ -1,26 +1,26 @@
 // A run as a file (.trk): what the machine was made of, the hashes of the images, all that came from outside, and what was reached.
 // Another machine replays it bit for bit. JSON: { format, version, machine, files, inputs, end }; an input is
-// [instructions since the one before, what], a pace [instructions, ns, ns per instruction].
+// [instructions since the one before, what], a pace [instructions, ns, ns per instruction]. A medium that came into a drive later is a file
+// of the role "medium", or one of those from the beginning, which the input names by its place among the files.
 
 import { ImageError } from "../base/errors.ts";
 import { hashImage } from "../block/image-hash.ts";
+import type { BlockDevice } from "../hardware/device.ts";
+import type { RecordedEnd, RecordedFile } from "../protocol/recorded.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import type { NamedSource } from "./boot/boot-request.ts";
 import type { CpuModelName } from "./cpu-model.ts";
+import { REMOVABLE_DRIVES, type RemovableDrive } from "./drives.ts";
 import type { Input, LoggedInput } from "./input-log.ts";
 import type { Machine } from "./machine.ts";
 import { stateHash } from "./snapshot.ts";
 
-export const RECORDING_FORMAT = "trapscope-recording", RECORDING_VERSION = 1;
+export type { RecordedEnd, RecordedFile } from "../protocol/recorded.ts";
 
-/** A drive's name, or kernel, initrd, multiboot, module. */
-export interface RecordedFile {
-  readonly role: string;
-  readonly name: string;
-  readonly bytes: number;
-  /** By image-hash.ts: of the whole file, or of samples where it is large. */
-  readonly hash: string;
-}
+export const RECORDING_FORMAT = "trapscope-recording", RECORDING_VERSION = 2;
+/** Before it knew media that change. */
+const OLDEST_VERSION = 1;
+export const LATER_MEDIUM = "medium";
 
 export interface RecordedMachine {
   readonly memoryBytes: number;
@@ -35,24 +35,34 @@ export interface RecordedMachine {
   readonly force?: boolean;
 }
 
-/** What a replay must come to. */
-export interface RecordedEnd {
-  readonly retired: number;
-  readonly state: string;
-  readonly traps: number;
-  readonly callouts: number;
-  readonly leaks: number;
-}
+/** An input as it is written down: `file` is a place among the files, null for a drive that was emptied. */
+export type RecordedInput = Exclude<Input, { readonly kind: "medium" }> | { readonly kind: "medium"; readonly drive: RemovableDrive; readonly file: number | null };
 
 export interface Recording {
   readonly machine: RecordedMachine;
   readonly files: readonly RecordedFile[];
-  readonly inputs: readonly LoggedInput[];
+  readonly inputs: readonly { readonly retired: number; readonly input: RecordedInput }[];
   readonly end: RecordedEnd;
 }
 
 export function recordedFile(role: string, { name, source }: NamedSource): RecordedFile {
   return { role, name: name.split(/[\\/]/).at(-1)!, bytes: source.size, hash: hashImage(source).hash };
+}
+
+/** A log's inputs as they are written down. */
+export function recordedInputs(inputs: readonly LoggedInput[], fileOf: (medium: BlockDevice) => number): Recording["inputs"] {
+  return inputs.map(({ retired, input }) => ({ retired, input: input.kind === "medium" ? { kind: "medium", drive: input.drive, file: input.medium && fileOf(input.medium) } : input }));
+}
+
+/** And as a log again. `mediumOf` is asked once for each file. */
+export function loggedInputs(inputs: Recording["inputs"], mediumOf: (file: number, drive: RemovableDrive) => BlockDevice): LoggedInput[] {
+  const media = new Map<number, BlockDevice>();
+  const medium = (file: number, drive: RemovableDrive): BlockDevice => {
+    const own = media.get(file) ?? mediumOf(file, drive);
+    media.set(file, own);
+    return own;
+  };
+  return inputs.map(({ retired, input }) => ({ retired, input: input.kind === "medium" ? { kind: "medium", drive: input.drive, medium: input.file === null ? null : medium(input.file, input.drive) } : input }));
 }
 
 export function endOf(machine: Machine): RecordedEnd {
@@ -78,11 +88,11 @@ export function encodeRecording({ machine, files, inputs, end }: Recording): Uin
 }
 
 /** Whether the first bytes are those of a recording. */
-export function isRecording(begin: Uint8Array): boolean {
+function isRecording(begin: Uint8Array): boolean {
   return new TextDecoder().decode(begin.subarray(0, 64)).startsWith(`{"format":"${RECORDING_FORMAT}"`);
 }
 
-const KINDS: ReadonlySet<string> = new Set<Input["kind"]>(["pace", "mark", "serial", "key", "text", "keys", "mouse", "technique", "memory", "register", "reset"]);
+const KINDS: ReadonlySet<string> = new Set<Input["kind"]>(["pace", "medium", "mark", "serial", "key", "text", "keys", "mouse", "technique", "memory", "register", "reset"]);
 
 /** Throws an ImageError that says why the bytes are no recording that can be used. */
 export function decodeRecording(bytes: Uint8Array): Recording {
@@ -93,7 +103,8 @@ export function decodeRecording(bytes: Uint8Array): Recording {
   } catch {
     throw new ImageError("This recording is cut off or damaged. Save it again.");
   }
-  if (value.version !== RECORDING_VERSION) throw new ImageError(`This recording is of version ${String(value.version)}, and ${RECORDING_VERSION} is understood. Replay it with the trapscope that made it.`);
+  const { version } = value;
+  if (typeof version !== "number" || !(version >= OLDEST_VERSION && version <= RECORDING_VERSION)) throw new ImageError(`This recording is of version ${String(version)}, and ${OLDEST_VERSION} to ${RECORDING_VERSION} are understood. Replay it with the trapscope that made it.`);
   const { machine, files, end, inputs } = value;
   const whole = machine && Array.isArray(files) && Array.isArray(inputs) && typeof end?.retired === "number" && Number.isInteger(machine.memoryBytes) && (machine.clock === "virtual" || machine.clock === "paced");
   if (!whole) throw new ImageError("This recording is damaged: a part of it is missing. Save it again.");
@@ -101,10 +112,15 @@ export function decodeRecording(bytes: Uint8Array): Recording {
   return {
     machine, files, end,
     inputs: inputs.map((entry) => {
-      const [since, first, second] = entry as [number, number | Input, number];
-      if (!(since >= 0) || (typeof first === "object" ? !KINDS.has(first?.kind) : typeof first !== "number" || typeof second !== "number")) throw new ImageError("This recording is damaged: an input of it is none. Save it again.");
+      const [since, first, second] = entry as [number, number | RecordedInput, number];
+      if (!(since >= 0) || (typeof first === "object" ? !isInput(first, files.length) : typeof first !== "number" || typeof second !== "number")) throw new ImageError("This recording is damaged: an input of it is none. Save it again.");
       retired += since;
       return { retired, input: typeof first === "number" ? { kind: "pace", timeNs: first, nsPerInstruction: second } : first };
     }),
   };
+}
+
+function isInput(input: RecordedInput | null, files: number): boolean {
+  if (input?.kind !== "medium") return KINDS.has(input?.kind ?? "");
+  return REMOVABLE_DRIVES.includes(input.drive) && (input.file === null || (Number.isInteger(input.file) && input.file >= 0 && input.file < files));
 }

@@ -8,13 +8,15 @@
 // a shadow page that is filled once more, is the same on each way.
 
 import { UsageError } from "../base/errors.ts";
-import type { DeviceState } from "../hardware/device.ts";
+import { sameBytes } from "../base/same.ts";
+import type { BlockDevice, DeviceState } from "../hardware/device.ts";
 import { ACTIVITY, SUSPENDED } from "../isa/state-layout.ts";
 import type { HistoryView } from "../protocol/debug.ts";
 import type { LogState } from "../monitor/trap-log.ts";
 import type { Breakpoint, BreakpointHit } from "./breakpoints.ts";
 import { CheckpointList, type Kept } from "./checkpoint-list.ts";
 import { type DiskPages, MachineDisks } from "./disk-pages.ts";
+import { REMOVABLE_DRIVES } from "./drives.ts";
 import { PacedClock, VirtualClock } from "./guest-clock.ts";
 import { applyInput, type Input, type LoggedInput } from "./input-log.ts";
 import type { Machine, RunReason } from "./machine.ts";
@@ -44,6 +46,8 @@ interface Checkpoint extends Kept {
   readonly monitor: MonitorState;
   readonly devices: Readonly<Record<string, DeviceState>>;
   readonly disks: DiskPages;
+  /** What was in the drives whose media are changed. */
+  readonly media: readonly (BlockDevice | null)[];
   readonly ram: RamPages;
   readonly log: LogState;
 }
@@ -58,6 +62,9 @@ const FIRST_SPEED = 0.05;
 /** Without an instruction or a tick in so many runs, the machine does not go on as it did. */
 const FRUITLESS = 1_000;
 
+/** The machine does not do again what was written down. */
+export class WayLost extends Error {}
+
 export class History {
   private readonly machine: Machine;
   private readonly clock: VirtualClock;
@@ -71,6 +78,8 @@ export class History {
   private index = 0;
   /** How far the machine ever came on this way. */
   private frontier: number;
+  /** How far it came itself: a recording goes on behind it. */
+  private seen: number;
   /** The log holds everything since power-on. */
   private complete: boolean;
   private lastMark: number;
@@ -92,7 +101,7 @@ export class History {
     this.disks = new MachineDisks(machine.pc);
     this.options = { every, keep, bytes, checkpoints };
     this.wallNs = wallNs ?? null;
-    this.frontier = this.lastMark = this.now;
+    this.frontier = this.seen = this.lastMark = this.now;
     this.complete = this.now === 0;
     this.checkpoints = new CheckpointList(keep, bytes);
     if (checkpoints) this.checkpoint();
@@ -102,10 +111,15 @@ export class History {
   /** A machine as at power-on goes the way that was written down, up to an instant. */
   static replayed(machine: Machine, inputs: readonly LoggedInput[], end: number, options: HistoryOptions = { checkpoints: false }): History {
     const history = new History(machine, options);
-    history.log = [...inputs];
-    history.frontier = end;
-    history.replay(end);
+    history.follow(inputs, end);
+    while (history.replay(end) === "break");
     return history;
+  }
+
+  /** From power-on, the way that was written down lies ahead. Nobody has seen it yet. */
+  follow(inputs: readonly LoggedInput[], end: number): void {
+    this.log = [...inputs];
+    this.frontier = end;
   }
 
   /** The instant that the machine is at. */
@@ -127,9 +141,14 @@ export class History {
     return this.complete ? this.log : null;
   }
 
-  /** What was done before comes again. */
+  /** What was done before comes again: it was shown then. */
   get replaying(): boolean {
-    return this.seeking || this.now < this.frontier;
+    return this.seeking || this.now < this.seen;
+  }
+
+  /** What comes next is written down. */
+  get ahead(): boolean {
+    return this.now < this.frontier || this.index < this.log.length;
   }
 
   /** Something from outside, now. Input that was to come later in another past is forgotten. */
@@ -138,7 +157,7 @@ export class History {
     this.append(input);
   }
 
-  /** What has changed outside cannot be undone (another medium): the past begins here. `known` false: nor can it be repeated. */
+  /** What has changed cannot be undone: the past begins here. `known` false: nor can it be repeated (a snapshot). */
   forget(known: boolean): void {
     this.forgetFuture();
     if (!known) this.complete = false;
@@ -146,9 +165,10 @@ export class History {
     if (this.options.checkpoints) this.mark();
   }
 
-  private forgetFuture(): void {
+  /** What was written down for later is not to come. */
+  forgetFuture(): void {
     this.log.length = this.index;
-    this.frontier = this.now;
+    this.frontier = this.seen = this.now;
     this.checkpoints.dropBehind(this.now, this.index);
   }
 
@@ -173,6 +193,11 @@ export class History {
     this.settledAt = now;
     if (machine.supervisor.guestContext.get(ACTIVITY) !== 0) machine.run(1);
     if (this.now > this.frontier) this.frontier = this.now;
+    this.noteSeen();
+  }
+
+  private noteSeen(): void {
+    if (this.now > this.seen) this.seen = this.now;
   }
 
   /** A guest that waits goes on to where instructions say how far it came: a recording may end here. */
@@ -186,6 +211,7 @@ export class History {
     const { input } = this.log[this.index++]!;
     if (input.kind === "mark") this.checkpoint();
     else applyInput(this.machine, input);
+    if (input.kind === "medium") this.disks.look();
   }
 
   /** A checkpoint, from which can be gone forward later. */
@@ -204,7 +230,7 @@ export class History {
   /** As the machine's own, with checkpoints. On a way that was gone before, with the input that came then. `step`: time goes on by instructions alone. */
   run(instructions: number, step = false): RunReason {
     const end = this.now + instructions;
-    if (this.now < this.frontier || this.index < this.log.length) {
+    if (this.ahead) {
       const reason = this.replay(Math.min(end, this.frontier));
       if (reason !== "budget" || this.now >= end) return reason;
       this.wake();
@@ -214,6 +240,7 @@ export class History {
       const due = this.options.checkpoints ? this.lastMark + this.options.every : Infinity;
       const reason = this.machine.run(Math.max(1, Math.min(end, due) - this.now));
       this.frontier = this.now;
+      this.noteSeen();
       if (reason !== "budget") return reason;
       if (this.now >= due && this.options.checkpoints) this.mark();
       if (this.now >= end) return "budget";
@@ -247,10 +274,11 @@ export class History {
       if (now >= target) return "budget";
       const next = this.log[this.index]?.retired ?? Infinity;
       const reason = this.machine.run(Math.min(target, next, this.frontier) - now);
-      if (reason === "breakpoint" || reason === "exception") return reason;
-      if (this.now === now && reason !== "budget" && reason !== "break") throw new Error(`the way forward ends after ${now} instructions: ${reason}`);
-      fruitless = this.now === now ? fruitless + 1 : 0;
-      if (fruitless > FRUITLESS) throw new Error(`the way forward ends after ${now} instructions`);
+      this.noteSeen();
+      if (reason === "breakpoint" || reason === "exception" || (reason === "break" && !this.seeking)) return reason;
+      if (this.now === now && reason !== "budget" && reason !== "break") throw new WayLost(`the way forward ends after ${now} instructions: ${reason}`);
+      fruitless = this.now === now && this.machine.cpu.state.read(SUSPENDED) === 0 ? fruitless + 1 : 0;
+      if (fruitless > FRUITLESS) throw new WayLost(`the way forward ends after ${now} instructions`);
     }
   }
 
@@ -273,8 +301,13 @@ export class History {
     this.quietly(() => {
       const from = this.checkpoints.before(retired)!;
       if (retired < this.now || from.retired > this.now) this.restore(from);
-      this.replay(Math.min(retired, this.frontier));
+      this.replay(Math.min(retired, this.seen));
     });
+    // What was never seen is shown on the way.
+    const breakpoints = this.machine.breakpoints.suspend();
+    while (this.replay(Math.min(retired, this.frontier)) === "break");
+    this.machine.breakpoints.resume(breakpoints);
+    this.wake();
   }
 
   stepBack(): boolean {
@@ -368,7 +401,7 @@ export class History {
       const pages = ram.save();
       this.checkpoints.add({
         retired: this.now, index: this.index, settledAt: this.settledAt, clock: clock.parameters, timeNs: clock.nowNs(), processor: saveProcessor(machine), monitor,
-        devices: sharing(pc.save(), before?.devices ?? {}), disks: disks.save(), ram: pages, log: supervisor.log.save(before?.log ?? null),
+        devices: sharing(pc.save(), before?.devices ?? {}), disks: disks.save(), media: REMOVABLE_DRIVES.map((drive) => pc.mediumIn(drive)), ram: pages, log: supervisor.log.save(before?.log ?? null),
       });
       ram.begin(pages);
     } else {
@@ -387,6 +420,8 @@ export class History {
     clock.restore(checkpoint.timeNs);
     this.clock.parameters = checkpoint.clock;
     ram.load(checkpoint.ram);
+    // The state of the drives themselves comes with the devices'.
+    REMOVABLE_DRIVES.forEach((drive, n) => checkpoint.media[n] !== pc.mediumIn(drive) && pc.put(drive, checkpoint.media[n]!));
     pc.load(checkpoint.devices);
     physical.codeWritten(0xc_0000, 0x4_0000); // shadow RAM may be ROM now
     this.disks.load(checkpoint.disks);
@@ -406,7 +441,7 @@ const LARGE = 1 << 14;
 /** Large arrays that have not changed take room once. */
 function sharing<T>(value: T, before: unknown): T {
   if (value instanceof Uint8Array) {
-    return value.length >= LARGE && before instanceof Uint8Array && before.length === value.length && before.every((byte, i) => byte === value[i]) ? (before as T) : value;
+    return value.length >= LARGE && before instanceof Uint8Array && sameBytes(value, before) ? (before as T) : value;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const other = (before ?? {}) as Record<string, unknown>;

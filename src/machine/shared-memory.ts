@@ -17,11 +17,15 @@ const MB = 1 << 20;
 const WASM_PAGE = 1 << 16;
 
 const JUMP_CACHE = 0x1_0000;
-export const CODE_CACHE_BYTES = 48 * MB;
+const CODE_CACHE_BYTES = 48 * MB;
 /** Pages of the monitor: shadow tables, GDT, IDT, TSS. */
 export const POOL_BYTES = 18 * MB;
-/** System and video BIOS as the processor fetches them. */
-export const ROM_BYTES = 512 * 1024;
+/** Option ROMs, C0000h to DFFFFh. */
+export const OPTION_ROM_BYTES = 128 * 1024;
+/** A flash chip of the PC decodes FF000000h and up at most. */
+export const LARGEST_BIOS = 16 * MB;
+/** Option ROMs, and at the end the system BIOS, as the processor fetches them. */
+export const ROM_BYTES = OPTION_ROM_BYTES + LARGEST_BIOS;
 
 export const MINIMUM_RAM = 1 * MB;
 export const MAXIMUM_RAM = 1024 * MB;

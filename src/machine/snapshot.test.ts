@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ImageError, UsageError } from "../base/errors.ts";
+import { MemoryBlocks } from "../block/block-store.ts";
+import type { Overlay } from "../block/overlay.ts";
 import { builtinBios, builtinVgaBios } from "../firmware/bios.ts";
+import type { BlockDevice } from "../hardware/device.ts";
 import type { TechniqueId } from "../protocol/technique.ts";
 import { Machine } from "./machine.ts";
 import { MachineRam } from "./ram-pages.ts";
@@ -225,6 +228,36 @@ describe("back and forward", () => {
     expect([disk.held(0), disk.held(5)]).toEqual([null, null]);
     history.goTo(200_000);
     expect([disk.held(0)?.[3 * 512], stateHash(machine) === hash]).toEqual([7, false]);
+  });
+
+  it("has in its drives what was in them then, with what was written to it", () => {
+    const machine = booting("priv"), { pc } = machine, history = new History(machine, { every: 5_000, keep: 64 });
+    const medium = (): Overlay => pc.mediumFor("fda", { ...source(new Uint8Array(1_474_560)), store: new MemoryBlocks() }) as Overlay;
+    const put = (own: BlockDevice | null): void => history.input({ kind: "medium", drive: "fda", medium: own });
+    const first = pc.mediumIn("fda"), [a, b] = [medium(), medium()];
+    expect(pc.mediumFor("fda", { ...source(new Uint8Array(0)), store: a.store })).toBe(a);
+    /** As the guest would, with a checkpoint behind it. */
+    const write = (own: Overlay, value: number): number => {
+      own.write(3, new Uint8Array(512).fill(value));
+      history.mark();
+      history.run(1_000);
+      return history.now - 500;
+    };
+    history.run(20_000);
+    put(a);
+    const one = write(a, 1);
+    put(b);
+    const two = write(b, 2);
+    put(null);
+    const three = write(a, 3), hash = stateHash(machine);
+    const shown = (): unknown[] => [pc.mediumIn("fda"), a.held(0)?.[3 * 512] ?? null, b.held(0)?.[3 * 512] ?? null];
+    for (const [at, expected] of [[19_000, [first, null, null]], [two, [b, 1, 2]], [one, [a, 1, null]], [three, [null, 3, 2]], [19_999, [first, null, null]]] as const) {
+      history.goTo(at);
+      expect([at, ...shown()]).toEqual([at, ...expected]);
+    }
+    history.goTo(three + 500);
+    expect(stateHash(machine)).toBe(hash);
+    expect(history.inputs?.flatMap(({ retired, input }) => (input.kind === "medium" ? [[retired, input.medium]] : []))).toEqual([[20_000, a], [21_000, b], [22_000, null]]);
   });
 
   it("wants the virtual clock, and a past", () => {

@@ -113,7 +113,7 @@ function applySnapshot(machine: Machine, ram: MachineRam, snapshot: MachineSnaps
   loadProcessor(machine, snapshot.processor);
   cpu.v.tlb.flushAll();
   machine.wake();
-  supervisor.resume(monitor);
+  supervisor.resume({ ...monitor, exitsBefore: monitor.exitCount, shownTicks: 0 });
   supervisor.guestChanged();
   supervisor.setIntr(pc.interruptPending);
 }

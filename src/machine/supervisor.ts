@@ -36,6 +36,7 @@ export interface Parts {
   readonly clock: GuestClock;
   readonly pc: Pc;
   readonly notice: (text: string) => void;
+  readonly checks: boolean;
   /** Absent: those that are built. */
   readonly techniques?: readonly TechniqueDefinition[];
   /** A clock of the host in ns, by which the monitor's share of its time is measured; absent: it is not. */
@@ -55,6 +56,8 @@ export interface MonitorState {
   readonly set: ProcessorSet;
   readonly emulated: number;
   readonly exitCount: number;
+  readonly exitsBefore: number;
+  readonly shownTicks: number;
   readonly truth: TruthState;
   readonly lostInterruptFlag: string | null;
 }
@@ -147,19 +150,24 @@ export class Supervisor {
    * nothing had happened, but that what was made as it was needed (shadow tables, translations) is made anew.
    */
   suspend(): MonitorState {
+    const { exitCount, shownTicks } = this.parts.cpu, { exitsBefore } = this;
     this.leave();
     const { technique, ring, set, emulatedBefore, probes } = this;
-    return { technique, ring, set, emulated: emulatedBefore, exitCount: this.parts.cpu.exitCount, truth: probes.truth.save(), lostInterruptFlag: probes.lostInterruptFlag };
+    return { technique, ring, set, emulated: emulatedBefore, exitCount, exitsBefore, shownTicks, truth: probes.truth.save(), lostInterruptFlag: probes.lostInterruptFlag };
   }
 
-  resume({ technique, ring, set, emulated, exitCount, truth, lostInterruptFlag }: MonitorState): void {
+  resume({ technique, ring, set, emulated, exitCount, exitsBefore, shownTicks, truth, lostInterruptFlag }: MonitorState): void {
+    const { cpu } = this.parts;
     this.technique = technique;
     this.ring = ring;
     this.set = set;
     this.emulatedBefore = emulated;
-    this.parts.cpu.exitCount = exitCount;
+    cpu.exitCount = exitCount;
     this.enter();
     if (!this.vmm) return;
+    this.exitsBefore = exitsBefore;
+    cpu.shownTicks = shownTicks;
+    cpu.timestampOffset -= BigInt(shownTicks);
     this.probes.truth.restore(truth);
     this.probes.lostInterruptFlag = lostInterruptFlag;
   }
@@ -175,7 +183,7 @@ export class Supervisor {
     this.parts.physical.mapVideo(!definition.create);
     this.parts.cpu.v.tlb.flushAll();
     if (!definition.create) return;
-    const { cpu, core, map, pc, clock, notice } = this.parts;
+    const { cpu, core, map, pc, clock, notice, checks } = this.parts;
     this.probes.attach(this.ring);
     this.exitsBefore = cpu.exitCount;
     this.vmm = new Vmm(
@@ -191,6 +199,7 @@ export class Supervisor {
         hal: (call, b, c, d) => pc.hal.call(call, b, c, d),
         nowNs: () => clock.nowNs(),
         notice,
+        checks,
       },
       definition,
       this.ring,
@@ -211,8 +220,10 @@ export class Supervisor {
   private leave(): void {
     if (!this.vmm) return;
     this.emulatedBefore += this.vmm.emulatedInstructions;
-    // The counter that the guest may have read does not run back.
-    this.parts.cpu.timestampOffset += BigInt(this.monitorTicks);
+    // The counter that the guest has read does not run back. What it has not seen of the monitor's time it need not see now.
+    const { cpu } = this.parts;
+    cpu.timestampOffset += BigInt(cpu.shownTicks);
+    cpu.shownTicks = 0;
     this.vmm.detach();
     this.probes.detach();
     this.vmm = null;

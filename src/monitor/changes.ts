@@ -2,12 +2,11 @@
 // differ from V there. SDM Vol. 2, the instructions' "Operation"; Vol. 3A, "Flag Usage By Exception- or Interrupt-Handler Procedure".
 
 import type { Cpu } from "../cpu/cpu.ts";
-import type { Decoded } from "../isa/decoded.ts";
 import { EFLAGS_IF, EFLAGS_IOPL, EFLAGS_SYSTEM, IDTR_BASE } from "../isa/state-layout.ts";
 import { inRealMode } from "./limbo.ts";
 import { peek } from "./oracle/peek.ts";
 import { PRIVILEGED_FLAGS } from "./oracle/truth.ts";
-import { factsOf } from "./row-facts.ts";
+import type { RowFacts } from "./row-facts.ts";
 
 export interface Changes {
   /** Bits of PRIVILEGED_FLAGS. */
@@ -23,11 +22,11 @@ const TASK_GATE = 5;
 /** Bit 0 of an interrupt or trap gate's type: a trap gate leaves IF alone. */
 const TRAP_GATE = 1;
 
-/** `cpl`: of the guest before the instruction. V holds what came of it. */
-export function changesOf(cpu: Cpu, instruction: Decoded | null, cpl: number): Changes {
+/** `facts`: of the instruction that left, null between two. `cpl`: of the guest before the instruction. V holds what came of it. */
+export function changesOf(cpu: Cpu, facts: RowFacts | null, cpl: number): Changes {
   if (cpu.delivered !== null) return { flags: flagsOfDelivery(cpu, cpu.delivered.vector), transfer: true };
-  if (instruction === null) return NOTHING;
-  const { writes, transfer } = factsOf(instruction.row!);
+  if (facts === null) return NOTHING;
+  const { writes, transfer } = facts;
   if (writes === "none") return transfer ? TRANSFER : NOTHING;
   if (writes === "interrupt") return transfer ? ENTRY : INTERRUPT_FLAG;
   const iopl = (cpu.v.context.get(EFLAGS_SYSTEM) & EFLAGS_IOPL) >>> 12;

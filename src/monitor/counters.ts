@@ -1,6 +1,7 @@
 // Counts every exit, leak and observation, exactly, into the shared statistics (protocol/stats-view.ts).
 // The machine adds what only it knows: instructions, time, run state.
 
+import { sameWords } from "../base/same.ts";
 import type { LeakDecision, ScalarName } from "../protocol/stats-view.ts";
 import {
   FAMILIES, FAMILY_CALLOUT, FAMILY_OBSERVED, FAMILY_TRAP, HOT_BYTES, HOT_SLOTS, MNEMONIC_BYTES, MNEMONIC_IRQ, MNEMONIC_SLOTS, SCALARS,
@@ -33,6 +34,8 @@ const BLOCK_WORDS = 1024;
 /** What a tally counts: a hot spot, and above it kind and reason of the events there. */
 const TALLY_REASON = Math.log2(HOT_SLOTS), TALLY_KIND = TALLY_REASON + 8;
 const UNUSED = -1;
+// A tally: what it counts; how often that was; slot of SERIES_MODES that the mode of the hot spot's site belongs to; and as a double, when it was last.
+const TALLY_WORDS = 8, TALLIED = 0, TALLY_COUNT = 1, TALLY_MODE = 2, TALLY_LAST = 2;
 
 export class Counters {
   private readonly doubles: Float64Array;
@@ -49,12 +52,13 @@ export class Counters {
   private stretchSlot: number = STATS_DOUBLES.seriesMode;
   // The same site leaves again and again: its events are tallied here, one tally a hot spot, and put into the tables together
   // when somebody looks, the bucket of the series ends or the hot spot has another kind of event.
-  private readonly tallies = new Uint32Array(HOT_SLOTS);
-  private readonly tallied = new Int32Array(HOT_SLOTS).fill(UNUSED);
+  private readonly tallies = new Int32Array(HOT_SLOTS * TALLY_WORDS);
+  private readonly tallyDoubles = new Float64Array(this.tallies.buffer);
   private readonly inUse = new Int32Array(HOT_SLOTS);
   private inUseCount = 0;
-  /** Slot of SERIES_MODES that the mode of a hot spot's site belongs to. */
-  private readonly modeSlots = new Uint8Array(HOT_SLOTS);
+  private lastTally = 0;
+  /** Somebody is about to look: what has happened is to be counted. */
+  beforeLook: () => void = () => {};
   private seenMonitorNs = 0;
   private seenRunNs = 0;
 
@@ -83,7 +87,7 @@ export class Counters {
     const blocks: Int32Array[] = [];
     for (let at = 0, n = 0; at < this.words.length; at += BLOCK_WORDS, n++) {
       const own = this.words.subarray(at, Math.min(at + BLOCK_WORDS, this.words.length)), known = before?.blocks[n];
-      blocks.push(known !== undefined && own.every((word, i) => word === known[i]) ? known : own.slice());
+      blocks.push(known !== undefined && sameWords(own, known) ? known : own.slice());
     }
     return { blocks, spentNs: this.spentNs, evictionCursor: this.evictionCursor };
   }
@@ -139,34 +143,54 @@ export class Counters {
 
   /** Counts one event at the site of a slot of `hotSlot`. An exit that no instruction caused counts under IRQ in both tables. */
   count(kind: number, reason: number, hot: number, icount: number, timeNs: number): void {
-    const { tallied } = this;
-    const modeSlot = this.modeSlots[hot]!;
+    const { tallies } = this;
+    const at = hot * TALLY_WORDS;
+    const modeSlot = tallies[at + TALLY_MODE]!;
     if (timeNs >= this.bucketEndNs || modeSlot !== this.stretchSlot) this.spend(timeNs, modeSlot);
     else if (timeNs > this.stretchNs) this.stretchNs = timeNs;
     const what = hot | (reason << TALLY_REASON) | (kind << TALLY_KIND);
-    if (tallied[hot] !== what) {
-      if (tallied[hot] === UNUSED) this.inUse[this.inUseCount++] = hot;
+    const before = tallies[at + TALLIED]!;
+    if (before !== what) {
+      if (before === UNUSED) this.inUse[this.inUseCount++] = hot;
       else this.settleTally(hot);
-      tallied[hot] = what;
+      tallies[at + TALLIED] = what;
     }
-    this.tallies[hot]!++;
-    this.doubles[STATS_DOUBLES.hotData + hot * HOT_DOUBLES + 7] = icount;
+    tallies[at + TALLY_COUNT]!++;
+    this.tallyDoubles[(at >> 1) + TALLY_LAST] = icount;
+    this.lastTally = at;
+  }
+
+  /** Counts once more what `count` was told of last, if its time falls into the same bucket of the series. */
+  countAgain(icount: number, timeNs: number): boolean {
+    if (timeNs >= this.bucketEndNs) return false;
+    if (timeNs > this.stretchNs) this.stretchNs = timeNs;
+    const at = this.lastTally;
+    this.tallies[at + TALLY_COUNT]!++;
+    this.tallyDoubles[(at >> 1) + TALLY_LAST] = icount;
+    return true;
+  }
+
+  /** Brings the tables up to date. */
+  settle(): void {
+    this.beforeLook();
+    this.settleTallies();
   }
 
   /** Puts what is tallied, and the time that was spent, into the tables. */
-  settle(): void {
-    const { inUse, tallied } = this;
+  private settleTallies(): void {
+    const { inUse, tallies } = this;
     for (let i = 0; i < this.inUseCount; i++) {
       this.settleTally(inUse[i]!);
-      tallied[inUse[i]!] = UNUSED;
+      tallies[inUse[i]! * TALLY_WORDS + TALLIED] = UNUSED;
     }
     this.inUseCount = 0;
     this.settleStretch();
   }
 
   private settleTally(hot: number): void {
-    const { doubles } = this;
-    const count = this.tallies[hot]!, what = this.tallied[hot]!;
+    const { doubles, tallies } = this;
+    const tally = hot * TALLY_WORDS;
+    const count = tallies[tally + TALLY_COUNT]!, what = tallies[tally + TALLIED]!;
     const reason = (what >>> TALLY_REASON) & 0xff, kind = what >>> TALLY_KIND;
     const family = kind === KIND_EXIT ? (isCallout(reason) ? FAMILY_CALLOUT : FAMILY_TRAP) : kind; // leak and observed have equal numbers
     const at = STATS_DOUBLES.hotData + hot * HOT_DOUBLES;
@@ -176,18 +200,21 @@ export class Counters {
     doubles[STATS_DOUBLES.mnemonics + family * MNEMONIC_SLOTS + mnemonicId]! += count;
     doubles[at + 4 + kind]! += count;
     doubles[this.bucketDouble + GROUPS[family * REASON_COUNT + reason]!]! += count;
-    this.tallies[hot] = 0;
+    doubles[at + 7] = this.tallyDoubles[(tally >> 1) + TALLY_LAST]!;
+    tallies[tally + TALLY_COUNT] = 0;
   }
 
   private forgetTallies(): void {
-    this.tallies.fill(0);
-    this.tallied.fill(UNUSED);
+    for (let at = 0; at < this.tallies.length; at += TALLY_WORDS) {
+      this.tallies[at + TALLIED] = UNUSED;
+      this.tallies[at + TALLY_COUNT] = 0;
+    }
     this.inUseCount = 0;
   }
 
   /** The guest has come to `timeNs` in the mode of this slot, as far as anybody saw. */
   private spend(timeNs: number, modeSlot: number): void {
-    this.settle();
+    this.settleTallies();
     this.stretchSlot = modeSlot;
     if (timeNs >= this.bucketNs * SERIES_BUCKETS) this.widen(timeNs);
     while (timeNs >= this.bucketEndNs) {
@@ -206,6 +233,7 @@ export class Counters {
 
   /** The end of a slice: the mode that the guest is in, and how long host and monitor have taken altogether. */
   sample(timeNs: number, mode: number): void {
+    this.beforeLook();
     this.spend(timeNs, STATS_DOUBLES.seriesMode + modeClass(mode));
     this.settle();
     const monitorNs = this.get("monitorNs"), runNs = this.get("runNs");
@@ -265,7 +293,7 @@ export class Counters {
   /** A slot of the hot-spot table for a new site, whose words are copied in. `evicted` is told of the slot's former owner's loss. */
   hotSlot(sites: Int32Array, siteWord: number, evicted: (slot: number) => void): number {
     const header = STATS_DOUBLES.hotHeader * 2;
-    this.settle();
+    this.settleTallies();
     let slot = this.words[header];
     if (slot < HOT_SLOTS) {
       this.words[header] = slot + 1;
@@ -283,7 +311,7 @@ export class Counters {
 
   private noteMode(slot: number): void {
     const { words, word } = this.hotSite(slot);
-    this.modeSlots[slot] = STATS_DOUBLES.seriesMode + modeClass((words[word + 2]! >>> 16) & 0xff);
+    this.tallies[slot * TALLY_WORDS + TALLY_MODE] = STATS_DOUBLES.seriesMode + modeClass((words[word + 2]! >>> 16) & 0xff);
   }
 
   private leastHit(): number {

@@ -8,7 +8,6 @@ import type { CpuExit } from "../cpu/exit.ts";
 import { walk } from "../cpu/paging.ts";
 import { DB, PF } from "../cpu/processor.ts";
 import { PAGE_LARGE_2M, PAGE_LARGE_4M, PAGE_RIGHTS_W, PAGE_USER, PAGE_WRITABLE } from "../cpu/tlb.ts";
-import type { Row } from "../isa/row.ts";
 import { ACTIVITY, CPL, CR0, IDTR_BASE, IDTR_LIMIT } from "../isa/state-layout.ts";
 import { type Ring, shadowModeOf } from "../protocol/technique.ts";
 import type { ActionName } from "../protocol/trap-record.ts";
@@ -16,8 +15,9 @@ import { HardwareTables, TSS_LIMIT } from "./hardware-tables.ts";
 import { LeakedSelectors } from "./leaked-selectors.ts";
 import { inRealMode, LimboCheck, roleOf } from "./limbo.ts";
 import { MonitorPool, PAGE_BYTES, TSS_PAGE } from "./pool.ts";
-import { factsOf } from "./row-facts.ts";
+import type { RowFacts } from "./row-facts.ts";
 import { Projection } from "./projection.ts";
+import { CheckedProjection } from "./checked-projection.ts";
 import { ShadowDescriptors } from "./shadow/descriptors.ts";
 import { GuestTables } from "./shadow/guest-tables.ts";
 import { KERNEL, ShadowPaging } from "./shadow/paging.ts";
@@ -82,7 +82,8 @@ export class Deprivileged implements Technique {
     this.descriptors = new ShadowDescriptors(cpu, this.pool, { ring, hideUserCode: set.tricks === true }, (page, watched) => this.watch(page, watched));
     this.tables = new HardwareTables(this.pool);
     this.limbo = new LimboCheck(this.descriptors);
-    this.projection = new Projection(cpu, this.descriptors, this.paging, this.limbo, {
+    const { checks } = monitor.parts;
+    this.projection = new (checks ? CheckedProjection : Projection)(cpu, this.descriptors, this.paging, this.limbo, {
       ring, umip: set.umip === true, tsd: set.tsd === true, vme: set.vme === true, pvi, oneTable,
     });
     this.leaked = new LeakedSelectors(cpu, this.descriptors, ring);
@@ -261,13 +262,13 @@ export class Deprivileged implements Technique {
 
   /** Does the instruction that left for the guest. */
   protected step(): "emulate" {
-    const row = this.monitor.recorder.instruction?.row;
-    return this.monitor.step(this.resumes && row !== undefined && row !== null && this.staysOnHardware(row));
+    const { facts } = this.monitor.recorder;
+    return this.monitor.step(this.resumes && facts !== null && this.staysOnHardware(facts));
   }
 
   /** What the instruction changes in V does not matter to H. */
-  protected staysOnHardware(row: Row): boolean {
-    return factsOf(row).stays;
+  protected staysOnHardware(facts: RowFacts): boolean {
+    return facts.stays;
   }
 
   around(step: () => void): void {

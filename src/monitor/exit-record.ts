@@ -10,11 +10,20 @@ import {
   ACTIONS, type ActionName, digest, packDigest, packMode, REASON_INT, REASON_IRQ, REASON_CALLOUT, REASON_SYSENTER, REASON_TCMISS, REASON_VMX,
 } from "../protocol/trap-record.ts";
 import { GuestCode, type KeptCode } from "./guest-code.ts";
-import { factsOf } from "./row-facts.ts";
-import type { TrapLog } from "./trap-log.ts";
+import type { RowFacts } from "./row-facts.ts";
+import { createTrapEvent, type TrapLog } from "./trap-log.ts";
 
 const PAGE_FAULT = 14;
 const ACCESS_CODE32 = 1 << 14;
+
+/** By action: what the record's operands are. */
+const OF_STATE = 0, OF_PORT = 1, OF_PORT_BLOCK = 2, OF_CONTROL = 3, OF_TABLE = 4, OF_MSR = 5, OF_INTERRUPT = 6, OF_FAULT = 7, OF_INJECTED = 8;
+const OPERANDS = new Uint8Array(256).fill(OF_STATE);
+for (const [what, actions] of [
+  [OF_PORT, ["port-in", "port-out"]], [OF_PORT_BLOCK, ["port-block"]], [OF_CONTROL, ["control"]], [OF_TABLE, ["table"]], [OF_MSR, ["msr"]],
+  [OF_INTERRUPT, ["deliver-irq", "park-irq"]], [OF_FAULT, ["shadow-fill", "mmio", "traced-write"]],
+  [OF_INJECTED, ["inject"]],
+] as const) for (const action of actions) OPERANDS[ACTIONS[action]] = what;
 
 /** Who may have planted bytes of its own among the guest's. */
 export interface PlantedBytes {
@@ -29,15 +38,12 @@ export class ExitRecorder {
   private readonly code: GuestCode;
   /** The instruction that left; null between two, and where there is none. */
   private decoded: Decoded | null = null;
-  private site = 0;
-  private reason = 0;
+  /** Of its row. */
+  facts: RowFacts | null = null;
+  private readonly event = createTrapEvent();
   private digestBefore = 0;
   private errorCode = 0;
   private cr2 = 0;
-  private icount = 0;
-  private timeNs = 0;
-  private a = 0;
-  private b = 0;
   /** Of the exit. */
   eip = 0;
 
@@ -51,7 +57,7 @@ export class ExitRecorder {
   begin(exit: CpuExit, icount: number, timeNs: number, unit: ContextUnit, planted: PlantedBytes | null): void {
     const { cpu, code } = this;
     const v = cpu.v.context;
-    this.log.registers?.before();
+    this.log.registersBefore();
     const byInstruction = exit.kind !== "interrupt";
     const { eip } = cpu.state;
     this.eip = eip;
@@ -62,14 +68,16 @@ export class ExitRecorder {
     planted?.originalBytes?.(linear, code.bytes, available);
     const vm = (v.get(EFLAGS_SYSTEM) & EFLAGS_VM) !== 0;
     const mode = packMode(v.get(CPL), cpu.h.context.get(CPL), vm, (v.get(CR0) & 1) !== 0, code32);
-    this.reason = reasonOf(exit);
+    this.event.reason = exit.kind === "exception" && exit.vmxReason < 0 ? exit.vector : reasonOf(exit);
     this.errorCode = exit.hasErrorCode ? exit.errorCode : exit.vector;
     this.cr2 = exit.cr2;
-    this.icount = icount;
-    this.timeNs = timeNs;
+    this.event.icount = icount;
+    this.event.timeNs = timeNs;
     this.digestBefore = this.digest();
     const kept = byInstruction ? code.find(code32) : null;
-    this.decoded = kept?.valid ? kept.decoded : null;
+    const found = kept !== null && kept.facts !== null;
+    this.decoded = found ? kept.decoded : null;
+    this.facts = found ? kept.facts : null;
     this.findSite(kept, linear, eip, mode, available);
   }
 
@@ -78,14 +86,16 @@ export class ExitRecorder {
     const cs = cpu.v.context.selector(CS), shape = cs | (mode << 16);
     if (
       kept !== null && kept.site >= 0 && kept.linear === linear && kept.eip === eip && kept.shape === shape && kept.available === available &&
-      log.isSiteAgain(kept.site, kept.handedOut)
+      (kept.handedOut === log.sitesHandedOut || log.isSiteAgain(kept.site, kept.handedOut))
     ) {
-      this.site = kept.site;
+      kept.handedOut = log.sitesHandedOut;
+      this.event.site = kept.site;
       return;
     }
-    this.site = log.site(linear >>> 0, eip >>> 0, cs, mode, code.bytes, 0, available);
+    const site = log.site(linear >>> 0, eip >>> 0, cs, mode, code.bytes, 0, available);
+    this.event.site = site;
     if (kept === null) return;
-    kept.site = this.site;
+    kept.site = site;
     kept.handedOut = log.sitesHandedOut;
     kept.linear = linear;
     kept.eip = eip;
@@ -106,6 +116,7 @@ export class ExitRecorder {
   /** What comes next is no exit. */
   forget(): void {
     this.decoded = null;
+    this.facts = null;
     this.eip = this.cpu.state.eip;
   }
 
@@ -115,42 +126,51 @@ export class ExitRecorder {
 
   /** Writes the record. `action` says what was done; emulated port and control instructions are told apart here. */
   commit(action: ActionName, flags: number): void {
-    const row = this.decoded?.row ?? null;
-    const refined = action === "emulate" && row !== null ? factsOf(row).action : action;
-    this.findOperands(refined);
-    this.log.exit(this.site, this.icount, this.timeNs, this.reason, ACTIONS[refined], flags, this.a, this.b);
+    const { event, facts } = this;
+    const number = action === "emulate" && facts !== null ? facts.action : ACTIONS[action];
+    event.action = number;
+    event.flags = flags;
+    event.a = this.errorCode;
+    const what = OPERANDS[number];
+    if (what === OF_STATE) event.b = packDigest(this.digestBefore, this.digest());
+    else this.findOperands(what!);
+    this.log.exit(event);
   }
 
   /** What `a` and `b` of the record are: protocol/trap-record.ts. */
-  private findOperands(action: ActionName): void {
+  private findOperands(what: number): void {
+    switch (what) {
+      case OF_PORT: {
+        const decoded = this.decoded!, width = this.facts!.isByte ? 1 : decoded.operandSize;
+        return this.setOperands(this.port(decoded) | (width << 16), this.cpu.state.register(EAX, width) >>> 0);
+      }
+      case OF_PORT_BLOCK: {
+        const decoded = this.decoded!;
+        return this.setOperands(this.port(decoded) | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0);
+      }
+      case OF_CONTROL: return this.findControl(this.decoded!);
+      case OF_TABLE: return this.findTable();
+      case OF_MSR: return this.setOperands(this.cpu.state.gpr(1), this.cpu.state.gpr(EAX));
+      case OF_INTERRUPT: return this.setOperands(this.errorCode, 0);
+      case OF_FAULT: return this.setOperands(this.errorCode, this.cr2);
+      case OF_INJECTED: return this.setOperands(this.errorCode, this.event.reason === PAGE_FAULT ? this.cr2 : packDigest(this.digestBefore, this.digest()));
+    }
+  }
+
+  private findControl(decoded: Decoded): void {
     const { cpu } = this;
-    const { state } = cpu;
-    const v = cpu.v.context;
-    const decoded = this.decoded!;
-    switch (action) {
-      case "port-in": case "port-out": {
-        const width = decoded.row!.operands.includes("AL") ? 1 : decoded.operandSize;
-        return this.setOperands(this.port(decoded) | (width << 16), state.register(EAX, width) >>> 0);
-      }
-      case "port-block": return this.setOperands(this.port(decoded) | ((decoded.opcodeByte & 1 ? decoded.operandSize : 1) << 16), 0);
-      case "control": {
-        if (this.mnemonic !== "MOV") return this.setOperands(0, v.get(CR0));
-        const debug = decoded.row!.operands.some((o) => o === "Dd");
-        return this.setOperands(decoded.reg + (debug ? 16 : 0), state.gpr(decoded.rm));
-      }
-      case "table":
-        switch (this.mnemonic) {
-          case "LGDT": return this.setOperands(v.get(GDTR_LIMIT) & 0xffff, v.get(GDTR_BASE));
-          case "LIDT": return this.setOperands((v.get(IDTR_LIMIT) & 0xffff) | (1 << 16), v.get(IDTR_BASE));
-          case "LLDT": return this.setOperands(2 << 16, v.selector(LDTR));
-          default: return this.setOperands(3 << 16, v.selector(TR));
-        }
-      case "msr": return this.setOperands(state.gpr(1), state.gpr(EAX));
-      case "deliver-irq": case "park-irq": return this.setOperands(this.errorCode, 0);
-      case "shadow-fill": case "mmio": case "traced-write": return this.setOperands(this.errorCode, this.cr2);
-      default:
-        if (action === "inject" && this.reason === PAGE_FAULT) return this.setOperands(this.errorCode, this.cr2);
-        return this.setOperands(this.errorCode, packDigest(this.digestBefore, this.digest()));
+    const { namesControl, isDebugRegister } = this.facts!;
+    if (!namesControl) return this.setOperands(0, cpu.v.context.get(CR0));
+    this.setOperands(decoded.reg + (isDebugRegister ? 16 : 0), cpu.state.gpr(decoded.rm));
+  }
+
+  private findTable(): void {
+    const v = this.cpu.v.context;
+    switch (this.mnemonic) {
+      case "LGDT": return this.setOperands(v.get(GDTR_LIMIT) & 0xffff, v.get(GDTR_BASE));
+      case "LIDT": return this.setOperands((v.get(IDTR_LIMIT) & 0xffff) | (1 << 16), v.get(IDTR_BASE));
+      case "LLDT": return this.setOperands(2 << 16, v.selector(LDTR));
+      default: return this.setOperands(3 << 16, v.selector(TR));
     }
   }
 
@@ -161,13 +181,13 @@ export class ExitRecorder {
   }
 
   private setOperands(a: number, b: number): void {
-    this.a = a;
-    this.b = b;
+    this.event.a = a;
+    this.event.b = b;
   }
 
   /** None of these instructions changes DX. */
   private port(decoded: Decoded): number {
-    return decoded.row!.operands.includes("Ib") ? decoded.immediate & 0xff : this.cpu.state.gpr(EDX) & 0xffff;
+    return this.facts!.hasImmediate ? decoded.immediate & 0xff : this.cpu.state.gpr(EDX) & 0xffff;
   }
 
   /** The vector of a delivered interrupt, known only once it was acknowledged. */

@@ -5,6 +5,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { ContextUnit } from "../cpu/processor.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import { createDecoded, type Decoder } from "../isa/decoder.ts";
+import { factsOf, type RowFacts } from "./row-facts.ts";
 
 const MAXIMUM_LENGTH = 15, PAGE_BYTES = 4096;
 const KEPT = 1024;
@@ -13,8 +14,9 @@ const KEPT = 1024;
 export interface KeptCode {
   readonly words: Int32Array;
   code32: boolean;
-  valid: boolean;
   readonly decoded: Decoded;
+  /** null: it is no instruction. */
+  facts: RowFacts | null;
   site: number;
   handedOut: number;
   linear: number;
@@ -87,7 +89,7 @@ export class GuestCode {
   /** What was fetched, or null where it is no instruction. */
   decode(code32: boolean): Decoded | null {
     const kept = this.find(code32);
-    return kept.valid ? kept.decoded : null;
+    return kept.facts === null ? null : kept.decoded;
   }
 
   /** What is known of what was fetched. */
@@ -98,12 +100,13 @@ export class GuestCode {
     const same = entry !== undefined && entry.code32 === code32 && entry.words[0] === words[0] && entry.words[1] === words[1] &&
       entry.words[2] === words[2] && entry.words[3] === words[3];
     if (!same) {
-      entry ??= { words: new Int32Array(4), code32, valid: false, decoded: createDecoded(), site: -1, handedOut: 0, linear: 0, eip: 0, shape: 0, available: 0 };
+      entry ??= { words: new Int32Array(4), code32, decoded: createDecoded(), facts: null, site: -1, handedOut: 0, linear: 0, eip: 0, shape: 0, available: 0 };
       entry.site = -1;
       entry.words.set(words);
       entry.code32 = code32;
       const length = this.decoder.decodeBytes(this.bytes, 0, MAXIMUM_LENGTH, code32, entry.decoded);
-      entry.valid = length > 0 && length <= MAXIMUM_LENGTH && entry.decoded.row !== null;
+      const { row } = entry.decoded;
+      entry.facts = length > 0 && length <= MAXIMUM_LENGTH && row !== null ? factsOf(row) : null;
       this.kept[slot] = entry;
     }
     return entry!;

@@ -1,16 +1,16 @@
 import { expect, it } from "vitest";
 import { MonitorMeter } from "./meter.ts";
 
-it("estimates the time between exits and entries from one exit in sixteen", () => {
+it("estimates the time between exits and entries from one exit in sixty-one", () => {
   let now = 0, reads = 0;
   const meter = new MonitorMeter(() => (reads++, now));
-  for (let exit = 0; exit < 160; exit++) {
+  for (let exit = 0; exit < 610; exit++) {
     now += 1000; // the guest
     meter.left();
-    now += exit % 16 === 0 ? 300 : 100; // the monitor
+    now += exit % 61 === 0 ? 300 : 100; // the monitor
     meter.enters();
   }
-  expect(meter.ns).toBe(10 * 300 * 16);
+  expect(meter.ns).toBe(10 * 300 * 61);
   expect(reads).toBe(20);
 });
 

@@ -1,7 +1,8 @@
 // How much of the host's time the monitor takes: measured at one exit in SAMPLE, as reading a clock costs as much as a short
 // exit does. The clock comes from outside and nothing of the guest depends on it.
 
-const SAMPLE = 16;
+/** A prime: a loop of a few exits is not met at the same one each time. */
+const SAMPLE = 61;
 
 export class MonitorMeter {
   /** Host time in the monitor so far. */

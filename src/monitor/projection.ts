@@ -41,7 +41,7 @@ const FIRST_SEEN = GDTR_BASE.offset, SEEN_WORDS = (CPL.offset + 4 - FIRST_SEEN) 
 const VIF_UNUSED = 0, VIF_IS_IF = 1, VIF_IS_GUESTS = 2;
 
 export class Projection {
-  private readonly cpu: Cpu;
+  readonly cpu: Cpu;
   private readonly descriptors: ShadowDescriptors;
   private readonly paging: ShadowPaging;
   private readonly limbo: LimboCheck;

@@ -2,14 +2,14 @@
 
 import { sensitivityNote } from "../isa/sensitivity.ts";
 import type { Row } from "../isa/row.ts";
-import type { ActionName } from "../protocol/trap-record.ts";
+import { ACTIONS, type ActionName } from "../protocol/trap-record.ts";
 
 /** What it writes of IF and IOPL whatever was there before: nothing, IF, or what the guest's privilege permits. */
 export type WrittenFlags = "none" | "interrupt" | "permitted";
 
 export interface RowFacts {
-  /** What doing it for the guest is called in the record. */
-  readonly action: ActionName;
+  /** What doing it for the guest is called in the record: its number. */
+  readonly action: number;
   readonly writes: WrittenFlags;
   /** It may go to another privilege. */
   readonly transfer: boolean;
@@ -17,9 +17,15 @@ export interface RowFacts {
   readonly stays: boolean;
   /** It loads a selector from memory or a register. */
   readonly loadsSelector: boolean;
+  /** Operands of port and control instructions: AL, an immediate byte, a debug register. */
+  readonly isByte: boolean;
+  readonly hasImmediate: boolean;
+  readonly isDebugRegister: boolean;
+  /** MOV to or from a control or debug register: no other instruction of control registers names one. */
+  readonly namesControl: boolean;
 }
 
-const ACTIONS: Readonly<Record<string, ActionName>> = {
+const NAMED: Readonly<Record<string, ActionName>> = {
   IN: "port-in", OUT: "port-out", INS: "port-block", OUTS: "port-block", LGDT: "table", LIDT: "table", LLDT: "table", LTR: "table",
   RDMSR: "msr", WRMSR: "msr", HLT: "halt", LMSW: "control", CLTS: "control",
 };
@@ -45,7 +51,8 @@ function find(row: Row): RowFacts {
   const isPlain = row.sensitivity === undefined && (row.ends !== true || isNear);
   const reads = sensitivityNote(row) !== null && (mnemonic === "MOV" ? operands[0] === "Rd" || operands[1] === "Sw" : STAYS.has(mnemonic));
   return {
-    action: isControl ? "control" : ACTIONS[mnemonic] ?? "emulate", writes: WRITES[mnemonic] ?? "none", transfer: TRANSFERS.has(mnemonic), stays: isPlain || reads,
+    action: ACTIONS[isControl ? "control" : NAMED[mnemonic] ?? "emulate"], writes: WRITES[mnemonic] ?? "none", transfer: TRANSFERS.has(mnemonic), stays: isPlain || reads,
+    isByte: operands.includes("AL"), hasImmediate: operands.includes("Ib"), isDebugRegister: operands.includes("Dd"), namesControl: isControl,
     loadsSelector: LOADS.has(mnemonic) && (mnemonic !== "POP" && mnemonic !== "MOV" || row.sensitivity !== undefined),
   };
 }

@@ -23,12 +23,16 @@ function machine(slots = 1024): { log: TrapLog; counters: Counters; reader: Trap
   return { log, counters, reader: new TrapReader(buffer, 64, siteBase), stats: new StatsReader(buffer, statsBase), described: () => described };
 }
 
+function exit(log: TrapLog, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
+  log.exit({ site, icount, timeNs, reason, action, flags, a, b });
+}
+
 describe("trap log", () => {
   it("hands a record to the reader with its instruction, whole", () => {
     const { log, reader } = machine();
     const code = new Uint8Array([0x90, 0x0f, 0x01, 0x05, 0xaa]);
     const site = log.site(0xc010_0001, 0x0010_0001, 0x60, PM32, code, 1, 4);
-    log.exit(site, 0x3_1234_5678, 1.5e9, 13, ACTIONS.emulate, FLAG_INJECTED, 0x8000_0002, 0xffff_ffff);
+    exit(log, site, 0x3_1234_5678, 1.5e9, 13, ACTIONS.emulate, FLAG_INJECTED, 0x8000_0002, 0xffff_ffff);
     const trap = emptyRawTrap();
     log.publish();
     expect(reader.read(0, trap)).toBe(true);
@@ -75,7 +79,7 @@ describe("trap log", () => {
     for (let i = 0; i < 5000; i++) {
       // Every third record names the same old instruction; the others are all new.
       const linear = i % 3 === 0 ? 0x42 : 0x1_0000 + i;
-      log.exit(log.site(linear, linear, 8, PM32, code, 0, 1), i, i, 13, ACTIONS.emulate, 0, linear, 0);
+      exit(log, log.site(linear, linear, 8, PM32, code, 0, 1), i, i, 13, ACTIONS.emulate, 0, linear, 0);
       log.publish();
       for (let sequence = reader.oldest; i % 97 === 0 && sequence < reader.total; sequence++) {
         expect(reader.read(sequence, trap)).toBe(true);
@@ -89,11 +93,11 @@ describe("trap log", () => {
     log.recordKinds = 1; // exits only
     const popf = new Uint8Array([0x9d]);
     const site = (): number => log.site(0x7c00, 0x7c00, 0, PM32, popf, 0, 1);
-    for (let i = 0; i < 300; i++) log.exit(site(), i, i, 13, ACTIONS.emulate, 0, 0, 0);
+    for (let i = 0; i < 300; i++) exit(log, site(), i, i, 13, ACTIONS.emulate, 0, 0, 0);
     for (let i = 0; i < 7; i++) log.leak(site(), 300 + i, 0, ACTIONS["lost-write"], 0, 1, 2);
     for (let i = 0; i < 5; i++) log.observed(site(), 400, 0, ACTIONS.native, 0, 3);
-    log.exit(log.site(0x9000, 0x9000, 8, PM32, popf, 0, 0), 500, 0, REASON_IRQ, ACTIONS["deliver-irq"], 0, 8, 0);
-    log.exit(site(), 501, 0, REASON_CALLOUT, ACTIONS.callout, 0, 0, 0);
+    exit(log, log.site(0x9000, 0x9000, 8, PM32, popf, 0, 0), 500, 0, REASON_IRQ, ACTIONS["deliver-irq"], 0, 8, 0);
+    exit(log, site(), 501, 0, REASON_CALLOUT, ACTIONS.callout, 0, 0, 0);
     log.publish();
     expect(stats.scalar("traps")).toBe(301);
     expect(stats.scalar("callouts")).toBe(1);
@@ -122,14 +126,15 @@ describe("trap log", () => {
   });
 
   it("lets a lossless consumer read every record before it is overwritten", () => {
-    const { log, reader } = machine(64);
+    const { log, reader } = machine(256);
     const seen: number[] = [];
     const trap = emptyRawTrap();
     log.drain = (total) => {
       for (let sequence = seen.length; sequence < total; sequence++) if (reader.read(sequence, trap)) seen.push(trap.icount);
     };
     const site = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);
-    for (let i = 0; i < 1000; i++) log.exit(site, i, i, 13, ACTIONS.emulate, 0, 0, 0);
+    for (let i = 0; i < 1000; i++) exit(log, site, i, i, 13, ACTIONS.emulate, 0, 0, 0);
+    log.publish();
     log.drain(log.total);
     expect(seen).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   });
@@ -142,7 +147,7 @@ describe("trap log", () => {
     log.recordKinds = 0;
     log.observed(site, 1, 1, ACTIONS.native, 0, 0);
     log.leak(site, 1, 1, ACTIONS["lost-write"], 0, 0, 1);
-    log.exit(site, 1, 1, 13, ACTIONS.emulate, 0, 0, 0);
+    exit(log, site, 1, 1, 13, ACTIONS.emulate, 0, 0, 0);
     expect(kinds).toEqual([2, 1, 0]);
   });
 
@@ -150,11 +155,11 @@ describe("trap log", () => {
     const { log, stats } = machine();
     const ring0 = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);
     const real = log.site(2, 2, 8, 0, new Uint8Array([0x9d]), 0, 1);
-    log.exit(real, 1, 1.5e6, 13, ACTIONS.emulate, 0, 0, 0);
-    log.exit(ring0, 2, 1.7e6, 13, ACTIONS.emulate, 0, 0, 0);
+    exit(log, real, 1, 1.5e6, 13, ACTIONS.emulate, 0, 0, 0);
+    exit(log, ring0, 2, 1.7e6, 13, ACTIONS.emulate, 0, 0, 0);
     log.publish();
     expect([stats.seriesMode(0, 0), stats.seriesMode(1, 0), stats.seriesMode(1, 2)]).toEqual([1e6, 0.5e6, expect.closeTo(0.2e6)]);
-    log.exit(ring0, 3, 5e9, 13, ACTIONS.emulate, 0, 0, 0); // a long sleep: five thousand first buckets
+    exit(log, ring0, 3, 5e9, 13, ACTIONS.emulate, 0, 0, 0); // a long sleep: five thousand first buckets
     log.publish();
     const sum = (mode: number): number => Array.from({ length: stats.seriesUsed }, (_, bucket) => stats.seriesMode(bucket, mode)).reduce((x, y) => x + y, 0);
     expect(sum(0)).toBeCloseTo(1.5e6);
@@ -188,7 +193,7 @@ describe("trap log", () => {
   it("halves the resolution of the time series instead of dropping events", () => {
     const { log, stats } = machine();
     const site = log.site(1, 1, 8, PM32, new Uint8Array([0x9d]), 0, 1);
-    for (let i = 0; i < 4000; i++) log.exit(site, i, i * 1e6, 13, ACTIONS.emulate, 0, 0, 0); // one a millisecond, four seconds
+    for (let i = 0; i < 4000; i++) exit(log, site, i, i * 1e6, 13, ACTIONS.emulate, 0, 0, 0); // one a millisecond, four seconds
     log.publish();
     expect(stats.seriesBucketNs).toBe(4e6);
     expect(stats.seriesUsed).toBe(1000);
@@ -202,9 +207,9 @@ describe("trap log", () => {
     const { log, stats } = machine(1 << 15);
     const code = new Uint8Array([0x9d]);
     const busy = (): number => log.site(5, 5, 8, PM32, code, 0, 1);
-    for (let i = 0; i < 50; i++) log.exit(busy(), i, 0, 13, ACTIONS.emulate, 0, 0, 0);
-    for (let i = 0; i < 20_000; i++) log.exit(log.site(100 + i, 100 + i, 8, PM32, code, 0, 1), i, 0, 13, ACTIONS.emulate, 0, 0, 0);
-    log.exit(busy(), 9, 0, 13, ACTIONS.emulate, 0, 0, 0);
+    for (let i = 0; i < 50; i++) exit(log, busy(), i, 0, 13, ACTIONS.emulate, 0, 0, 0);
+    for (let i = 0; i < 20_000; i++) exit(log, log.site(100 + i, 100 + i, 8, PM32, code, 0, 1), i, 0, 13, ACTIONS.emulate, 0, 0, 0);
+    exit(log, busy(), 9, 0, 13, ACTIONS.emulate, 0, 0, 0);
     const hot = emptyHotSpot();
     let most = 0;
     log.publish();

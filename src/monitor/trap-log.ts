@@ -1,9 +1,12 @@
 // The trap log: the one place where exits, leaks and observations are written down. One record each in the shared ring,
 // one count each in the shared statistics. The ring forgets its oldest records; the counts forget nothing.
+//
+// An exit is to cost little, and in the middle of one little of this code is in the caches: so a recorded event is only appended,
+// and counted with the others of a small batch, before anybody looks.
 
-import { RingWriter } from "../base/shared-ring.ts";
+import { RingWriter, UNPUBLISHED } from "../base/shared-ring.ts";
 import {
-  FLAG_FIRST_AT_SITE, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, RECORD_BYTES, RECORD_SLOTS, REASON_NONE, SITE_BYTES, SITE_MODE_D,
+  FLAG_FIRST_AT_SITE, FLAG_KIND_MASK, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, RECORD_BYTES, RECORD_SLOTS, REASON_NONE, SITE_BYTES, SITE_MODE_D,
 } from "../protocol/trap-record.ts";
 import { HOT_SLOTS, type LeakDecision } from "../protocol/stats-view.ts";
 import type { Counters, CounterState } from "./counters.ts";
@@ -15,6 +18,13 @@ const RECORD_WORDS = RECORD_BYTES >> 2, SITE_WORDS = SITE_BYTES >> 2;
 /** A site's tag: its hot-spot slot, and above it the slot's generation when the site got it. */
 const HOT_BITS = 14;
 
+/** Of the word that has the action above them. */
+const SITE_BITS = 0xff_ffff;
+/** Kind and reason in a record's third word. */
+const OF_WHAT = (FLAG_KIND_MASK << 24) | 0xff_0000;
+/** Multiplied by this, what is above the low 32 bits. */
+const HIGH_WORD = 2 ** -32;
+
 /** Tag of a site that was unknown at the time that the log was taken back to. */
 const UNSEEN = -1;
 
@@ -25,6 +35,24 @@ export interface LogState {
   readonly heldLeak: Int32Array;
   readonly holdsLeak: boolean;
   readonly counters: CounterState;
+}
+
+/** What an event's record says besides its kind. What `a` and `b` are: protocol/trap-record.ts. */
+export interface TrapEvent {
+  site: number;
+  icount: number;
+  timeNs: number;
+  reason: number;
+  /** Number in ACTIONS. */
+  action: number;
+  /** FLAG_* without the kind. */
+  flags: number;
+  a: number;
+  b: number;
+}
+
+export function createTrapEvent(): TrapEvent {
+  return { site: 0, icount: 0, timeNs: 0, reason: REASON_NONE, action: 0, flags: 0, a: 0, b: 0 };
 }
 
 export interface TrapLogMemory {
@@ -46,7 +74,12 @@ export class TrapLog {
   private readonly sites: TrapSites;
   private readonly describe: SiteDescriber;
   private readonly generation = new Int32Array(HOT_SLOTS);
-  private readonly drainMask: number;
+  private readonly drainEvery: number;
+  private drainAt = 0;
+  /** Records that are counted. */
+  private counted = 0;
+  /** A batch is full with this many. */
+  private full = UNPUBLISHED;
   private readonly onEvicted = (slot: number): void => {
     this.generation[slot] = (this.generation[slot] + 1) & 0x1_ffff;
   };
@@ -63,7 +96,13 @@ export class TrapLog {
     this.describe = describe;
     this.ring = new RingWriter(memory.buffer, memory.ringBase, slots, RECORD_BYTES);
     this.sites = new TrapSites(memory.buffer, memory.siteBase, slots * 2);
-    this.drainMask = (slots >> 1) - 1;
+    this.drainEvery = slots >> 2;
+    counters.beforeLook = () => this.countBatch();
+  }
+
+  /** The guest's registers are those from before what is recorded next. */
+  registersBefore(): void {
+    this.registers?.before(this.ring.total);
   }
 
   /** Records written into the ring. */
@@ -77,9 +116,43 @@ export class TrapLog {
     this.counters.settle();
   }
 
+  /** Counts what is recorded and not yet counted. */
+  private countBatch(): void {
+    const { ring, counters } = this;
+    const { words, doubles, total } = ring;
+    let lastKind = -1, lastSite = -1;
+    for (let sequence = this.counted; sequence < total; sequence++) {
+      const slot = ring.slotOf(sequence);
+      const what = words[slot + 2]!, icount = (words[slot + 1]! >>> 0) + (what & 0xffff) * 2 ** 32, timeNs = doubles[(slot >> 1) + 2]!;
+      const kind = what & OF_WHAT, site = words[slot + 3]! & SITE_BITS;
+      if (kind === lastKind && site === lastSite && counters.countAgain(icount, timeNs)) continue;
+      this.count((what >>> 24) & FLAG_KIND_MASK, site, (what >>> 16) & 0xff, icount, timeNs);
+      lastKind = kind;
+      lastSite = site;
+    }
+    this.noneWaits();
+  }
+
+  private noneWaits(): void {
+    this.counted = this.ring.total;
+    this.full = this.counted + UNPUBLISHED;
+  }
+
+  private count(kind: number, site: number, reason: number, icount: number, timeNs: number): void {
+    const { sites } = this;
+    let tag = sites.tag[site]!;
+    if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
+      this.newHotSlot(site);
+      tag = sites.tag[site]!;
+    }
+    this.counters.count(kind, reason, tag & (HOT_SLOTS - 1), icount, timeNs);
+  }
+
   /** Forgets records and counts. */
   clear(): void {
     this.ring.clear();
+    this.drainAt = 0;
+    this.noneWaits();
     this.sites.clear();
     this.counters.clear();
     this.lastExit = 0;
@@ -96,6 +169,8 @@ export class TrapLog {
   restore({ total, lastExit, lastLeak, heldLeak, holdsLeak, counters: saved }: LogState): void {
     const { ring, sites, counters, generation } = this;
     ring.rewind(total);
+    this.drainAt = 0;
+    this.noneWaits();
     this.lastExit = lastExit;
     this.lastLeak.set(lastLeak);
     this.heldLeak.set(heldLeak);
@@ -107,6 +182,7 @@ export class TrapLog {
       const { words, word } = counters.hotSite(slot);
       slots.set(words.subarray(word, word + SITE_WORDS).join(), slot);
     }
+    sites.forgetFound();
     for (let site = 0; site < sites.known; site++) {
       const slot = slots.get(sites.words.subarray(site * SITE_WORDS, (site + 1) * SITE_WORDS).join());
       sites.tag[site] = slot === undefined ? UNSEEN : slot | (generation[slot]! << HOT_BITS);
@@ -119,6 +195,7 @@ export class TrapLog {
    */
   site(linear: number, eip: number, cs: number, mode: number, code: Uint8Array, offset: number, available: number): number {
     const site = this.sites.find(linear, eip, (cs & 0xffff) | (mode << 16), code, offset, available, this.describe, (mode & SITE_MODE_D) !== 0);
+    if (this.sites.tag[site] === UNSEEN) this.sites.fresh = true;
     if (this.sites.fresh) this.newHotSlot(site);
     return site;
   }
@@ -128,7 +205,7 @@ export class TrapLog {
     return this.sites.handedOut;
   }
 
-  /** A site that was found then is the one that `site` would find now. */
+  /** A site that was found then, when fewer had been handed out than now, is the one that `site` would find now. */
   isSiteAgain(site: number, handedOut: number): boolean {
     return this.sites.isFoundAgain(site, handedOut);
   }
@@ -139,15 +216,22 @@ export class TrapLog {
     this.sites.tag[site] = slot | (this.generation[slot] << HOT_BITS);
   }
 
-  /** One exit of the processor. `flags`: FLAG_* without the kind. What `a` and `b` are: protocol/trap-record.ts. */
-  exit(site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
-    this.lastExit = icount;
-    this.write(KIND_EXIT, site, icount, timeNs, reason, action, flags, a, b);
+  /** One exit of the processor. */
+  exit(event: TrapEvent): void {
+    this.lastExit = event.icount;
+    this.write(KIND_EXIT, event);
+  }
+
+  /** Of events that no exit comes with. */
+  private readonly inPassing = createTrapEvent();
+
+  private pass(kind: number, site: number, icount: number, timeNs: number, action: number, flags: number, a: number, b: number): void {
+    this.write(kind, Object.assign(this.inPassing, { site, icount, timeNs, action, flags, a, b }));
   }
 
   /** A sensitive instruction ran without an exit and the guest saw `observed` where bare metal would have given `expected`. */
   leak(site: number, icount: number, timeNs: number, action: number, flags: number, observed: number, expected: number): void {
-    this.write(KIND_LEAK, site, icount, timeNs, REASON_NONE, action, flags, observed, expected);
+    this.pass(KIND_LEAK, site, icount, timeNs, action, flags, observed, expected);
   }
 
   /** The leak that was written last: its sequence number, the other words of its record, its site. */
@@ -181,49 +265,53 @@ export class TrapLog {
 
   /** A sensitive instruction ran without an exit and was right. */
   observed(site: number, icount: number, timeNs: number, action: number, flags: number, value: number): void {
-    this.write(KIND_OBSERVED, site, icount, timeNs, REASON_NONE, action, flags, value, value);
+    this.pass(KIND_OBSERVED, site, icount, timeNs, action, flags, value, value);
   }
 
-  private write(kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number): void {
-    const { sites, counters } = this;
-    let tag = sites.tag[site];
-    if (tag === UNSEEN) sites.fresh = true;
-    if (tag >>> HOT_BITS !== this.generation[tag & (HOT_SLOTS - 1)]) {
-      this.newHotSlot(site);
-      tag = sites.tag[site];
+  private write(kind: number, event: TrapEvent): void {
+    if ((this.recordKinds >> kind) & 1) {
+      this.ring.append(this.fill(kind, event));
+      if (this.ring.total >= this.full) this.endBatch();
+    } else {
+      // What is recorded from now on may take the place of what waits.
+      this.countBatch();
+      this.count(kind, event.site, event.reason, event.icount, event.timeNs);
+      if (kind === KIND_LEAK) this.fill(kind, event);
+      this.sites.fresh = false;
     }
-    counters.count(kind, reason, tag & (HOT_SLOTS - 1), icount, timeNs);
-    const recorded = ((this.recordKinds >> kind) & 1) !== 0;
-    if (recorded || kind === KIND_LEAK) this.writeRecord(recorded, kind, site, icount, timeNs, reason, action, flags, a, b);
     if (this.onRecord === null) return;
     this.publish();
-    this.onRecord(kind, recorded ? this.ring.total - 1 : -1);
+    this.onRecord(kind, (this.recordKinds >> kind) & 1 ? this.ring.total - 1 : -1);
   }
 
-  private writeRecord(
-    recorded: boolean, kind: number, site: number, icount: number, timeNs: number, reason: number, action: number, flags: number, a: number, b: number,
-  ): void {
+  private endBatch(): void {
+    const { ring } = this;
+    this.countBatch();
+    ring.publish();
+    if (this.drain === null || ring.total < this.drainAt) return;
+    this.drainAt = ring.total + this.drainEvery;
+    this.drain(ring.total);
+  }
+
+  /** Fills the next slot of the ring, which readers already count as lost. */
+  private fill(kind: number, event: TrapEvent): number {
     const { ring, sites } = this;
-    const siteWord = site * SITE_WORDS;
+    const { site, icount } = event;
+    let { flags } = event;
     if (sites.fresh) {
       flags |= FLAG_FIRST_AT_SITE;
       sites.fresh = false;
     }
     this.registers?.after(ring.total);
-    const slot = ring.slot(); // holds a record that readers already count as lost
+    const slot = ring.slot();
     const { words } = ring;
     words[slot + 1] = icount;
-    words[slot + 2] = ((icount / 0x1_0000_0000) & 0xffff) | (reason << 16) | ((flags | kind) << 24);
-    words[slot + 3] = site | (action << 24);
-    ring.doubles[(slot >> 1) + 2] = timeNs;
-    words[slot + 6] = a;
-    words[slot + 7] = b;
-    if (kind === KIND_LEAK) this.noteLeak(slot, siteWord);
-    if (!recorded) return;
-    ring.append(slot);
-    if (this.drain && (ring.total & this.drainMask) === 0) {
-      ring.publish();
-      this.drain(ring.total);
-    }
+    words[slot + 2] = ((icount * HIGH_WORD) & 0xffff) | (event.reason << 16) | ((flags | kind) << 24);
+    words[slot + 3] = site | (event.action << 24);
+    ring.doubles[(slot >> 1) + 2] = event.timeNs;
+    words[slot + 6] = event.a;
+    words[slot + 7] = event.b;
+    if (kind === KIND_LEAK) this.noteLeak(slot, site * SITE_WORDS);
+    return slot;
   }
 }

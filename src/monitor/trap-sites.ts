@@ -26,6 +26,8 @@ export class TrapSites {
   /** What the log keeps beside a site (its hot-spot slot); moves with it. */
   readonly tag: Int32Array;
   private allocated = 0;
+  /** Slots handed out since the beginning, those before `clear` included; `clear` and `forgetFound` count as one. */
+  handedOut = 0;
   private before = 0;
   /** The site returned last is new. */
   fresh = false;
@@ -39,8 +41,13 @@ export class TrapSites {
 
   clear(): void {
     this.buckets.fill(-1);
-    this.before += this.allocated;
+    this.forgetFound();
     this.allocated = 0;
+  }
+
+  /** What was found until now is to be looked for again. */
+  forgetFound(): void {
+    this.before = ++this.handedOut;
   }
 
   /** Slots handed out so far, recycled ones included. */
@@ -48,16 +55,9 @@ export class TrapSites {
     return this.allocated;
   }
 
-  /** Slots handed out since the beginning, those before `clear` included. */
-  get handedOut(): number {
-    return this.before + this.allocated;
-  }
-
-  /** A site that was found when `handedOut` was this would be found again, with nothing to renew. */
+  /** A site that was found when `handedOut` was this, and less than now, would be found again, with nothing to renew. */
   isFoundAgain(site: number, handedOut: number): boolean {
-    if (handedOut <= this.before || this.handedOut - handedOut >= this.mask >> 1 || this.age(site) > this.mask >> 1) return false;
-    this.fresh = false;
-    return true;
+    return handedOut > this.before && this.handedOut - handedOut < this.mask >> 1 && this.age(site) <= this.mask >> 1;
   }
 
   /** Sites from 0 on that hold one. */
@@ -103,6 +103,7 @@ export class TrapSites {
 
   private take(bucket: number): number {
     const site = this.allocated++ & this.mask;
+    this.handedOut++;
     this.next[site] = this.buckets[bucket];
     this.buckets[bucket] = site;
     return site;

@@ -4,7 +4,7 @@
 // The monitor holds the guest's processor V. What the guest may not do itself is done on V by the same interpreter with
 // a budget of one instruction. What H is, and what an exit means, is the technique's (techniques/technique.ts).
 
-import { type Core, STALL, type StopReason } from "../cpu/core.ts";
+import { type Core, STALL, type StopReason, TURNS_OF_INSTRUCTION } from "../cpu/core.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { type ContextUnit, NMI, type Touch, type TouchWatch } from "../cpu/processor.ts";
 import { ACTIVITY, CPL, DR7, EFLAGS_RF, EFLAGS_SYSTEM, PROBED, PROBED_IGNORED, SHADOW } from "../isa/state-layout.ts";
@@ -95,8 +95,9 @@ export class Vmm implements Monitor, TouchWatch {
   }
 
   private isInPool(physical: number): boolean {
-    const page = (physical >>> 12) - this.firstPoolPage;
-    return this.cpu.deprivileged && page >= 0 && page < this.poolPages;
+    const { cpu } = this;
+    const page = (cpu.physical.behind?.(physical >>> 12) ?? physical >>> 12) - this.firstPoolPage;
+    return cpu.context.isHardware && page >= 0 && page < this.poolPages;
   }
 
   /** TouchWatch. */
@@ -217,10 +218,10 @@ export class Vmm implements Monitor, TouchWatch {
         return "stalled";
       }
       // A guest whose faults fault is not to keep its host from everything else.
-      if (core.retired() !== progress) {
-        progress = core.retired();
-        fruitless = 0;
-      } else if (++fruitless > STALL) return "stalled";
+      const ran = core.retired() - progress;
+      progress += ran;
+      fruitless = Math.max(0, fruitless + 1 - ran * TURNS_OF_INSTRUCTION);
+      if (fruitless > STALL) return "stalled";
     }
   }
 
@@ -339,12 +340,12 @@ export class Vmm implements Monitor, TouchWatch {
     this.refuseInnerRing();
     if (this.refusal) action = "refuse";
     if (action !== "shadow-fill" && action !== "park-irq") {
-      const changes = changesOf(cpu, recorder.instruction, cpl);
+      const changes = changesOf(cpu, recorder.facts, cpl);
       truth.follow(changes.flags, changes.transfer);
     }
     if (injected) this.exitFlags |= FLAG_INJECTED;
     if (this.refusal) this.exitFlags |= FLAG_REFUSED;
-    if (this.technique.emulatesNext) this.exitFlags |= FLAG_EMULATED_RUN;
+    if (this.stale && this.technique.emulatesNext) this.exitFlags |= FLAG_EMULATED_RUN;
     recorder.commit(action, this.exitFlags);
     return injected;
   }

@@ -23,6 +23,10 @@ export interface MachineConfig {
   readonly boot?: "a" | "c" | "d";
   /** Boot although there is no boot signature. */
   readonly force?: boolean;
+  /** What a person knows it by. */
+  readonly title?: string;
+  /** Repeats this recorded run, whose files are `media` in its order; they are also in their drives. What was kept of them is left alone. */
+  readonly recording?: { readonly file: Medium; readonly media: readonly Medium[] };
 }
 
 /** JSON lines, comma-separated values, or the trace-event JSON that Perfetto and chrome://tracing open. */
@@ -31,10 +35,15 @@ export type LogFormat = "jsonl" | "csv" | "perfetto";
 export type Command =
   /** What is this file? Answered by `identified` with the same id. Needs no machine. */
   | { readonly type: "identify"; readonly id: number; readonly medium: Medium }
+  /** Answered by `recordingRead`, `hashed`. */
+  | { readonly type: "readRecording"; readonly id: number; readonly file: Medium }
+  | { readonly type: "hash"; readonly id: number; readonly media: readonly Medium[] }
   /** Makes a machine (an older one is disposed of) and leaves it paused. */
   | { readonly type: "create"; readonly config: MachineConfig }
   | { readonly type: "run" }
   | { readonly type: "pause" }
+  /** Goes on without what is written down for later. */
+  | { readonly type: "takeOver" }
   /** One whole instruction of the guest. */
   | { readonly type: "step" }
   /** Runs until the next exit or leak record. */
@@ -58,7 +67,7 @@ export type Command =
   /** Answered by `snapshotRestored`, or `fileRefused`. */
   | { readonly type: "restoreSnapshot"; readonly file: Medium }
   /** A snapshot into the browser's storage; back from there. Both are answered by `autosaved`, a restore also as above. */
-  | { readonly type: "autosave" }
+  | { readonly type: "autosave"; /** In shared memory: becomes 1 when it is done. */ readonly done?: Int32Array }
   | { readonly type: "restoreAutosave" }
   | { readonly type: "reset" }
   | { readonly type: "setTechnique"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }

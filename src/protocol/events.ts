@@ -6,6 +6,7 @@ import type { DriveName, ImageInfo } from "./image-info.ts";
 import type { BlobLike } from "./medium.ts";
 import type { MirroredParts } from "./mirror.ts";
 import type { DriveStatus } from "./storage.ts";
+import type { RecordingInfo, ReplayStatus } from "./recorded.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "./technique.ts";
 
 /** Byte offsets of the views in the shared buffer. Their sizes are the constants of the view files. */
@@ -37,12 +38,18 @@ export interface Refusal {
 
 export type RunState =
   | { readonly kind: "running" }
-  | { readonly kind: "paused"; readonly why: "created" | "user" | "step" | "trap" | "reset" | "back"; readonly hit?: BreakpointHit }
+  | { readonly kind: "paused"; readonly why: "created" | "user" | "step" | "trap" | "reset" | "back" | "replayed"; readonly hit?: BreakpointHit }
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly reason: string; readonly eip: number; readonly exitValue?: number; readonly refusal?: Refusal };
 
 export type MachineEvent =
   /** `uses`: files beside it that are parts of the image. */
   | { readonly type: "identified"; readonly id: number; readonly info: ImageInfo; readonly uses: readonly string[] }
+  /** `info` null: it cannot be used. */
+  | { readonly type: "recordingRead"; readonly id: number; readonly info: RecordingInfo | null; readonly reason: string; readonly whatToDo: string }
+  /** By image-hash.ts, in order; null: it could not be read. */
+  | { readonly type: "hashed"; readonly id: number; readonly hashes: readonly (string | null)[] }
+  /** Of a machine that repeats a recording. */
+  | { readonly type: "replay"; readonly replay: ReplayStatus }
   /** The worker runs and can be asked; says which techniques are built. */
   | { readonly type: "hello"; readonly techniques: readonly TechniqueId[] }
   /** A machine exists. `imageHash`: "sha256:..." of what it boots from, or absent where that would mean reading a large disk. */
@@ -78,8 +85,6 @@ export type MachineEvent =
     readonly whatToDo: string; readonly canForce: boolean;
   }
   | { readonly type: "techniqueChanged"; readonly technique: TechniqueId; readonly ring: Ring; readonly set: ProcessorSet }
-  /** The guest's state cannot be represented under it now; a restart under it would work when `restartHelps`. */
-  | { readonly type: "techniqueRefused"; readonly technique: TechniqueId; readonly reason: string; readonly restartHelps: boolean }
   | { readonly type: "mediaChanged"; readonly drive: DriveName; readonly name: string | null }
   /** What has become of the writes to the drives; at most twice a second, when it changed. */
   | { readonly type: "drives"; readonly drives: readonly DriveStatus[] }

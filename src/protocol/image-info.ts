@@ -4,7 +4,7 @@ export const DRIVES = ["fda", "fdb", "hda", "hdb", "cdrom"] as const;
 export type DriveName = (typeof DRIVES)[number];
 
 /** Where a file can go: a drive, or a direct boot. */
-export const TARGETS = [...DRIVES, "kernel", "initrd", "multiboot"] as const;
+const TARGETS = [...DRIVES, "kernel", "initrd", "multiboot"] as const;
 export type MediaTarget = (typeof TARGETS)[number];
 
 export interface ImageInfo {

@@ -2,6 +2,7 @@
 
 import type { DriveName } from "./image-info.ts";
 import type { Medium } from "./medium.ts";
+import type { RecordedMake } from "./recorded.ts";
 
 /** What has become of a drive's writes. */
 export interface DriveStatus {
@@ -51,9 +52,23 @@ export interface StoredOverlay {
   readonly inUse: boolean;
 }
 
+/** What is kept of a machine whose tab was left. */
+export interface StoredMachine {
+  readonly id: string;
+  /** Of the image that it booted from. */
+  readonly name: string;
+  /** Null: an older version kept it and did not say. */
+  readonly made: RecordedMake | null;
+  /** Of both its files. */
+  readonly bytes: number;
+  readonly lastUsedMs: number;
+  readonly inUse: boolean;
+}
+
 export interface StorageList {
   readonly images: readonly StoredImage[];
   readonly overlays: readonly StoredOverlay[];
+  readonly machines: readonly StoredMachine[];
   readonly usedBytes: number;
   readonly quotaBytes: number;
   /** Why nothing can be stored, or null. */
@@ -69,7 +84,7 @@ export type StorageRequest =
   | { readonly type: "open"; readonly id: number; readonly image: string }
   /** Answered by `list`. */
   | { readonly type: "list"; readonly id: number }
-  | { readonly type: "delete"; readonly id: number; readonly what: "image" | "overlay"; readonly name: string }
+  | { readonly type: "delete"; readonly id: number; readonly what: "image" | "overlay" | "machine"; readonly name: string }
   | { readonly type: "cancel"; readonly id: number };
 
 export type StorageEvent =

@@ -15,13 +15,13 @@ export const PROCESSOR_SWITCHES = ["umip", "tsd", "vme", "tricks"] as const;
 export type ProcessorSwitch = (typeof PROCESSOR_SWITCHES)[number];
 
 /** How shadow page tables follow the guest's; `ept`: there are none. */
-export const SHADOW_MODES = ["drop-all", "cached", "unsync", "batch", "ept"] as const;
+const SHADOW_MODES = ["drop-all", "cached", "unsync", "batch", "ept"] as const;
 export type ShadowMode = (typeof SHADOW_MODES)[number];
 
 const SHADOWS = ["drop-all", "cached", "unsync", "batch"] as const;
-/** The modes that a technique can be run with, its default first. Scan closes every page, lite empties its tables, paravirt is told of changes: they have one way. */
+/** The modes that a technique can be run with, its default first. Scan closes every page, lite empties its tables, paravirt is told of changes: they have one way. translate is VMware's, which kept a shadow for each CR3 and watched the tables. */
 export const TECHNIQUE_SHADOWS: Readonly<Partial<Record<TechniqueId, readonly ShadowMode[]>>> = {
-  trap: SHADOWS, int3: SHADOWS, hybrid: SHADOWS, translate: SHADOWS, vtx: ["ept", "drop-all", "cached", "unsync"],
+  trap: SHADOWS, int3: SHADOWS, hybrid: SHADOWS, translate: ["cached", "drop-all", "unsync", "batch"], vtx: ["ept", "drop-all", "cached", "unsync"],
 };
 
 /** Settings of single techniques: what they may be, the default first; a number where nothing is listed. */

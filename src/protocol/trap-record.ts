@@ -49,7 +49,6 @@ export const FLAG_FIRST_AT_SITE = 0x40;
 // --- reasons: 0-31 the exception of that vector, then the rest; 64 + n is Intel's basic VM exit reason n
 
 export const REASON_COUNT = 128;
-export const REASON_NMI = 2;
 export const REASON_IRQ = 32, REASON_INT = 33, REASON_SYSENTER = 34, REASON_CALLOUT = 35, REASON_TCMISS = 36, REASON_REFUSED = 37;
 /** Leaks and observations: nothing exited. */
 export const REASON_NONE = 63;
@@ -162,7 +161,7 @@ export function actionName(action: number): ActionName | "" {
 
 export const DIGEST_CPL = 3, DIGEST_PE = 4, DIGEST_PG = 8, DIGEST_VM = 0x10;
 /** TF IF DF IOPL NT stand at their EFLAGS positions. */
-export const DIGEST_EFLAGS = 0x7700;
+const DIGEST_EFLAGS = 0x7700;
 
 /** What of the guest's state an instruction may change and a reader wants to see. */
 export function digest(eflags: number, cpl: number, cr0: number): number {

@@ -1,6 +1,6 @@
 // The page's service worker: keeps the page usable without a network, and adds the isolation headers where the host cannot.
 //
-// The build writes the list of its files in front of this script (scripts/service-worker-plugin.ts). A new version installs beside the
+// The build writes the list of its files and its headers in front of this script (scripts/service-worker-plugin.ts). A new version installs beside the
 // old one and takes over when the last tab of the old one is closed: a running machine is never reloaded.
 
 export {};
@@ -9,14 +9,11 @@ declare const self: ServiceWorkerGlobalScope;
 declare const TRAPSCOPE_FILES: readonly string[];
 /** Changes with every file. */
 declare const TRAPSCOPE_VERSION: string;
+/** What `public/_headers` asks hosts to send. */
+declare const TRAPSCOPE_HEADERS: Readonly<Record<string, string>>;
 
 const PREFIX = "trapscope-";
 const CACHE = PREFIX + TRAPSCOPE_VERSION;
-const ISOLATION: Readonly<Record<string, string>> = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-  "Cross-Origin-Resource-Policy": "same-origin",
-};
 
 self.addEventListener("install", (event) => event.waitUntil(keepFiles()));
 self.addEventListener("activate", (event) => event.waitUntil(takeOver()));
@@ -52,6 +49,6 @@ function isolated(response: Response): Response {
   // An opaque response has no headers to add to.
   if (response.status === 0 || response.type === "opaqueredirect") return response;
   const headers = new Headers(response.headers);
-  for (const [name, value] of Object.entries(ISOLATION)) headers.set(name, value);
+  for (const [name, value] of Object.entries(TRAPSCOPE_HEADERS)) headers.set(name, value);
   return new Response(response.status === 204 || response.status === 304 ? null : response.body, { status: response.status, statusText: response.statusText, headers });
 }

@@ -10,6 +10,9 @@ import { GPR_NAMES, type RegisterSnapshot } from "../protocol/register-view.ts";
 import type { SymbolTable } from "./debug-symbols.ts";
 import { Observable } from "./observable.ts";
 
+/** A tab that closes waits no longer than this for what it keeps. */
+const LEAVING_MS = 1500;
+
 export interface PageBreakpoint extends Breakpoint {
   readonly enabled: boolean;
   /** Why the machine cannot watch for it, or null. */
@@ -144,6 +147,13 @@ export class DebugStore {
   saveSnapshot(): void { this.#host.send({ type: "saveSnapshot" }); }
   saveRecording(): void { this.#host.send({ type: "saveRecording" }); }
   autosave(): void { this.#host.send({ type: "autosave" }); }
+  /** The page goes away, and its worker with it: waits for the worker, which a page can only do by looking again and again. */
+  autosaveNow(): void {
+    if (typeof SharedArrayBuffer === "undefined") return this.autosave();
+    const done = new Int32Array(new SharedArrayBuffer(4)), end = performance.now() + LEAVING_MS;
+    this.#host.send({ type: "autosave", done });
+    while (Atomics.load(done, 0) === 0 && performance.now() < end);
+  }
   restoreAutosave(): void { this.#host.send({ type: "restoreAutosave" }); }
   restoreSnapshot(file: Medium): void { this.#host.send({ type: "restoreSnapshot", file }); }
 
@@ -236,9 +246,9 @@ export class DebugStore {
     return true;
   }
 
-  /** Takes lists of symbols out of what was dropped; an ELF file is looked at, and left. */
-  async takeSymbols<T extends Medium>(files: readonly T[]): Promise<T[]> {
-    const left: T[] = [];
+  /** Takes lists of symbols out of what was dropped. An ELF file is left, since it may be a kernel; `named`: those that gave their symbols. */
+  async takeSymbols<T extends Medium>(files: readonly T[]): Promise<{ readonly left: T[]; readonly named: ReadonlySet<T> }> {
+    const left: T[] = [], named = new Set<T>();
     for (const file of files) {
       const begin = await firstBytes(file);
       if (begin === null) {
@@ -247,10 +257,11 @@ export class DebugStore {
       }
       const { looksLikeElf, looksLikeSymbols } = await import("./debug-symbols.ts");
       const isElf = looksLikeElf(begin);
-      if ((isElf || looksLikeSymbols(begin)) && (await this.addSymbols(file)) && !isElf) continue;
-      left.push(file);
+      const found = (isElf || looksLikeSymbols(begin)) && (await this.addSymbols(file));
+      if (found && isElf) named.add(file);
+      if (!found || isElf) left.push(file);
     }
-    return left;
+    return { left, named };
   }
 }
 

@@ -11,6 +11,7 @@ import type { GuestCard } from "./guests.ts";
 import { fetchGuestImage, fetchGuests } from "./guests.ts";
 import type { IsolationProblem } from "./isolation.ts";
 import { findIsolationProblem } from "./isolation.ts";
+import type { Medium } from "../protocol/medium.ts";
 import type { LabStep } from "../labs/lab.ts";
 import { LabStore } from "./lab.ts";
 import type { CheckedBrowser } from "./self-check.ts";
@@ -19,6 +20,7 @@ import type { BootOptions } from "./session.ts";
 import { DEFAULT_OPTIONS, Session } from "./session.ts";
 import { DEFAULT_SETTINGS, SettingsStore } from "./settings.ts";
 import { looksPacked, StorageStore } from "./storage.ts";
+import { shareQuery } from "./share-link.ts";
 import { isolateByServiceWorker, keepForOffline, type ServiceWorkerHost } from "./service-worker.ts";
 import type { PageParameters } from "./url-parameters.ts";
 import { parsePageParameters } from "./url-parameters.ts";
@@ -42,6 +44,8 @@ export interface PageEnvironment {
 /** Enough to know an archive. */
 const MAGIC_BYTES = 6;
 const WORKER_PATIENCE_MS = 10_000;
+/** A download, which shows how far it is and can be canceled, is begun instead. */
+const SERVER_PATIENCE_MS = 15_000;
 
 function storageOrNull(name: "localStorage" | "sessionStorage"): Storage | null {
   try {
@@ -87,6 +91,7 @@ export class Page {
     this.settings = new SettingsStore(environment.storage);
     this.parameters = parsePageParameters(environment.search, globalThis.location?.origin);
     this.session = new Session(environment.openClient, { ...DEFAULT_OPTIONS, memoryBytes: this.settings.state.get().memoryMegabytes << 20, ...this.urlOptions() }, new StorageStore(environment.openStorage ?? null));
+    this.session.recorded.bundled = () => this.bundledImages();
     this.compare = new CompareStore(environment.startRun ?? null);
     this.labs = new LabStore(environment.startRun ?? null, (id) => this.guestImage(id));
     const { guest, subjects } = this.parameters;
@@ -207,6 +212,11 @@ export class Page {
     }
   }
 
+  private bundledImages(): Promise<Medium[]> {
+    const { fetch, base } = this.environment;
+    return Promise.all((this.guests.get() ?? []).map(async (guest) => ({ name: guest.file, data: await fetchGuestImage(fetch, base, guest) })));
+  }
+
   private async guestImage(id: string): Promise<{ readonly name: string; readonly data: Uint8Array }> {
     const guest = (this.guests.get() ?? []).find((own) => own.id === id);
     if (!guest) throw new Error(`There is no bundled guest ${id}.`);
@@ -228,6 +238,20 @@ export class Page {
 
   labLink(id: string): string {
     return `${window.location.origin}${window.location.pathname}?${new URLSearchParams({ lab: id })}`;
+  }
+
+  /** A link that opens the page as it is now. `lacks`: the files of this computer that it cannot name. */
+  shareLink(): { readonly link: string; readonly lacks: string | null } {
+    const { machine, options } = this.session.state.get(), { started } = this.session, { lab } = this.labs.state.get();
+    const media = started && machine ? Object.values(started.config.drives) : [];
+    const guest = (this.guests.get() ?? []).find(({ title, file }) => title === started?.title && media.length === 1 && media[0]?.name === file) ?? null;
+    const image = media.length === 1 && media[0] && "url" in media[0].data ? media[0].data.url : null;
+    const query = shareQuery(
+      { guest, image, options, filter: this.session.traps.state.get().filterError ? "" : this.session.traps.state.get().filter, view: this.settings.state.get().view, lab: lab?.id ?? null },
+      { ...DEFAULT_OPTIONS, view: DEFAULT_SETTINGS.view },
+    );
+    const { origin, pathname } = window.location;
+    return { link: `${origin}${pathname}${query.size > 0 ? `?${query}` : ""}`, lacks: machine && !guest && !image ? machine.title : null };
   }
 
   /** Compares the chosen guest, or what the machine was started with, under the chosen techniques. */
@@ -281,7 +305,7 @@ export class Page {
   /** The size of a file that is served in parts and is no archive; null: it must be downloaded. */
   private async rangeSize(url: string): Promise<number | null> {
     try {
-      const response = await this.environment.fetch(url, { headers: { Range: `bytes=0-${MAGIC_BYTES - 1}` } });
+      const response = await this.environment.fetch(url, { headers: { Range: `bytes=0-${MAGIC_BYTES - 1}` }, signal: AbortSignal.timeout(SERVER_PATIENCE_MS) });
       const match = new RegExp(`^bytes 0-${MAGIC_BYTES - 1}/(\\d+)$`).exec(response.headers.get("Content-Range") ?? "");
       if (response.status !== 206 || !match) {
         await response.body?.cancel();

@@ -13,6 +13,7 @@ import { SoundReader } from "../protocol/sound-view.ts";
 import { type LeakDecision, StatsReader } from "../protocol/stats-view.ts";
 import type { ProcessorSet, Ring, TechniqueId } from "../protocol/technique.ts";
 import { emptyRawTrap, TrapReader } from "../protocol/trap-record.ts";
+import { type CountTable, executedOf } from "../trace/counts.ts";
 import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
 import { compileFilter } from "../trace/filter.ts";
 import { disassembleBytes } from "../trace/instruction.ts";
@@ -29,6 +30,7 @@ import type { GuestCard } from "./guests.ts";
 import { listSource, ringSource } from "./log-source.ts";
 import { MeterStore } from "./meter-store.ts";
 import { Observable } from "./observable.ts";
+import { RecordedRuns } from "./recorded-runs.ts";
 import { RegisterStore } from "./register-store.ts";
 import { StorageStore } from "./storage.ts";
 import { TrapStore } from "./trap-store.ts";
@@ -110,12 +112,16 @@ export class Session {
   readonly debugConsole = new ByteStream();
   readonly disks: Disks;
   readonly debug: DebugStore;
+  readonly recorded: RecordedRuns;
   /** Takes a finished export or report. */
   saveFile: (name: string, bytes: Uint8Array) => void = () => {};
   private readonly openClient: OpenClient;
   private client: MachineClient | null = null;
-  private pending: { readonly config: MachineConfig; readonly title: string } | null = null;
+  /** `goOn`: with the machine that is kept of these images. */
+  private pending: { readonly config: MachineConfig; readonly title: string; readonly goOn?: boolean } | null = null;
   private running: { readonly config: MachineConfig; readonly title: string } | null = null;
+  /** The kept machine is being restored, and runs then. */
+  private goesOn = false;
   private stats: StatsReader | null = null;
   private log: { readonly reader: TrapReader; readonly context: RowContext; readonly registers: RegisterTraceReader } | null = null;
   private readonly identifying = new Map<number, (found: Identified) => void>();
@@ -137,6 +143,10 @@ export class Session {
     this.debug = new DebugStore({
       send: (command) => this.send(command), registers: () => this.registers.state.get().registers, notice: (text) => this.notice(text),
       saveFile: (name, bytes) => this.saveFile(name, bytes), showProblem: (title, reason, whatToDo) => this.showProblem(title, reason, whatToDo),
+    });
+    this.recorded = new RecordedRuns({
+      send: (command) => this.send(command), boot: (config, title, goOn) => this.boot(config, title, goOn), setBusy: (busy) => this.setBusy(busy),
+      showProblem: (title, reason, whatToDo) => this.showProblem(title, reason, whatToDo), storage,
     });
     this.state = new Observable<SessionState>({
       phase: "empty", machine: null, run: null, techniques: ["emulate"], options, problem: null, question: null, busy: null, notices: [],
@@ -181,16 +191,20 @@ export class Session {
   /** Files that a person dropped or chose: boots what is clear, asks about the rest. */
   async offer(files: readonly (GivenFile | Medium)[], preferred: MediaTarget | null): Promise<void> {
     if (files.length === 0) return;
+    if (this.recorded.state.get().question) return this.recorded.give(files);
+    if (await this.recorded.open(files)) return;
     if (files.length === 1 && (await this.openLog(files[0]))) return;
-    files = await this.debug.takeSymbols(files);
+    const { left, named } = await this.debug.takeSymbols<GivenFile | Medium>(files);
+    files = left;
     if (files.length === 0) return;
     this.state.patch({ busy: files.length === 1 ? `Looking at ${files[0].name}` : `Looking at ${files.length} files`, question: null });
     const unpacked = this.disks.areUnpacked(files) ? files : await this.disks.unpackAll(files);
     if (!unpacked) return this.state.patch({ busy: null });
     const looked = await Promise.all(unpacked.map(async (medium) => ({ medium, ...(await this.identify({ ...medium, beside: unpacked.filter((other) => other !== medium) })) })));
     this.state.patch({ busy: null });
-    // What is a part of another image is none of its own.
-    const parts = new Set(looked.flatMap(({ uses }) => uses)), whole = looked.filter(({ medium }) => !parts.has(medium.name));
+    // What is a part of another image is none of its own; and an ELF file that cannot boot has done its part with its symbols.
+    const parts = new Set(looked.flatMap(({ uses }) => uses)), whole = looked.filter(({ medium, info }) => !parts.has(medium.name) && !(named.has(medium) && info.problem));
+    if (whole.length === 0) return;
     const plan = planDrop(whole.map(({ medium, info }) => ({ name: medium.name, info })), preferred);
     const media = whole.map(({ medium, uses }): Medium => (uses.length === 0 ? medium : { ...medium, beside: unpacked.filter(({ name }) => uses.includes(name)) }));
     const question = { files: plan.map((file, index) => ({ ...file, medium: media[index] })) };
@@ -251,9 +265,10 @@ export class Session {
     this.boot({ ...options, technique, drives: { fda: { name: guest.file, data: image } } }, guest.title);
   }
 
-  boot(config: MachineConfig, title: string): void {
+  boot(given: MachineConfig, title: string, goOn = false): void {
+    const config = { ...given, title };
     if (this.state.get().phase === "crashed") this.discardClient();
-    this.pending = { config, title };
+    this.pending = { config, title, goOn };
     this.state.patch({
       phase: "starting", question: null, problem: null, busy: null, notices: [],
       options: { technique: config.technique, ring: config.ring, set: config.set, memoryBytes: config.memoryBytes, clock: config.clock },
@@ -264,7 +279,10 @@ export class Session {
   /** Boots the same images again, as the options say now. */
   restart(changes: Partial<BootOptions> = {}): void {
     const last = this.running ?? this.pending;
-    if (last) this.boot({ ...last.config, ...changes }, last.title);
+    if (!last) return;
+    const { recording, ...config } = last.config;
+    // Otherwise than it was recorded, it is a run of its own.
+    this.boot({ ...config, ...(recording && Object.keys(changes).length === 0 ? { recording } : {}), ...changes }, last.title);
   }
 
   /** What the machine that runs, or ran last, was started with. */
@@ -341,6 +359,11 @@ export class Session {
     return this.log && this.stats?.firstLeak(raw) ? copyFields(new TrapRow(raw, this.log.context)) : null;
   }
 
+  /** How often the guest has executed what is sensitive, by instruction, whatever came of it. */
+  executed(): CountTable {
+    return this.stats ? executedOf(this.stats) : {};
+  }
+
   /** The first leak that changed what the guest did, and what it decided. */
   decisiveLeak(): { readonly leak: TrapFields; readonly decision: LeakDecision } | null {
     const raw = emptyRawTrap();
@@ -397,7 +420,11 @@ export class Session {
 
   private onEvent(event: MachineEvent): void {
     if (event.type === "edited" || event.type === "techniqueChanged") this.registers.look();
-    if (this.disks.onEvent(event) || this.debug.onEvent(event)) return;
+    if (this.goesOn && (event.type === "snapshotRestored" || event.type === "fileRefused")) {
+      this.goesOn = false;
+      if (event.type === "snapshotRestored") return this.run();
+    }
+    if (this.disks.onEvent(event) || this.recorded.onEvent(event) || this.debug.onEvent(event)) return;
     switch (event.type) {
       case "hello": {
         this.answered();
@@ -421,7 +448,6 @@ export class Session {
         const { machine, options } = this.state.get();
         return this.state.patch({ options: { ...options, technique, ring, set }, machine: machine && { ...machine, technique, ring, set } });
       }
-      case "techniqueRefused": return this.onTechniqueRefused(event);
       case "mediaChanged": {
         const { machine } = this.state.get();
         if (!machine) return;
@@ -450,7 +476,9 @@ export class Session {
       phase: "live", run: { kind: "paused", why: "created" }, options: { ...this.state.get().options, technique, ring, set },
       machine: { title: pending?.title ?? "", technique, ring, set, memoryBytes: layout.ram.bytes, media, imageHash: event.imageHash ?? null },
     });
-    this.run();
+    this.goesOn = pending?.goOn ?? false;
+    if (this.goesOn) this.debug.restoreAutosave();
+    else this.run();
   }
 
   private bindViews(buffer: ArrayBufferLike, layout: SharedLayout): void {
@@ -458,7 +486,7 @@ export class Session {
     const context = rowContext(stats, disassembleBytes);
     const reader = new TrapReader(buffer, layout.trapRing, layout.trapSites);
     this.stats = stats;
-    const registers = new RegisterTraceReader(buffer, layout.registers);
+    const registers = new RegisterTraceReader(buffer, layout.registers, reader);
     this.log = { reader, context, registers };
     this.traps.bind(ringSource(reader, context), stats, registers);
     this.registers.bind(new RegisterReader(buffer, layout.truth, layout.codeWindow), stats);
@@ -491,19 +519,6 @@ export class Session {
     if (!pending) return; // a medium that was not inserted: the machine goes on
     this.running = null;
     this.state.patch({ phase: "empty", machine: null, run: null });
-  }
-
-  private onTechniqueRefused(event: Extract<MachineEvent, { type: "techniqueRefused" }>): void {
-    const { machine, options } = this.state.get();
-    const wanted: Partial<BootOptions> = { technique: event.technique, ring: options.ring, set: options.set };
-    this.state.patch({
-      options: machine ? { ...options, technique: machine.technique, ring: machine.ring, set: machine.set } : options,
-      problem: {
-        title: `The guest cannot continue under ${event.technique} now`, reason: event.reason, report: null,
-        whatToDo: event.restartHelps ? "It can be started again under it." : "It goes on as it was.",
-        retry: event.restartHelps ? { label: `Restart under ${event.technique}`, run: () => this.restart(wanted) } : null,
-      },
-    });
   }
 
   private onDefect(message: string, report: string): void {

@@ -135,6 +135,16 @@ export class StorageStore {
     globalThis.navigator?.storage?.persist?.().catch(() => {});
   }
 
+  /** Whether a machine was ever kept here: sooner known than what is. */
+  async hasMachines(): Promise<boolean> {
+    try {
+      await (await navigator.storage.getDirectory()).getDirectoryHandle("autosave");
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Shows a job of another worker. */
   showJob(job: Job | null): void {
     this.state.patch({ job });
@@ -153,7 +163,7 @@ export class StorageStore {
     await this.listed(this.request({ type: "list" }));
   }
 
-  async remove(what: "image" | "overlay", id: string): Promise<void> {
+  async remove(what: "image" | "overlay" | "machine", id: string): Promise<void> {
     await this.listed(this.request({ type: "delete", what, name: id }));
   }
 

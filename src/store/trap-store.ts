@@ -248,17 +248,6 @@ export class TrapStore {
     this.state.patch({ selected, selectedRegisters: this.registers?.read(selected.seq) ?? null });
   }
 
-  /** Selects the newest row. */
-  selectNewest(): void {
-    this.publishedMs = -Infinity;
-    this.dirty = true;
-    this.follow();
-    this.tick(Infinity, true);
-    this.publishedMs = -Infinity;
-    const { count } = this.state.get();
-    if (count > 0) this.select(count - 1);
-  }
-
   deselect(): void {
     this.state.patch({ selected: null });
   }

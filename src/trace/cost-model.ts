@@ -9,7 +9,7 @@
 
 import { type RunCounts, totalOf } from "../protocol/run-counts.ts";
 
-export const FIGURES = {
+const FIGURES = {
   instruction: "each instruction of the guest (CPI)",
   fault: "a fault or interrupt into the monitor and the IRET back",
   "vm-exit": "a VM exit and the VM entry after it",

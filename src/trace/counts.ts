@@ -50,6 +50,15 @@ export function trapCounts(stats: StatsReader): TrapCounts {
   };
 }
 
+/** Executions of each sensitive instruction, whatever came of them. */
+export function executedOf(stats: StatsReader): CountTable {
+  const executed: Record<string, number> = {};
+  for (const family of [FAMILY_TRAP, FAMILY_CALLOUT, FAMILY_LEAK, FAMILY_OBSERVED]) {
+    for (const { name, count } of stats.mnemonics(family)) executed[name] = (executed[name] ?? 0) + count;
+  }
+  return executed;
+}
+
 function firstLeak(stats: StatsReader): FirstLeak | null {
   const leak = emptyRawTrap();
   return stats.firstLeak(leak) ? described(leak, stats) : null;

@@ -9,6 +9,7 @@ import { useGlobalKeys } from "./input/global-keys.ts";
 import { Workspace } from "./Workspace.tsx";
 import { DropZone } from "./panels/DropZone.tsx";
 import { DropDialog } from "./panels/DropDialog.tsx";
+import { FilesDialog } from "./panels/FilesDialog.tsx";
 import { Notices } from "./panels/Notices.tsx";
 import { ProblemDialog } from "./panels/ProblemDialog.tsx";
 import { StatusBar } from "./panels/StatusBar.tsx";
@@ -23,11 +24,25 @@ export function App({ page }: { readonly page: Page }): React.JSX.Element {
     else document.documentElement.dataset.theme = theme;
   }, [theme]);
   useEffect(() => {
-    const left = (): void => {
-      if (document.visibilityState === "hidden" && page.session.state.get().phase === "live") page.session.debug.autosave();
+    let leaving = false;
+    const live = (): boolean => page.session.state.get().phase === "live";
+    // Of a page that goes away the first, of a tab that is only left the second alone.
+    const leave = (): void => {
+      leaving = true;
+      if (live()) page.session.debug.autosaveNow();
     };
-    document.addEventListener("visibilitychange", left);
-    return () => document.removeEventListener("visibilitychange", left);
+    const come = (): void => { leaving = false; };
+    const hide = (): void => {
+      if (document.visibilityState === "hidden" && !leaving && live()) page.session.debug.autosave();
+    };
+    window.addEventListener("pagehide", leave);
+    window.addEventListener("pageshow", come);
+    document.addEventListener("visibilitychange", hide);
+    return () => {
+      window.removeEventListener("pagehide", leave);
+      window.removeEventListener("pageshow", come);
+      document.removeEventListener("visibilitychange", hide);
+    };
   }, [page]);
   useEffect(() => {
     page.session.saveFile = downloadFile;
@@ -52,6 +67,7 @@ function Application(): React.JSX.Element {
       <StatusBar />
       <Notices />
       <DropDialog />
+      <FilesDialog />
       <StorageDialogs />
       <ProblemDialog />
       {check ? <Suspense fallback={null}><SelfCheck /></Suspense> : null}

@@ -1,5 +1,7 @@
 // Numbers and names as the page writes them.
 
+import type { Ring, TechniqueId } from "../protocol/technique.ts";
+
 export function count(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
@@ -36,4 +38,12 @@ export function hex8(value: number): string {
 
 export function hex4(value: number): string {
   return (value & 0xffff).toString(16).padStart(4, "0");
+}
+
+export function techniqueText({ technique, ring }: { readonly technique: TechniqueId; readonly ring: Ring }): string {
+  return technique === "emulate" ? technique : `${technique} · ring ${ring}`;
+}
+
+export function when(ms: number): string {
+  return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

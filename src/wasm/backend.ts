@@ -9,7 +9,7 @@ import {
 } from "../isa/state-layout.ts";
 import type { LaneShape, VectorOperation, VectorShift, VectorTest } from "../isa/vector-operation.ts";
 import { I32, I64, V128, valueType } from "./encoder.ts";
-import { binary, constant, constant128, constant64, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
+import { binary, constant, constant128, constant64, expression, type Expression, type FunctionEmitter, isConstant, OP, selectOf, unary } from "./function-emitter.ts";
 import { EXTRACT_LANE, REPLACE_LANE, SHUFFLE, SPLAT, V128_LOAD, V128_STORE, vectorOpcode } from "./vector-opcodes.ts";
 
 /** Parameters of the functions behind the fast paths, all i32, and whether they give a value. */
@@ -139,18 +139,18 @@ export abstract class WasmBuilder implements Builder<Expression> {
   ctz64(a: Expression): Expression { return unary(OP.ctz64, I64, a); }
 
   imm128(value: bigint): Expression { return constant128(value); }
-  vector(operation: VectorOperation, ...[a, b, c]: Expression[]): Expression { return { op: vectorOpcode(operation), type: V128, value: 0, a, b, c }; }
+  vector(operation: VectorOperation, ...[a, b, c]: Expression[]): Expression { return expression(vectorOpcode(operation), V128, 0, a, b, c); }
   vectorShift(operation: VectorShift, value: Expression, count: Expression): Expression { return binary(vectorOpcode(operation), V128, value, count); }
   vectorTest(operation: VectorTest, value: Expression): Expression { return unary(vectorOpcode(operation), I32, value); }
   splat(shape: LaneShape, lane: Expression): Expression { return unary(SPLAT[shape], V128, lane); }
   lane(shape: LaneShape, vector: Expression, index: number): Expression {
-    return { op: EXTRACT_LANE[shape], type: shape === "i64x2" ? I64 : I32, value: index, a: vector, hasLane: true };
+    return expression(EXTRACT_LANE[shape], shape === "i64x2" ? I64 : I32, index, vector, undefined, undefined, true);
   }
   withLane(shape: LaneShape, vector: Expression, index: number, lane: Expression): Expression {
-    return { op: REPLACE_LANE[shape], type: V128, value: index, a: vector, b: lane, hasLane: true };
+    return expression(REPLACE_LANE[shape], V128, index, vector, lane, undefined, true);
   }
   shuffle(a: Expression, b: Expression, bytes: readonly number[]): Expression {
-    return { op: SHUFFLE, type: V128, value: bytes.reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n), a, b };
+    return expression(SHUFFLE, V128, bytes.reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n), a, b);
   }
   select128(c: Expression, t: Expression, f: Expression): Expression { return selectOf(V128, c, t, f); }
 
@@ -398,7 +398,10 @@ export abstract class WasmBuilder implements Builder<Expression> {
 
   // --- control
   rarely(condition: Expression, then: () => void): void { this.when(condition, then); }
-  hasPassed(_test: "xmm"): boolean { return false; }
+  hasPassed(_test: "xmm" | "x87"): boolean { return false; }
+  get stackKnown(): boolean { return false; }
+  insist(_condition: Expression): void { throw new Error("the x87 stack is not known"); }
+  rememberPointers(_opcode: Expression, _memory: Expression | null): void { throw new Error("the x87 stack is not known"); }
   when(condition: Expression, then: () => void, otherwise?: () => void): void {
     if (isConstant(condition)) {
       if (condition.value) then();

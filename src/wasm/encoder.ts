@@ -56,6 +56,10 @@ export class ByteWriter {
 
   /** Signed LEB128 of a whole number of at most 53 bits. */
   signedNumber(value: number): void {
+    if (value === (value | 0)) {
+      this.signed(value);
+      return;
+    }
     let rest = value;
     for (;;) {
       const low = ((rest % 128) + 128) % 128;

@@ -3,10 +3,11 @@
 // following an execution of STI".
 
 import { describe, expect, it } from "vitest";
+import { eagerMachine } from "../../test/support/eager-machine.ts";
 import { getEflags } from "../cpu/eflags.ts";
 import { setGuestRegisters } from "../machine/guest-registers.ts";
 import { OBSERVED_BASE } from "../isa/state-layout.ts";
-import { Machine } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import { GDT_AT, surroundings, TSS_AT } from "../../test/support/trap-guest.ts";
 import { KERNEL_CODE, KERNEL_DATA, TSS } from "../../test/support/trap-model.ts";
 import { IDT_AT, IRQ_VECTOR, PROGRAM_AT, transferProgram } from "../../test/support/transfer-programs.ts";
@@ -14,7 +15,7 @@ import { IDT_AT, IRQ_VECTOR, PROGRAM_AT, transferProgram } from "../../test/supp
 const ROUNDS = 40;
 
 function machineOf(jit: boolean): Machine {
-  const machine = new Machine({ memoryBytes: 1 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit ? { threshold: 3, promotion: 8, batch: 1, patience: 0 } : false });
+  const machine = eagerMachine(jit);
   machine.pc.acknowledge = () => {
     machine.core.setIntr(false);
     return IRQ_VECTOR;

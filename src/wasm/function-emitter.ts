@@ -12,11 +12,16 @@ export interface Expression {
   readonly op: number;
   readonly type: ValueType;
   readonly value: number | bigint;
-  readonly a?: Expression | undefined;
-  readonly b?: Expression | undefined;
-  readonly c?: Expression | undefined;
+  readonly a: Expression | undefined;
+  readonly b: Expression | undefined;
+  readonly c: Expression | undefined;
   /** `value` is the number of a lane, which follows the opcode. */
-  readonly hasLane?: boolean;
+  readonly hasLane: boolean;
+}
+
+/** All of one shape: the host's engine reads their fields much faster so. */
+export function expression(op: number, type: ValueType, value: number | bigint, a?: Expression, b?: Expression, c?: Expression, hasLane = false): Expression {
+  return { op, type, value, a, b, c, hasLane };
 }
 
 const CONSTANT = 0;
@@ -25,7 +30,7 @@ const LOCAL = 1;
 const BULK = 0xfc;
 
 export const OP = {
-  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11,
+  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f, call: 0x10, callIndirect: 0x11, returnCallIndirect: 0x13,
   drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
   load32: 0x28, load64: 0x29, load8s: 0x2c, load8u: 0x2d, load16s: 0x2e, load16u: 0x2f, store32: 0x36, store64: 0x37, store8: 0x3a, store16: 0x3b,
   const32: 0x41, const64: 0x42,
@@ -39,13 +44,13 @@ export const OP = {
 } as const;
 
 export function constant(value: number): Expression {
-  return { op: CONSTANT, type: I32, value: value | 0 };
+  return expression(CONSTANT, I32, value | 0);
 }
 export function constant64(value: bigint): Expression {
-  return { op: CONSTANT, type: I64, value };
+  return expression(CONSTANT, I64, value);
 }
 export function constant128(value: bigint): Expression {
-  return { op: CONSTANT, type: V128, value };
+  return expression(CONSTANT, V128, value);
 }
 export function isConstant(e: Expression): boolean {
   return e.op === CONSTANT;
@@ -65,6 +70,8 @@ const fold32: Partial<Record<number, (a: number, b: number) => number>> = {
   [OP.shl32]: (a, b) => a << b,
   [OP.shrU32]: (a, b) => a >>> b,
   [OP.shrS32]: (a, b) => a >> b,
+  [OP.eq32]: (a, b) => Number(a === b),
+  [OP.ne32]: (a, b) => Number(a !== b),
 };
 
 /** Operators whose right operand 0 changes nothing. */
@@ -76,14 +83,19 @@ export function binary(op: number, type: ValueType, a: Expression, b: Expression
     if (fold) return constant(fold(a.value as number, b.value as number));
   }
   if (b.op === CONSTANT && b.value === 0 && neutralZero.has(op)) return a;
-  return { op, type, value: 0, a, b };
+  if (a.op === CONSTANT && a.value === 0) {
+    if (op === OP.and32) return a;
+    if (op === OP.or32) return b;
+  }
+  return expression(op, type, 0, a, b);
 }
 export function unary(op: number, type: ValueType, a: Expression): Expression {
-  return { op, type, value: 0, a };
+  if (op === OP.eqz32 && a.op === CONSTANT) return constant(a.value === 0 ? 1 : 0);
+  return expression(op, type, 0, a);
 }
 export function selectOf(type: ValueType, condition: Expression, whenTrue: Expression, whenFalse: Expression): Expression {
   if (condition.op === CONSTANT) return condition.value ? whenTrue : whenFalse;
-  return { op: OP.select, type, value: 0, a: whenTrue, b: whenFalse, c: condition };
+  return expression(OP.select, type, 0, whenTrue, whenFalse, condition);
 }
 
 /** Code of one function. Label depths are tracked so that branches name a label, not a distance. */
@@ -101,13 +113,13 @@ export class FunctionEmitter {
   }
 
   parameter(index: number, type: ValueType = I32): Expression {
-    return { op: LOCAL, type, value: index };
+    return expression(LOCAL, type, index);
   }
 
   newLocal(type: ValueType): Expression {
     let local = this.free.get(type)!.pop();
     if (local === undefined) {
-      local = { op: LOCAL, type, value: this.parameterCount + this.locals.length };
+      local = expression(LOCAL, type, this.parameterCount + this.locals.length);
       this.locals.push(type);
     }
     this.scope.push(local);
@@ -117,7 +129,7 @@ export class FunctionEmitter {
   /** A local that no other value has had or will have. */
   ownLocal(type: ValueType): Expression {
     this.locals.push(type);
-    return { op: LOCAL, type, value: this.parameterCount + this.locals.length - 1 };
+    return expression(LOCAL, type, this.parameterCount + this.locals.length - 1);
   }
 
   /** Gives back every local taken since the last call: the code that follows never reads them. */
@@ -281,10 +293,26 @@ export class FunctionEmitter {
     this.code.byte(OP.br);
     this.code.unsigned(this.depth - label);
   }
+  /** To the label of that number, to `otherwise` beyond them. */
+  branchTable(number: Expression, labels: readonly number[], otherwise: number): void {
+    this.emit(number);
+    this.code.byte(OP.brTable);
+    this.code.unsigned(labels.length);
+    for (const label of [...labels, otherwise]) this.code.unsigned(this.depth - label);
+  }
+
   branchIf(condition: Expression, label: number): void {
     this.emit(condition);
     this.code.byte(OP.brIf);
     this.code.unsigned(this.depth - label);
+  }
+  /** Calls what the module's table holds there, a function of the type; the results are on the stack. */
+  callIndirect(type: number, argument: Expression, index: Expression, isLast: boolean): void {
+    this.emit(argument);
+    this.emit(index);
+    this.code.byte(isLast ? OP.returnCallIndirect : OP.callIndirect);
+    this.code.unsigned(type);
+    this.code.byte(0);
   }
   return(value: Expression): void {
     this.emit(value);

@@ -62,6 +62,10 @@ export class ModuleLinker {
     return { module, functions, instantiate };
   }
 
+  helper(name: HelperName): WebAssembly.ImportValue {
+    return this.environment[name]!;
+  }
+
   /** The code of a shared function. */
   sharedCode(definition: SharedFunction): WebAssembly.ExportValue {
     let code = this.shared.get(definition);

@@ -19,8 +19,9 @@ export interface PendingFlags {
   readonly auxiliary: Expression | null;
   /** Flags that these leave as they are: of "inc" and "dec" CF, of "carryOverflow" the rest. */
   readonly previous: PendingFlags | null;
-  /** The stub that computes them for exits, 0 while there is none. */
+  /** The stub that computes them for exits, 0 while there is none; what else it writes. */
   stub: number;
+  stubKey?: string;
 }
 export type FlagState = PendingFlags | null;
 

@@ -1,10 +1,11 @@
-// What loads of data segment registers, SYSENTER and SYSEXIT do, as the interpreter and generated code run them, round after round.
-// SDM Vol. 3A, "Segment Descriptors", "Privilege Level Checking When Accessing Data Segments"; Vol. 2, SYSENTER and SYSEXIT, "Operation".
+// What loads of data segment registers, VERW, SYSENTER and SYSEXIT do, as the interpreter and generated code run them, round after round.
+// SDM Vol. 3A, "Segment Descriptors", "Privilege Level Checking When Accessing Data Segments"; Vol. 2, VERW, SYSENTER and SYSEXIT, "Operation".
 
 import { describe, expect, it } from "vitest";
+import { eagerMachine } from "../../test/support/eager-machine.ts";
 import { ACCESS_UNUSABLE, CPL, CS, DS, EFLAGS_SYSTEM, ES, FS, GS, SS, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from "../isa/state-layout.ts";
 import { setGuestRegisters } from "../machine/guest-registers.ts";
-import { Machine } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 
 const GDT = 0x1000, PROGRAM = 0x3000, ENTRY = 0x3800, STACK = 0xf000, ROUNDS = 30;
 /** By selector: the descriptor's two dwords. */
@@ -13,12 +14,6 @@ const DESCRIPTORS: Readonly<Record<number, readonly [number, number]>> = {
   // A present byte-granular data segment of 0x1234 + 1 bytes at 0x9abc5678, 16 bits; the same not yet accessed; not present; read-only, DPL 3.
   0x28: [0x5678_1234, 0x9a00_93bc], 0x30: [0x5678_1234, 0x9a00_92bc], 0x38: [0x5678_1234, 0x9a00_13bc], 0x40: [0x0000_0001, 0x0040_f100],
 };
-
-function machineOf(jit: boolean): Machine {
-  return new Machine({
-    memoryBytes: 1 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: jit && { threshold: 3, promotion: 8, batch: 1, patience: 0 },
-  });
-}
 
 function begin(machine: Machine, code: readonly number[], cpl: 0 | 3 = 0): void {
   machine.reset();
@@ -36,13 +31,18 @@ function begin(machine: Machine, code: readonly number[], cpl: 0 | 3 = 0): void 
   });
 }
 
+/** Long enough for the code to be translated, and to run then. */
+function goRound(machine: Machine, instructions: number): void {
+  for (let n = 0; n < 3; n++) machine.run(ROUNDS * instructions);
+}
+
 const segment = (machine: Machine, register: number) => {
   const { context } = machine.cpu;
   return [context.selector(register), context.segmentBase(register) >>> 0, context.segmentLimit(register), context.segmentAccess(register)];
 };
 
 describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_name, jit) => {
-  const machine = machineOf(jit);
+  const machine = eagerMachine(jit);
 
   // mov eax, selector; mov sreg, ax; push sreg; pop ebx; jmp back
   const load = (register: number, selector: number) => {
@@ -56,12 +56,13 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
     ["DS", DS, 0x10, [0x10, 0, 0xffff_ffff, 0xc093]], ["ES", ES, 0x23, [0x23, 0, 0xffff_ffff, 0xc0f3]], ["DS, no longer flat", DS, 0x28, [0x28, 0x9abc_5678, 0x1234, 0x93]],
   ] as const)("MOV to %s", (_what, register, selector, expected) => {
     begin(machine, load(register, selector));
-    for (let round = 0; round < ROUNDS; round++) machine.run(INSTRUCTIONS(register));
+    goRound(machine, INSTRUCTIONS(register));
     expect([segment(machine, register), machine.cpu.state.gpr(3), machine.cpu.state.gpr(4), machine.cpu.state.eip]).toEqual([expected, selector, STACK, PROGRAM]);
   });
 
   it("a descriptor that changes is seen by the next load", () => {
     begin(machine, load(FS, 0x28));
+    goRound(machine, 5);
     for (let round = 0; round < ROUNDS; round++) {
       machine.physical.writeBytes(GDT + 0x28, Uint8Array.from([round, 0]));
       machine.run(5);
@@ -71,7 +72,7 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
 
   it("the first load marks the descriptor as accessed", () => {
     begin(machine, load(FS, 0x10));
-    for (let round = 0; round < ROUNDS; round++) machine.run(5);
+    goRound(machine, 5);
     machine.physical.writeBytes(PROGRAM + 1, Uint8Array.from([0x30]));
     machine.run(5);
     expect([segment(machine, FS)[3], machine.cpu.state.u8[machine.map.ram + GDT + 0x35]]).toEqual([0x93, 0x93]);
@@ -79,7 +80,7 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
 
   it.each([["a segment that is not present", 0x38, 11, 0x38], ["beyond the table", 0x48, 13, 0x48], ["code that cannot be read through the LDT", 0x0c, 13, 0x0c]])("%s faults", (_what, selector, vector, errorCode) => {
     begin(machine, load(FS, 0x10));
-    for (let round = 0; round < ROUNDS; round++) machine.run(5);
+    goRound(machine, 5);
     machine.physical.writeBytes(PROGRAM + 1, Uint8Array.from([selector]));
     machine.core.stopAtException = true;
     machine.run(5);
@@ -89,13 +90,36 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
 
   it("CPL 3 may not load what DPL 0 guards", () => {
     begin(machine, load(FS, 0x23), 3);
-    for (let round = 0; round < ROUNDS; round++) machine.run(5);
+    goRound(machine, 5);
     expect(segment(machine, FS)).toEqual([0x23, 0, 0xffff_ffff, 0xc0f3]);
     machine.physical.writeBytes(PROGRAM + 1, Uint8Array.from([0x10]));
     machine.core.stopAtException = true;
     machine.run(5);
     machine.core.stopAtException = false;
     expect(machine.core.exception).toEqual({ vector: 13, errorCode: 0x10 });
+  });
+
+  // mov eax, selector; stc; verw ax; pushf; pop ebx; jmp back
+  const verify = (selector: number) => [0xb8, selector, 0, 0, 0, 0xf9, 0x0f, 0x00, 0xe8, 0x9c, 0x5b, 0xeb, -13 & 0xff];
+
+  it.each([
+    ["a writable segment", 0x10, 0, 0x43], ["a writable segment of CPL 3", 0x23, 3, 0x43], ["one that is not present", 0x38, 0, 0x43], ["a read-only segment", 0x40, 0, 3],
+    ["code", 0x08, 0, 3], ["null", 0, 0, 3], ["a requested privilege that is too low", 0x13, 0, 3], ["a privilege that is too low", 0x10, 3, 3], ["beyond the table", 0x48, 0, 3],
+    ["a table that is not there", 0x14, 0, 3],
+  ] as const)("VERW of %s", (_what, selector, cpl, flags) => {
+    begin(machine, verify(selector), cpl);
+    goRound(machine, 6);
+    expect([machine.cpu.state.gpr(3), machine.cpu.state.gpr(4), machine.cpu.state.eip]).toEqual([flags, STACK, PROGRAM]);
+  });
+
+  it("VERW sees a descriptor that changes", () => {
+    begin(machine, verify(0x10));
+    goRound(machine, 6);
+    for (let round = 0; round < ROUNDS; round++) {
+      machine.physical.writeBytes(GDT + 0x15, Uint8Array.from([round & 1 ? 0x91 : 0x93]));
+      machine.run(6);
+      expect(machine.cpu.state.gpr(3)).toBe(round & 1 ? 3 : 0x43);
+    }
   });
 
   it("SYSENTER and SYSEXIT go to flat segments and come back", () => {
@@ -115,5 +139,9 @@ describe.each([["interpreted", false], ["translated", true]] as const)("%s", (_n
         .toEqual([PROGRAM + 9, STACK, 3, [0x1b, 0, 0xffff_ffff, 0xc0fb], [0x23, 0, 0xffff_ffff, 0xc0f3]]);
       machine.run(1);
     }
+  });
+
+  it("are all in regions", () => {
+    if (jit) expect(machine.translations!.counters.regions).toBeGreaterThan(20);
   });
 });

@@ -1,4 +1,4 @@
-// Loads of data segment registers, SYSENTER and SYSEXIT as generated code does them itself, in flat 32-bit code of protected mode: a
+// Loads of data segment registers, VERW, SYSENTER and SYSEXIT as generated code does them itself, in flat 32-bit code of protected mode: a
 // descriptor of the GDT that the TLB reaches, present, accessed and allowed; transfers between flat segments. All else is the helper's
 // (cpu/segmentation.ts, cpu/helpers/fast-system-call.ts).
 
@@ -74,6 +74,31 @@ export const loadDataSegment: SharedFunction = {
       });
     });
     return [done.get()];
+  },
+};
+
+/** Of `mayWrite`: the helper has to look. */
+export const NOT_KNOWN = 2;
+
+/** VERW: (context, selector, TLB of supervisor reads) -> whether ZF is set, or NOT_KNOWN. */
+export const mayWrite: SharedFunction = {
+  name: "mayWrite", params: ["i32", "i32", "i32"], results: ["i32"],
+  body: (b, [context, selector, tlb]) => {
+    const answer = b.variable(b.imm(NOT_KNOWN));
+    const inTable = b.leU(b.or(selector, b.imm(7)), b.and(field(b, context, GDTR_LIMIT), b.imm(0xffff)));
+    b.when(b.eqz(b.and(selector, b.imm(0xfffc))), () => answer.set(b.imm(0)), () => {
+      b.when(b.and(b.eqz(b.and(selector, b.imm(4))), inTable), () => {
+        const linear = b.let(b.add(field(b, context, GDTR_BASE), b.and(selector, b.imm(0xfff8))));
+        const entry = b.let(b.stateLoad(b.add(tlb, b.shl(b.shrU(linear, b.imm(12)), b.imm(2))), 4));
+        b.when(b.leU(b.and(b.or(linear, entry), b.imm(PAGE - 1)), b.imm(PAGE - DESCRIPTOR_BYTES)), () => {
+          const high = b.let(b.stateLoad(b.add(b.add(linear, entry), b.imm(4)), 4));
+          const isWritable = b.eq(b.and(high, b.imm(CODE_OR_DATA | CODE | WRITABLE)), b.imm(CODE_OR_DATA | WRITABLE));
+          const dpl = b.let(b.and(b.shrU(high, b.imm(13)), b.imm(3)));
+          answer.set(b.and(isWritable, b.and(b.leU(b.and(selector, b.imm(3)), dpl), b.leU(field(b, context, CPL), dpl))));
+        });
+      });
+    });
+    return [answer.get()];
   },
 };
 

@@ -7,9 +7,10 @@ import { Machine } from "../machine/machine.ts";
 const PROGRAM = 0x3000, STACK = 0x2000, FROM = 0x1_0000, TO = 0x3_0000, SPAN = 0x2_0000, ROUNDS = 8;
 const ECX = 1, ESI = 6, EDI = 7;
 
-const machine = new Machine({
-  memoryBytes: 1 << 20, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: { threshold: 2, promotion: 8, batch: 1, patience: 0 },
+const eager = (memoryBytes: number) => new Machine({
+  memoryBytes, technique: "emulate", ring: 1, set: {}, clock: "virtual", drives: {}, jit: { threshold: 2, promotion: 8, batch: 1, patience: 0 },
 });
+const machine = eager(1 << 20);
 
 interface Repetition {
   readonly moves: boolean;
@@ -41,17 +42,21 @@ function model(memory: Uint8Array, { moves, width, count, from, to, value, backw
   }
 }
 
-function check(repetition: Repetition): void {
+function prepare(machine: Machine, repetition: Repetition): void {
   machine.reset();
-  const begin = machine.map.ram;
-  const memory = machine.cpu.state.u8.subarray(begin, begin + TO + SPAN);
-  for (let n = 0; n < SPAN * 2; n++) memory[FROM + n] = (n * 31) ^ (n >> 7);
   machine.physical.writeBytes(PROGRAM, Uint8Array.from(code(repetition)));
   const data = { selector: 0x10, base: 0, limit: 0xffff_ffff, access: 0xc093 };
   setGuestRegisters(machine, {
     eip: PROGRAM, esp: STACK, eflags: 2, cpl: 0, cr0: 0x31, cs: { selector: 8, base: 0, limit: 0xffff_ffff, access: 0xc09b }, ss: data, ds: data, es: data, fs: data, gs: data,
     gdtr: { base: 0, limit: 0 }, idtr: { base: 0, limit: 0 }, tr: { selector: 0, base: 0, limit: 103, access: 0x8b }, ldtr: { selector: 0, base: 0, limit: 0, access: 0x1_0000 },
   });
+}
+
+function check(repetition: Repetition): void {
+  prepare(machine, repetition);
+  const begin = machine.map.ram;
+  const memory = machine.cpu.state.u8.subarray(begin, begin + TO + SPAN);
+  for (let n = 0; n < SPAN * 2; n++) memory[FROM + n] = (n * 31) ^ (n >> 7);
   const expected = memory.slice();
   for (let round = 0; round < ROUNDS; round++) model(expected, repetition);
   for (const rounds of [4, 1, ROUNDS - 5]) machine.run(INSTRUCTIONS * rounds);
@@ -86,6 +91,24 @@ describe.each([1, 2, 4] as const)("elements of %d bytes", (width) => {
 it("copies over the code that copies", () => {
   // Onto itself, so that the program stays as it is.
   check({ ...PLAIN, width: 4, count: 64, from: PROGRAM, to: PROGRAM });
+});
+
+it("goes on where it stopped for interrupts", () => {
+  const machine = eager(16 << 20), bytes = 0x42_0003, from = 0x20_0000, to = 0x90_0001;
+  const memory = machine.cpu.state.u8.subarray(machine.map.ram, machine.map.ram + (16 << 20));
+  for (const moves of [true, false]) {
+    prepare(machine, { ...PLAIN, moves, width: 1, count: bytes, from, to, value: 0x7b });
+    memory.fill(0, from);
+    for (let n = 0; n < bytes; n += 509) memory[from + n] = n;
+    const expected = moves ? memory.slice(from, from + bytes) : new Uint8Array(bytes).fill(0x7b);
+    for (const rounds of [5, 3]) {
+      memory.fill(0, to);
+      machine.run(INSTRUCTIONS * rounds);
+    }
+    expect(machine.cpu.state.gpr(ECX)).toBe(0);
+    expect(Buffer.compare(memory.subarray(to, to + bytes), expected)).toBe(0);
+    expect([memory[to - 1], memory[to + bytes], machine.cpu.state.eip]).toEqual([0, 0, PROGRAM]);
+  }
 });
 
 it("translates it", () => {

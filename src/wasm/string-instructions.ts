@@ -1,11 +1,12 @@
 // REP MOVS and REP STOS as generated code does them itself, in flat code with DF clear: whole pieces of pages that the TLB knows, forwards.
 // Where a destination overlaps the rest of its source, an element crosses a page, or the TLB knows nothing, they stop.
 
-import type { Builder, SharedFunction } from "../isa/builder.ts";
+import type { Builder, SharedFunction, Width } from "../isa/builder.ts";
+import { EAX, ECX, EDI, EFLAGS_DF, EFLAGS_SHARED, ESI } from "../isa/state-layout.ts";
 
 const PAGE = 4096;
-/** Bytes of one instruction that are done at once: interrupts are looked at behind it. */
-const SLICE = 0x1_0000;
+/** Bytes of one instruction that are done at once, in less than half a millisecond: interrupts are looked at behind it. */
+const SLICE = 0x40_0000;
 /** From so many bytes on, the engine's own copy is worth the call. */
 const LONG = 64;
 
@@ -37,7 +38,7 @@ function byPieces<V>(b: Builder<V>, bytes: V, piece: (done: V, left: V) => V): r
 const whole = <V>(b: Builder<V>, bytes: V, shift: V): V => b.let(b.shl(b.shrU(bytes, shift), shift));
 
 /** (ESI, EDI, ECX, shift, TLB of reads, TLB of writes) -> bytes moved */
-export const moveString: SharedFunction = {
+const moveString: SharedFunction = {
   name: "moveString", params: ["i32", "i32", "i32", "i32", "i32", "i32"], results: ["i32"],
   body: (b, [source, destination, count, shift, tlbRead, tlbWrite]) => byPieces(b, bytesOf(b, count, shift), (done, left) => {
     const from = b.let(b.add(source, done)), to = b.let(b.add(destination, done));
@@ -71,7 +72,7 @@ function moveShort<V>(b: Builder<V>, to: V, from: V, bytes: V): void {
 }
 
 /** (EDI, AL AX or EAX, ECX, shift, TLB of writes) -> bytes filled */
-export const fillString: SharedFunction = {
+const fillString: SharedFunction = {
   name: "fillString", params: ["i32", "i32", "i32", "i32", "i32"], results: ["i32"],
   body: (b, [destination, value, count, shift, tlbWrite]) => {
     // The element, four bytes of them.
@@ -107,4 +108,18 @@ function fillShort<V>(b: Builder<V>, to: V, pattern: V, bytes: V): void {
     at.set(b.add(at.get(), b.imm(1)));
     return b.ltU(at.get(), bytes);
   }));
+}
+
+/** The whole instruction, by ESI, EDI and ECX: the elements that are left to the interpreter. Only where `insist` may be asked. */
+export function repeatString<V>(b: Builder<V>, tlb: { readonly tlbRead: number; readonly tlbWrite: number }, moves: boolean, width: Width): V {
+  b.insist(b.and(b.get(EFLAGS_SHARED), b.imm(EFLAGS_DF)));
+  const count = b.gpr(ECX, 4), to = b.gpr(EDI, 4), from = moves ? b.gpr(ESI, 4) : b.imm(0), shift = b.imm(width >> 1);
+  const [moved] = moves
+    ? b.call(moveString, from, to, count, shift, b.imm(tlb.tlbRead), b.imm(tlb.tlbWrite))
+    : b.call(fillString, to, b.gpr(EAX, width), count, shift, b.imm(tlb.tlbWrite));
+  if (moves) b.setGpr(ESI, 4, b.add(from, moved));
+  b.setGpr(EDI, 4, b.add(to, moved));
+  const left = b.let(b.sub(count, b.shrU(moved, shift)));
+  b.setGpr(ECX, 4, left);
+  return left;
 }

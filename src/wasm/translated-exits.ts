@@ -1,13 +1,14 @@
-// Ways out of translated code. Every exit carries its place as a value of 64 bits: distance of EIP from EIP_BASE in bits 16 and up,
-// instructions of the basic block that did not run in bits 1-15, bit 0 as the result of the function.
+// Ways out of translated code. Every exit carries its place as a value of 64 bits: distance of EIP from EIP_BASE in bits 16 and up, the number
+// of a link in bits 11-15, instructions of the basic block that did not run in bits 1-10, bit 0 as the result of the function.
 
 import { constant, type Expression, OP } from "./function-emitter.ts";
 import { CELL_TARGETS, REGION_LOOKUP, REGION_SIDE_EXIT } from "./region-result.ts";
-import { TranslatedVectors } from "./translated-vectors.ts";
+import { TranslatedStack } from "./translated-stack.ts";
 
-export abstract class TranslatedExits extends TranslatedVectors {
-  /** EIP_BASE, which holds still inside the region. */
-  abstract readonly base: Expression;
+/** Where the fields of an exit are. */
+export const EXIT_NOT_RUN = 1, EXIT_LINK = 11;
+
+export abstract class TranslatedExits extends TranslatedStack {
   /** Number of the stub that exits go through now: 0 does nothing. */
   protected abstract stubOfFlags(): number;
 
@@ -19,6 +20,12 @@ export abstract class TranslatedExits extends TranslatedVectors {
 
   /** Leaves for the interpreter, which executes the instruction there. */
   leave(at: number): void { this.exit(at, 0, REGION_SIDE_EXIT); }
+
+  /** Leaves for the start of a block, which may be in another region by now (jit/links.ts). */
+  exitThrough(at: number, link: number): void {
+    this.pushExit(at, 0, REGION_LOOKUP | (link << EXIT_LINK));
+    this.branchToExit();
+  }
 
   /** Leaves at the start of a basic block. */
   exitIf(condition: Expression, at: number): void {
@@ -57,7 +64,7 @@ export abstract class TranslatedExits extends TranslatedVectors {
 
   protected pushExit(at: number, notRun: number, result: number): void {
     this.fn.code.byte(OP.const64);
-    this.fn.code.signedNumber(at * 0x1_0000 + notRun * 2 + result);
+    this.fn.code.signedNumber(at * 0x1_0000 + (notRun << EXIT_NOT_RUN) + result);
   }
 
   private branchToExit(): void {

@@ -27,6 +27,31 @@ export interface TlbTables {
   readonly writeUser: number;
 }
 
+/** Accesses at known distances from each other, of `span` bytes together; `from` is the lowest. */
+export interface AccessGroup {
+  from: number;
+  span: number;
+  /** What the TLB said of all of them. */
+  entry: Expression | null;
+}
+interface GroupedAccess {
+  readonly group: AccessGroup;
+  readonly at: number;
+}
+/** Of one instruction: its memory operand, which is written or read alone, and the stack. */
+export interface GroupedAccesses {
+  readonly operandRead?: GroupedAccess;
+  readonly operandWrite?: GroupedAccess;
+  readonly stackRead?: GroupedAccess;
+  readonly stackWrite?: GroupedAccess;
+}
+
+/** A page that was accessed: its linear address, and what leads from there to the host's. */
+interface LastPage {
+  readonly begin: Expression;
+  readonly distance: Expression;
+}
+
 export abstract class TranslatedMemory extends WasmBuilder {
   protected abstract readonly code: TranslatedCode;
   /** The present instruction left again and again: it may cross page boundaries. */
@@ -39,12 +64,69 @@ export abstract class TranslatedMemory extends WasmBuilder {
   /** A store of the present instruction may go beside what is watched in its page (Tlb.openBeside). */
   protected storesBeside = false;
 
+  /** Name of the page that the next access is probably in; null: nobody knows. */
+  protected page: string | null = null;
+  private readonly pages = new Map<string, LastPage>();
+  protected accesses: GroupedAccesses | null = null;
+  /** What the next access is for. */
+  protected isOperand = false;
+  protected isStack = false;
+  /** Depth of labels where the block began: code in there always runs. */
+  protected blockDepth = 0;
+
+  /** No page is below zero. */
+  protected forgetPages(): void {
+    for (const { begin } of this.pages.values()) this.fn.assign(begin, this.imm64(-1n << 40n));
+  }
+
   /** Host address of `bytes` bytes at `linear`; leaves where the TLB does not know it. */
   private host(table: number, linear: Expression, bytes: number): Expression {
+    const grouped = this.groupedAccess(table);
+    if (grouped) return this.hostInGroup(grouped, table, linear);
+    if (this.page !== null && !this.storesBeside) return this.hostInPage(`${table}:${this.page}`, table, linear, bytes);
     const { entry, miss } = this.entryOf(table, linear, bytes);
     if (this.storesBeside && table === this.code.tlbWrite) return this.hostBeside(linear, entry, miss, bytes);
     this.sideExitIf(miss);
     return this.add(linear, entry);
+  }
+
+  private groupedAccess(table: number): GroupedAccess | null {
+    const { accesses, code } = this;
+    if (accesses === null || this.storesBeside) return null;
+    const isWrite = table === code.tlbWrite;
+    const grouped = this.isOperand ? (isWrite ? accesses.operandWrite : accesses.operandRead) : this.isStack ? (isWrite ? accesses.stackWrite : accesses.stackRead) : undefined;
+    if (!grouped || (grouped.group.entry === null && this.fn.depth !== this.blockDepth)) return null;
+    return grouped;
+  }
+
+  private hostInGroup({ group, at }: GroupedAccess, table: number, linear: Expression): Expression {
+    const { fn } = this;
+    if (group.entry === null) {
+      const lowest = fn.bind(this.sub(linear, constant(at - group.from)));
+      const { entry, miss } = this.entryOf(table, lowest, group.span);
+      this.sideExitIf(miss);
+      group.entry = fn.ownLocal(I32);
+      fn.assign(group.entry, entry);
+    }
+    return this.add(linear, group.entry);
+  }
+
+  /** What the TLB said of the page last time still holds: nothing inside the region changes it. */
+  private hostInPage(name: string, table: number, linear: Expression, bytes: number): Expression {
+    const { fn, pages } = this;
+    let last = pages.get(name);
+    if (!last) {
+      last = { begin: fn.ownLocal(I64), distance: fn.ownLocal(I32) };
+      pages.set(name, last);
+    }
+    const { begin, distance } = last;
+    fn.openIf(this.ltU64(this.imm64(BigInt(4096 - bytes)), this.sub64(this.extendU(linear), begin)));
+    const { entry, miss } = this.entryOf(table, linear, bytes);
+    this.sideExitIf(miss);
+    fn.assign(begin, this.extendU(this.and(linear, constant(~4095))));
+    fn.assign(distance, entry);
+    fn.close();
+    return this.add(linear, distance);
   }
 
   private hostBeside(linear: Expression, entry: Expression, miss: Expression, bytes: number): Expression {

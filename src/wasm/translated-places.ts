@@ -1,7 +1,10 @@
 // Operands of translated instructions: what is known of them when the code is made.
 
 import type { Place, SegmentRef, Width } from "../isa/builder.ts";
-import { SEG_SELECTOR } from "../isa/state-layout.ts";
+import type { Decoded } from "../isa/decoded.ts";
+import type { OperandCode } from "../isa/operand.ts";
+import { createOperand, isAligned, resolveOperand } from "../isa/operand-location.ts";
+import { SEG_SELECTOR, X87_BASE, XMM_BASE } from "../isa/state-layout.ts";
 import { constant, type Expression } from "./function-emitter.ts";
 
 /** How the builder reaches operands. */
@@ -27,7 +30,23 @@ export interface OperandAccess {
   stateStore128(address: Expression, value: Expression): void;
 }
 
-export class RegisterPlace implements Place<Expression> {
+const operand = createOperand();
+
+export function placeOf(b: OperandAccess, code: OperandCode, d: Decoded): Place<Expression> {
+  const { kind, width, number, value, selector } = resolveOperand(code, d, operand);
+  switch (kind) {
+    case "gpr": return new RegisterPlace(b, number, width);
+    case "mem": return new MemoryPlace(b, width, isAligned(code));
+    case "xmm": return new PackedPlace(b, constant(XMM_BASE + number * 16), width);
+    case "mm": return new PackedPlace(b, constant(X87_BASE + number * 16), width);
+    case "segment": return new SegmentPlace(b, number);
+    case "far": return new KnownPlace(width, selector, value);
+    case "imm": case "const": return new KnownPlace(width, value, value);
+    default: return new KnownPlace(width, number, value);
+  }
+}
+
+class RegisterPlace implements Place<Expression> {
   readonly isMemory = false;
   readonly width: number;
   private readonly b: OperandAccess;
@@ -46,7 +65,7 @@ export class RegisterPlace implements Place<Expression> {
   number(): Expression { return constant(this.register); }
 }
 
-export class MemoryPlace implements Place<Expression> {
+class MemoryPlace implements Place<Expression> {
   readonly isMemory = true;
   readonly width: number;
   private readonly b: OperandAccess;
@@ -85,7 +104,7 @@ export class MemoryPlace implements Place<Expression> {
 }
 
 /** An XMM or MMX register, or its low part. */
-export class PackedPlace implements Place<Expression> {
+class PackedPlace implements Place<Expression> {
   readonly isMemory = false;
   readonly width: number;
   private readonly b: OperandAccess;
@@ -112,7 +131,7 @@ export class PackedPlace implements Place<Expression> {
   number(): Expression { return this.place; }
 }
 
-export class SegmentPlace implements Place<Expression> {
+class SegmentPlace implements Place<Expression> {
   readonly isMemory = false;
   readonly width = 2;
   private readonly b: OperandAccess;
@@ -131,7 +150,7 @@ export class SegmentPlace implements Place<Expression> {
 }
 
 /** An immediate, or a register that only its number says. */
-export class KnownPlace implements Place<Expression> {
+class KnownPlace implements Place<Expression> {
   readonly isMemory = false;
   readonly width: number;
   private readonly known: number;

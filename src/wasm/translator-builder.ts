@@ -6,35 +6,34 @@
 //   when the register is written while that reference may still be needed, the old value moves to another local.
 // - Status flags are not computed until somebody asks. An exit that is taken before asks in a stub outside the usual path.
 
-import type { ConditionCode, FlagKind, HelperName, Instance, Place, SegmentRef, Width } from "../isa/builder.ts";
+import type { ConditionCode, FlagKind, HelperName, Instance, SegmentRef, Width } from "../isa/builder.ts";
 import type { Decoded } from "../isa/decoded.ts";
 import * as flags from "../isa/flags.ts";
-import type { OperandCode } from "../isa/operand.ts";
-import { createOperand, instanceWidth, isAligned, resolveOperand } from "../isa/operand-location.ts";
+import { instanceWidth } from "../isa/operand-location.ts";
 import type { Row } from "../isa/row.ts";
 import {
-  BUDGET, CR0, CR4, CS, DS, EAX, ECX, EDI, EDX, EFLAGS_DF, EFLAGS_SHARED, EIP, ESI, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, MODE_USER, PROBED, SEG_BASE, SEG_FAST,
-  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, SYSENTER_EIP, SYSENTER_ESP, WINDOW, X87_BASE, XMM_BASE,
+  BUDGET, CR0, CR4, CS, DS, EAX, ECX, EDX, EFLAGS_ZF, EIP, ESP, type Field, FLAG_CARRIES, FLAG_RESULT, FS, FSW, GPR_BASE, GS, MODE_FLAT, MODE_STACK32, MODE_USER, PROBED, RECORD, SEG_BASE, SEG_FAST,
+  SEG_FAST_READ, SEG_FAST_WRITE, SEG_LIMIT, SEG_SELECTOR, SEGMENT_STRIDE, SHADOW, SS, SYSENTER_EIP, SYSENTER_ESP, WINDOW,
 } from "../isa/state-layout.ts";
 import type { ImportedFunctions } from "./backend.ts";
 import { ByteWriter, I32, I64 } from "./encoder.ts";
 import { flagInstruction } from "./flag-instructions.ts";
-import { enterSupervisor, leaveSupervisor, loadDataSegment } from "./segment-instructions.ts";
-import { fillString, moveString } from "./string-instructions.ts";
+import { enterSupervisor, leaveSupervisor, loadDataSegment, mayWrite, NOT_KNOWN } from "./segment-instructions.ts";
+import { repeatString } from "./string-instructions.ts";
 import { constant, type Expression, type FunctionEmitter, isConstant, OP } from "./function-emitter.ts";
 import { conditionOf, type FlagState, isPinned, localsOf, type PendingFlags } from "./pending-flags.ts";
 import { REGION_SIDE_EXIT } from "./region-result.ts";
-import type { TranslatedCode } from "./translated-memory.ts";
-import { TranslatedExits } from "./translated-exits.ts";
-import { KnownPlace, MemoryPlace, type OperandAccess, PackedPlace, RegisterPlace, SegmentPlace } from "./translated-places.ts";
-
-const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, FSW_ES = 0x80;
+import type { GroupedAccesses, TranslatedCode } from "./translated-memory.ts";
+import { EXIT_LINK, EXIT_NOT_RUN, TranslatedExits } from "./translated-exits.ts";
+import type { StackState } from "./translated-stack.ts";
+import { type OperandAccess, placeOf } from "./translated-places.ts";
 
 /** A reference to a local that may be redirected when the local changes. */
 interface Reference extends Expression {
   value: number | bigint;
 }
 
+const CR4_TSD = 4;
 const CARRY = 2;
 
 export class TranslatorBuilder extends TranslatedExits implements OperandAccess {
@@ -52,6 +51,8 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
   private handed = 0;
   private pending: FlagState = null;
   private readonly stubs: ByteWriter[] = [];
+  /** Of exits that only write the x87 stack, by what they write. */
+  private readonly stackStubs = new Map<string, number>();
   /** Bit masks of registers. */
   usedRegisters = 0;
   private dirtyRegisters = 0;
@@ -65,7 +66,7 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
   private notRun = 0;
   private operandSize: 2 | 4 = 4;
   private operandSegment = DS;
-  private readonly operand = createOperand();
+  private operandPage: string | null = null;
   /** What the instruction did to EIP: a relative jump (taken if the condition is not 0), or one to a computed EIP. */
   branch: { readonly condition: Expression | null } | null = null;
   target: Expression | null = null;
@@ -85,9 +86,11 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
 
   // --- the frame of an instruction
 
-  /** `at`: distance of the instruction from EIP_BASE; `notRun`: instructions of the basic block from this one on. */
-  begin(row: Row, d: Decoded, at: number, notRun: number, exitsOften: boolean): Instance<Expression> {
+  /** `at`: distance of the instruction from EIP_BASE; `notRun`: instructions of the basic block from this one on; `page`: a name for the page that its operand is probably in. */
+  begin(row: Row, d: Decoded, at: number, notRun: number, exitsOften: boolean, page: string | null, accesses: GroupedAccesses | null): Instance<Expression> {
+    this.accesses = accesses;
     this.decoded = d;
+    this.operandPage = page;
     this.exitsOften = exitsOften;
     this.storesBeside = false;
     this.at = at;
@@ -99,7 +102,7 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
     this.handed = 0;
     const next = at + d.length;
     return {
-      op: row.operands.map((code) => this.placeOf(code, d)),
+      op: row.operands.map((code) => placeOf(this, code, d)),
       width: instanceWidth(row, d.operandSize),
       operandSize: d.operandSize,
       addressSize: d.addressSize,
@@ -113,26 +116,14 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
     };
   }
 
-  private placeOf(code: OperandCode, d: Decoded): Place<Expression> {
-    const { kind, width, number, value, selector } = resolveOperand(code, d, this.operand);
-    switch (kind) {
-      case "gpr": return new RegisterPlace(this, number, width);
-      case "mem": return new MemoryPlace(this, width, isAligned(code));
-      case "xmm": return new PackedPlace(this, constant(XMM_BASE + number * 16), width);
-      case "mm": return new PackedPlace(this, constant(X87_BASE + number * 16), width);
-      case "segment": return new SegmentPlace(this, number);
-      case "far": return new KnownPlace(width, selector, value);
-      case "imm": case "const": return new KnownPlace(width, value, value);
-      default: return new KnownPlace(width, number, value);
-    }
-  }
-
   /** The locals of the instruction are free, but for those that pending flags need. */
   end(): void {
+    this.endPointers();
     if (this.pending === null) this.fn.endScope();
     else this.fn.endScopeExcept(localsOf(this.pending));
   }
 
+  protected presentEip(): Expression { return this.eipAt(this.at); }
   eipAt(at: number): Expression { return this.add(this.base, constant(at)); }
 
   private relativeTarget(): Expression {
@@ -156,6 +147,7 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
   protected leaveWithFault(): void { this.sideExit(); }
   protected announce(): void {}
   protected operandIsSegmented(): boolean { return this.operandSegment >= FS || this.operandSegment === CS; }
+  protected operandSegmentNumber(): number { return this.operandSegment; }
   protected operandSegmentOffset(): Expression { return constant(this.operandSegment * SEGMENT_STRIDE); }
   override raise(): void { this.sideExit(); }
   suspend(): void { this.sideExit(); }
@@ -164,13 +156,20 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
     if (name === "fpuCheck") this.checkFpu(args[0].value as number);
     else if (name === "sseCheck") this.checkSse(args[0].value as number);
     else if (name === "storesBeside") this.storesBeside = (this.code.mode & MODE_USER) === 0;
-    else if (name === "loadSegment") this.loadSegment(args[0], args[1]);
+    else if (name === "loadSegment") {
+      // FCS and FDS are the selectors of their time.
+      this.settlePointers();
+      this.loadSegment(args[0], args[1]);
+    } else if (name === "verifyWrite") this.verifyWrite(args[0]);
+    else if (name === "readTimestamp") this.readTimestamp();
     else if (name === "sysenter") {
+      this.settlePointers();
       const { readSupervisor, writeSupervisor } = this.code.tables;
       this.sideExitUnless(this.call(enterSupervisor, this.context, constant(readSupervisor), constant(writeSupervisor)));
       this.setGpr(ESP, 4, this.get(SYSENTER_ESP));
       this.target = this.get(SYSENTER_EIP);
     } else if (name === "sysexit") {
+      this.settlePointers();
       const { readUser, writeUser } = this.code.tables;
       this.sideExitUnless(this.call(leaveSupervisor, this.context, constant(readUser), constant(writeUser)));
       this.setGpr(ESP, 4, this.gpr(ECX, 4));
@@ -188,22 +187,31 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
 
   /** REP MOVS or REP STOS of flat code with 32-bit addresses: as much as the TLB lets through; the interpreter does the rest. */
   repeat(moves: boolean, width: Width): void {
-    const { fn, code } = this;
-    this.sideExitIf(this.and(this.get(EFLAGS_SHARED), constant(EFLAGS_DF)));
-    const count = this.gpr(ECX, 4), to = this.gpr(EDI, 4), from = moves ? this.gpr(ESI, 4) : constant(0), shift = constant(width >> 1);
-    const [moved] = moves
-      ? this.call(moveString, from, to, count, shift, constant(code.tlbRead), constant(code.tlbWrite))
-      : this.call(fillString, to, this.gpr(EAX, width), count, shift, constant(code.tlbWrite));
-    if (moves) this.setGpr(ESI, 4, this.add(from, moved));
-    this.setGpr(EDI, 4, this.add(to, moved));
-    const left = fn.bind(this.sub(count, this.shrU(moved, shift)));
-    this.setGpr(ECX, 4, left);
-    this.sideExitIf(left);
+    this.sideExitIf(repeatString(this, this.code, moves, width));
   }
 
   private loadSegment(register: Expression, selector: Expression): void {
     this.sideExitIf(this.get(WINDOW));
     this.sideExitUnless(this.call(loadDataSegment, this.context, register, this.and(selector, constant(0xffff)), constant(this.code.tables.readSupervisor)));
+  }
+
+  private verifyWrite(selector: Expression): void {
+    const [answer] = this.call(mayWrite, this.context, this.and(selector, constant(0xffff)), constant(this.code.tables.readSupervisor));
+    this.sideExitIf(this.eq(answer, constant(NOT_KNOWN)));
+    const others = this.and(this.statusFlags(), constant(~EFLAGS_ZF));
+    this.setStatusFlags(this.or(others, this.select(answer, constant(EFLAGS_ZF), constant(0))));
+  }
+
+  /** The clock asks how many instructions have retired, and may want the region to end. */
+  private readTimestamp(): void {
+    const { fn } = this, notRun = constant(this.notRun);
+    this.sideExitIf(this.or(this.get(WINDOW), this.and(this.get(CR4), constant(CR4_TSD))));
+    this.set(RECORD, constant(0));
+    this.set(BUDGET, this.add(this.budget, notRun));
+    fn.call(this.imports.helper("readTimestamp"), []);
+    fn.code.byte(OP.drop);
+    fn.assign(this.budget, this.sub(this.get(BUDGET), notRun));
+    for (const register of [EAX, EDX]) this.setGpr(register, 4, fn.load(OP.load32, constant(GPR_BASE + register * 4), 0));
   }
 
   private sideExitUnless([done]: readonly Expression[]): void { this.sideExitIf(this.eqz(done)); }
@@ -216,22 +224,6 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
 
   /** The shadow of STI covers one instruction, which has run. */
   endShadow(): void { this.set(SHADOW, constant(0)); }
-
-  /** #NM and #MF are the interpreter's. */
-  private checkFpu(kind: number): void {
-    const cr0 = this.get(CR0);
-    const unavailable = kind === 2
-      ? this.eq(this.and(cr0, constant(CR0_MP | CR0_TS)), constant(CR0_MP | CR0_TS))
-      : this.and(cr0, constant(CR0_EM | CR0_TS));
-    this.sideExitIf(kind === 1 ? unavailable : this.or(unavailable, this.and(this.get(FSW), constant(FSW_ES))));
-  }
-
-  /** `kind` 0: XMM registers, 1: MMX registers. */
-  private checkSse(kind: number): void {
-    const unavailable = this.and(this.get(CR0), constant(CR0_EM | CR0_TS));
-    if (kind === 0) this.sideExitIf(this.or(unavailable, this.eqz(this.and(this.get(CR4), constant(CR4_OSFXSR)))));
-    else this.sideExitIf(this.or(unavailable, this.and(this.get(FSW), constant(FSW_ES))));
-  }
 
   jump(target: Expression): void {
     const bound = this.let(target);
@@ -312,14 +304,13 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
       return this.fn.bindStack(I32);
     }
     const control = this.control.find((known) => known.field === field);
-    if (control) {
-      control.used = true;
-      return control.local;
-    }
-    return super.get(field);
+    if (!control) return super.get(field);
+    control.used = true;
+    return control.local;
   }
 
   override set(field: Field, value: Expression): void {
+    if (field === FSW) this.passed.delete("x87");
     if (field !== FLAG_RESULT && field !== FLAG_CARRIES) {
       super.set(field, value);
       return;
@@ -385,22 +376,36 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
 
   /** Number of the stub that exits go through now: 0 does nothing. */
   protected override stubOfFlags(): number {
-    const { fn, pending } = this;
-    if (pending === null) return 0;
-    if (pending.stub === 0) {
-      const { code } = fn;
-      fn.code = new ByteWriter(64);
-      this.settle(pending);
-      this.pending = pending;
-      this.stubs.push(fn.code);
-      fn.code = code;
-      pending.stub = this.stubs.length;
+    const { pending } = this;
+    const key = this.stackKey();
+    if (pending === null) {
+      if (key === "") return 0;
+      let stub = this.stackStubs.get(key);
+      if (stub === undefined) this.stackStubs.set(key, (stub = this.addStub(null)));
+      return stub;
+    }
+    if (pending.stub === 0 || pending.stubKey !== key) {
+      pending.stub = this.addStub(pending);
+      pending.stubKey = key;
     }
     return pending.stub;
   }
 
+  private addStub(pending: FlagState): number {
+    const { fn } = this;
+    const { code } = fn;
+    fn.code = new ByteWriter(64);
+    if (pending) this.settle(pending);
+    this.pending = pending;
+    this.storeStack();
+    this.stubs.push(fn.code);
+    fn.code = code;
+    return this.stubs.length;
+  }
+
   /** Pending flags for the basic blocks that follow: their values keep their places until the end of the function. */
   handOver(): FlagState {
+    this.settlePointers();
     if (this.pending === null) return null;
     this.handed = 0;
     this.detachAll();
@@ -416,20 +421,19 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
   }
 
   /** Begins a basic block. */
-  beginBlock(pending: FlagState): void {
+  beginBlock(pending: FlagState, stack: StackState | null): void {
     this.resume(pending);
+    this.stack = stack;
+    this.blockDepth = this.fn.depth;
     this.passed.clear();
   }
 
-  /** Control registers are the same everywhere in the region. */
-  override hasPassed(test: "xmm"): boolean {
+  /** Control registers are the same everywhere in the region; an x87 exception becomes pending only where `set` says so. */
+  override hasPassed(test: "xmm" | "x87"): boolean {
+    if (test === "x87" && !this.stackKnown) return false;
     const known = this.passed.has(test);
     this.passed.add(test);
     return known;
-  }
-
-  get flagState(): FlagState {
-    return this.pending;
   }
 
   override carry(): Expression { return this.condition(CARRY); }
@@ -502,6 +506,9 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
     const { fn } = this;
     const number = ref === "operand" ? this.operandSegment : ref;
     const at = fn.bind(offset);
+    this.isOperand = ref === "operand";
+    this.isStack = ref === SS;
+    this.page = this.isOperand ? this.operandPage : null;
     if (this.flat && number !== FS && number !== GS && !(number === CS && write)) return at;
     const field = (part: number) => fn.load(OP.load32, this.context, number * SEGMENT_STRIDE + part);
     const limit = field(SEG_LIMIT);
@@ -525,18 +532,24 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
 
   // --- the whole function
 
+  /** Where the code that `finish` was given lies in what it returned. */
+  bodyAt = 0;
+
   /** Wraps the code emitted so far: loads the state before it, and behind it stubs and the one place where the state is stored. */
-  finish(prologue: () => void): ByteWriter {
+  finish(prologue: () => void, epilogue: (link: Expression, distance: Expression, again: number) => void, mayRepeat: boolean): ByteWriter {
     const { fn } = this;
     const body = fn.code;
     const out = new ByteWriter(body.length + 512);
     fn.code = out;
+    const again = fn.open(mayRepeat ? OP.loop : OP.block);
     const used = this.usedRegisters | this.dirtyRegisters;
     prologue();
     for (let register = 0; register < 8; register++) {
       if (used & (1 << register)) this.loadState(this.gprs[register], GPR_BASE + register * 4);
     }
     this.loadXmm();
+    this.loadStack();
+    this.forgetPages();
     for (const { field, local, used } of this.control) if (used) fn.assign(local, fn.load(OP.load32, this.context, field.offset));
     this.loadState(this.flagResult, FLAG_RESULT.offset);
     this.loadState(this.flagCarries, FLAG_CARRIES.offset);
@@ -544,6 +557,7 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
       out.byte(OP.block);
       out.byte(I64);
     }
+    const before = out.length;
     out.append(body);
     out.byte(OP.unreachable);
     out.byte(OP.end);
@@ -561,14 +575,22 @@ export class TranslatorBuilder extends TranslatedExits implements OperandAccess 
       if (this.dirtyRegisters & (1 << register)) store(GPR_BASE + register * 4, this.gprs[register]);
     }
     this.storeXmm();
+    this.storeRegisters();
     if (this.flagsChanged) {
       store(FLAG_RESULT.offset, this.flagResult);
       store(FLAG_CARRIES.offset, this.flagCarries);
     }
-    store(EIP.offset, this.add(this.base, this.wrap(this.shrS64(exit, this.imm64(16n)))));
-    store(BUDGET.offset, this.add(this.budget, this.and(this.shrU(word, constant(1)), constant(0x7fff))));
-    fn.emit(this.and(word, constant(1)));
-    return fn.finish();
+    const distance = fn.bind(this.wrap(this.shrS64(exit, this.imm64(16n))));
+    const field = (from: number, to: number) => this.and(this.shrU(word, constant(from)), constant((1 << (to - from)) - 1));
+    store(EIP.offset, this.add(this.base, distance));
+    store(BUDGET.offset, this.add(this.budget, field(EXIT_NOT_RUN, EXIT_LINK)));
+    epilogue(field(EXIT_LINK, 16), distance, again);
+    fn.return(this.and(word, constant(1)));
+    fn.close();
+    fn.code.byte(OP.unreachable);
+    const finished = fn.finish();
+    this.bodyAt = finished.length - 1 - out.length + before;
+    return finished;
   }
 
   private loadState(local: Expression, address: number): void {

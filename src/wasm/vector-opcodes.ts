@@ -39,3 +39,13 @@ const OPCODES: Readonly<Record<VectorOperation | VectorShift | VectorTest, numbe
 export function vectorOpcode(name: VectorOperation | VectorShift | VectorTest): number {
   return VECTOR | OPCODES[name];
 }
+
+/** By opcode, for people. */
+export function vectorNames(): ReadonlyMap<number, string> {
+  const names = new Map([[V128_LOAD, "v128.load"], [V128_STORE, "v128.store"], [V128_CONST, "v128.const"], [SHUFFLE, "i8x16.shuffle"]]);
+  for (const [name, op] of Object.entries(OPCODES)) names.set(VECTOR | op, name);
+  for (const [suffix, lanes] of [["splat", SPLAT], ["extract_lane", EXTRACT_LANE], ["replace_lane", REPLACE_LANE]] as const) {
+    for (const [shape, op] of Object.entries(lanes)) names.set(op, `${shape}.${suffix}`);
+  }
+  return names;
+}

@@ -1,37 +1,69 @@
-// The machine as it was when its tab was left, in the browser's storage: one snapshot for each set of images, the last one counts.
+// The machine as it was when its tab was left, in the browser's storage, by the images that it is made of. Two files in turn, so that one is
+// always whole, and both open as long as the machine is there: the worker of a tab that closes gets no second turn to wait for anything in.
+//
+// A file: u32 a sign that it is whole, u32 0 | f64 when it was saved, ms since 1970 | f64 bytes that follow | a snapshot.
 
-import { type FolderName, openFolder, openRandomFile, readJson, remove, writeJson } from "./opfs.ts";
+import type { RandomFile } from "../block/overlay-file.ts";
 
-const FOLDER: FolderName = "autosave";
+const HEADER_BYTES = 24;
+const WHOLE = 0x5053_5254;
 
-/** What is there for these images, or null. Storage that is refused holds nothing. */
-export async function findAutosave(key: string): Promise<{ readonly savedMs: number; readonly bytes: number } | null> {
-  try {
-    const about = await readJson(await openFolder(FOLDER), `${key}.json`);
-    return about ? { savedMs: Number(about.savedMs), bytes: Number(about.bytes) } : null;
-  } catch {
-    return null;
-  }
+export interface Autosaved {
+  readonly savedMs: number;
+  readonly bytes: number;
 }
 
-/** The description goes first and comes last: a file that was not finished has none. */
-export async function writeAutosave(key: string, bytes: Uint8Array, savedMs: number): Promise<void> {
-  const folder = await openFolder(FOLDER);
-  await remove(folder, `${key}.json`);
-  const file = await openRandomFile(folder, `${key}.trapsnap`);
-  try {
-    file.truncate(bytes.length);
-    file.write(0, bytes);
+export class Autosave {
+  readonly #files: readonly RandomFile[];
+
+  constructor(files: readonly RandomFile[]) {
+    this.#files = files;
+  }
+
+  /** What was saved last; null: nothing. */
+  get saved(): Autosaved | null {
+    return this.#newest()?.saved ?? null;
+  }
+
+  save(bytes: Uint8Array, savedMs: number): void {
+    const kept = this.#newest()?.file, file = this.#files.find((own) => own !== kept)!;
+    const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+    file.truncate(0);
+    file.truncate(HEADER_BYTES + bytes.length);
+    file.write(HEADER_BYTES, bytes);
     file.flush();
-  } finally {
-    file.close();
+    header.setUint32(0, WHOLE, true);
+    header.setFloat64(8, savedMs, true);
+    header.setFloat64(16, bytes.length, true);
+    file.write(0, new Uint8Array(header.buffer));
+    file.flush();
   }
-  await writeJson(folder, `${key}.json`, { savedMs, bytes: bytes.length });
+
+  read(): Uint8Array | null {
+    const newest = this.#newest();
+    if (!newest) return null;
+    const bytes = new Uint8Array(newest.saved.bytes);
+    newest.file.read(HEADER_BYTES, bytes);
+    return bytes;
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+
+  #newest(): { readonly file: RandomFile; readonly saved: Autosaved } | null {
+    const all = this.#files.flatMap((file) => {
+      const saved = savedIn(file);
+      return saved ? [{ file, saved }] : [];
+    });
+    return all.reduce<(typeof all)[number] | null>((newest, own) => (newest && newest.saved.savedMs >= own.saved.savedMs ? newest : own), null);
+  }
 }
 
-export async function readAutosave(key: string): Promise<Uint8Array | null> {
-  const folder = await openFolder(FOLDER);
-  if (!(await readJson(folder, `${key}.json`))) return null;
-  const file = await (await folder.getFileHandle(`${key}.trapsnap`)).getFile();
-  return new Uint8Array(await file.arrayBuffer());
+function savedIn(file: RandomFile): Autosaved | null {
+  const size = file.size(), bytes = new Uint8Array(HEADER_BYTES), header = new DataView(bytes.buffer);
+  if (size < HEADER_BYTES) return null;
+  file.read(0, bytes);
+  const length = header.getFloat64(16, true);
+  return header.getUint32(0, true) === WHOLE && size === HEADER_BYTES + length ? { savedMs: header.getFloat64(8, true), bytes: length } : null;
 }

@@ -1,81 +1,52 @@
 // One machine for one page: commands in, events out. Between messages the machine runs in slices of a few milliseconds.
 
 import { ImageError, UsageError } from "../base/errors.ts";
-import { Sha256 } from "../base/sha256.ts";
+import { hashImage } from "../block/image-hash.ts";
 import type { Sibling } from "../block/open-image.ts";
-import { type BootRequest, configureBoot, type NamedSource, openMedium } from "../machine/boot/boot-request.ts";
+import { openMedium } from "../machine/boot/boot-request.ts";
 import { describeImage } from "../machine/boot/image-info.ts";
+import { removable, type RemovableDrive } from "../machine/drives.ts";
 import { GuestScreen } from "../machine/guest-screen.ts";
 import { type Input, inputOfEdit } from "../machine/input-log.ts";
-import { Machine, type RunReason } from "../machine/machine.ts";
-import { History } from "../machine/replay.ts";
-import { ScreenPublisher } from "../machine/screen-publisher.ts";
+import type { Machine, RunReason } from "../machine/machine.ts";
+import { WayLost } from "../machine/replay.ts";
 import { BUILT_TECHNIQUES } from "../machine/supervisor.ts";
-import type { Command, LogFormat, MachineConfig, Medium } from "../protocol/commands.ts";
+import type { Command, MachineConfig, Medium } from "../protocol/commands.ts";
 import type { BackTarget, Breakpoint, BreakpointHit } from "../protocol/debug.ts";
-import type { MachineEvent, RunState } from "../protocol/events.ts";
-import { DRIVES, type DriveName } from "../protocol/image-info.ts";
-import { SoundWriter } from "../protocol/sound-view.ts";
-import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING, StatsReader } from "../protocol/stats-view.ts";
-import { emptyRawTrap, KIND_EXIT, KIND_LEAK, KIND_OBSERVED, TrapReader } from "../protocol/trap-record.ts";
-import { exportLog, LOG_ENDINGS } from "../trace/export.ts";
-import { compileFilter } from "../trace/filter.ts";
-import { disassembleBytes } from "../trace/instruction.ts";
-import { rowContext } from "../trace/trap-row.ts";
-import { DebugControl } from "./debug-control.ts";
-import { inspect } from "./inspector.ts";
-import { MachineFiles } from "./machine-files.ts";
-import { ViewMirror } from "./view-mirror.ts";
+import type { RunState } from "../protocol/events.ts";
+import { RUN_ENDED, RUN_PAUSED, RUN_RUNNING } from "../protocol/stats-view.ts";
+import { KIND_OBSERVED } from "../protocol/trap-record.ts";
 import { mediumSource } from "./blob-source.ts";
-
-/** What the worker gives: time, and a way to be called again. */
-export interface Host {
-  post(event: MachineEvent, transfer?: Transferable[]): void;
-  /** A medium as bytes, with what the guest wrote to it before. */
-  open(medium: Medium): NamedSource;
-  /** Memory can be shared with the page; if not, it is sent what changed. */
-  readonly shares: boolean;
-  /** Monotonic, in nanoseconds. */
-  wallNs(): number;
-  epochMs(): number;
-  /** Calls `continue` after `delayMs`, or sooner when a message comes; 0: at once, but after waiting messages. */
-  later(continueRun: () => void, delayMs: number): void;
-}
+import type { DebugControl } from "./debug-control.ts";
+import type { Host } from "./host.ts";
+import { inspect } from "./inspector.ts";
+import { logFile } from "./log-file.ts";
+import type { AutosavePlace } from "./machine-files.ts";
+import { type Made, makeMachine } from "./made-machine.ts";
+import { recordingInfo } from "./recorded-run.ts";
+import { defect, fileRefusal, rejection } from "./refusals.ts";
+import { goBack } from "./way-back.ts";
 
 const SLICE_NS = 6e6;
-/** Where the page has a copy, it is brought up to date so often. */
-const MIRROR_NS = 50e6;
-const FRAME_NS = 16e6;
 const LONGEST_SLEEP_MS = 100;
-/** Images up to this size are named by their hash in the exported log. */
-const LARGEST_HASHED = 16 << 20;
 /** Instructions; where each traps, even a thousand take their time. */
 const SMALLEST_SLICE = 1_000, FIRST_SLICE = 500_000, LARGEST_SLICE = 20_000_000;
 /** Run time between two checkpoints: a step back takes as long at most. */
-const CHECKPOINT_NS = 250e6;
+const CHECKPOINT_NS = 180e6;
 /** One instruction after the other, while a trap is looked for with nothing else to show. */
 const TRAP_SEARCH_SLICE = 1_000_000;
 
 export class CommandLoop {
   private readonly host: Host;
-  private machine: Machine | null = null;
-  private screen: ScreenPublisher | null = null;
-  private mirror: ViewMirror | null = null;
+  private made: Made | null = null;
   private state: RunState | null = null;
   private scheduled = false;
   private slice = FIRST_SLICE;
-  private lastFrameNs = 0;
   private untilTrap = false;
   private trapSeen = false;
-  private readonly serial: [number[], number[]] = [[], []];
-  private readonly debugBytes: number[] = [];
-  private image: string | undefined;
-  private debug: DebugControl | null = null;
   /** Outlive the machine: the next one gets them, too. */
   private breakpoints: readonly Breakpoint[] = [];
   private hit: BreakpointHit | null = null;
-  private history: History | null = null;
-  private files: MachineFiles | null = null;
   private sinceCheckpointNs = 0;
 
   constructor(host: Host) {
@@ -87,94 +58,98 @@ export class CommandLoop {
     try {
       this.perform(command);
     } catch (error) {
-      if (command.type === "create" && (error instanceof ImageError || error instanceof UsageError || error instanceof RangeError)) this.rejected(command.config, error);
+      if (command.type === "create" && (error instanceof ImageError || error instanceof UsageError || error instanceof RangeError)) this.host.post(rejection(command.config, error));
       else if (error instanceof ImageError) this.host.post({ type: "notice", text: error.message });
-      else this.defect(error);
+      else this.failed(error);
     }
   }
 
   private perform(command: Command): void {
     switch (command.type) {
       case "identify": return this.identify(command.id, command.medium);
+      case "readRecording": return this.readRecording(command.id, command.file);
+      case "hash":
+        this.host.post({ type: "hashed", id: command.id, hashes: command.media.map((medium) => hashOf(medium)) });
+        return;
       case "create": return this.create(command.config);
       case "dispose":
-        this.machine = null;
+        this.made = null;
         return;
       case "setBreakpoints":
         this.breakpoints = command.breakpoints;
         return this.armBreakpoints();
     }
-    const { machine, debug, history } = this;
-    if (!machine || !debug || !history) return;
+    const { made } = this;
+    if (!made) return;
+    const { machine, debug, history, output } = made;
     switch (command.type) {
       case "run":
-        if (this.state?.kind !== "ended") this.start(false);
+        if (this.state?.kind !== "ended") this.start(made, false);
         return;
       case "pause": return this.pause("user");
+      case "takeOver":
+        if (!history.ahead) return;
+        this.leaveRecording(made);
+        return history.forgetFuture();
       case "step":
         if (this.state?.kind === "ended") return;
-        return this.step(history, debug);
+        return this.step(made);
       case "stepOver":
         if (this.state?.kind === "ended") return;
-        if (debug.stepOver()) return this.start(false);
-        return this.step(history, debug);
+        if (debug.stepOver()) return this.start(made, false);
+        return this.step(made);
       case "stepOut":
         if (this.state?.kind === "ended") return;
         debug.stepOut();
-        return this.start(false);
+        return this.start(made, false);
       case "runTo":
         if (this.state?.kind === "ended") return;
         debug.runTo(command.linear);
-        return this.start(false);
+        return this.start(made, false);
       case "inspect":
         this.host.post({ type: "inspected", id: command.id, answer: inspect(machine, command.request) });
         return;
       case "edit": {
         const input = inputOfEdit(machine, command.edit);
-        if (input) history.input(input);
-        if (this.state?.kind !== "running") this.show();
+        if (input) this.enter(made, input);
+        if (this.state?.kind !== "running") output.show();
         this.host.post({ type: "edited", refused: input ? null : "There is no memory that can be written." });
         return;
       }
-      case "saveSnapshot": return this.offer("The snapshot could not be taken", () => this.files!.snapshot());
-      case "saveRecording": return this.offer("There is no recording", () => this.files!.recording(history));
-      case "restoreSnapshot": return this.restore(history, command.file);
+      case "saveSnapshot": return this.offer("The snapshot could not be taken", () => made.files.snapshot());
+      case "saveRecording": return this.offer("There is no recording", () => made.files.recording(history));
+      case "restoreSnapshot": return this.restore(made, command.file);
       case "back":
-        if (this.state?.kind !== "running") this.goBack(machine, history, command.to);
+        if (this.state?.kind !== "running") this.goBack(made, command.to);
         return;
       case "stepToNextTrap":
-        if (this.state?.kind !== "ended") this.start(true);
+        if (this.state?.kind !== "ended") this.start(made, true);
         return;
       case "reset":
-        history.input({ kind: "reset" });
-        this.flushBytes();
+        this.enter(made, { kind: "reset" });
         this.pause("reset");
         return;
       case "setTechnique":
-        history.input({ kind: "technique", technique: command.technique, ring: command.ring, set: command.set });
+        this.enter(made, { kind: "technique", technique: command.technique, ring: command.ring, set: command.set });
         this.host.post({ type: "techniqueChanged", technique: command.technique, ring: command.ring, set: command.set });
-        this.show();
+        output.show();
         return;
-      case "serialInput": return this.give({ kind: "serial", port: command.port, bytes: [...command.bytes] });
-      case "key": return this.give({ kind: "key", code: command.code, down: command.down });
-      case "typeKeys": return this.give({ kind: "keys", keys: command.keys });
+      case "serialInput": return this.give(made, { kind: "serial", port: command.port, bytes: [...command.bytes] });
+      case "key": return this.give(made, { kind: "key", code: command.code, down: command.down });
+      case "typeKeys": return this.give(made, { kind: "keys", keys: command.keys });
       case "takePicture": {
         const { width, height, rgba } = new GuestScreen(machine.pc).image();
         this.host.post({ type: "picture", width, height, rgba }, [rgba.buffer as ArrayBuffer]);
         return;
       }
-      case "mouse": return this.give({ kind: "mouse", dx: command.dx, dy: command.dy, dz: command.dz, buttons: command.buttons });
-      case "insertMedia":
-        machine.pc.insert(command.drive, openMedium(this.host.open(command.medium)));
-        history.forget(false);
-        this.host.post({ type: "mediaChanged", drive: command.drive, name: command.medium.name });
+      case "mouse": return this.give(made, { kind: "mouse", dx: command.dx, dy: command.dy, dz: command.dz, buttons: command.buttons });
+      case "insertMedia": return this.changeMedium(made, removable(command.drive), command.medium);
+      case "ejectMedia": return this.changeMedium(made, removable(command.drive), null);
+      case "exportLog": {
+        const event = logFile(machine, made.image, command.filter, command.format, command.marks);
+        this.host.post(event, event.type === "exportReady" ? [event.bytes.buffer as ArrayBuffer] : []);
         return;
-      case "ejectMedia":
-        machine.pc.insert(command.drive, null);
-        history.forget(false);
-        this.host.post({ type: "mediaChanged", drive: command.drive, name: null });
-        return;
-      case "exportLog": return this.export(command.filter, command.format, command.marks);
+      }
     }
   }
 
@@ -189,73 +164,86 @@ export class CommandLoop {
   }
 
   private create(config: MachineConfig): void {
-    this.machine = null;
+    const { host } = this;
+    this.made = null;
     this.state = null;
-    const boot = configureBoot(bootRequest(config, (medium) => this.host.open(medium)));
-    const machine = new Machine({
-      memoryBytes: config.memoryBytes, technique: config.technique, ring: config.ring, set: config.set, clock: config.clock === "real" ? "paced" : "virtual",
-      ...(config.clock === "real" ? { epochMs: this.host.epochMs() } : {}),
-      meterNs: () => this.host.wallNs(),
-      ...boot.machine,
-    });
-    // What is done again is not to be heard again.
-    machine.events.serial = (port, byte) => !this.history?.replaying && this.serial[port].push(byte);
-    machine.events.debugConsole = (byte) => !this.history?.replaying && this.debugBytes.push(byte);
-    machine.events.notice = (text) => !this.history?.replaying && this.host.post({ type: "notice", text });
-    const sound = new SoundWriter(machine.map.buffer, machine.map.view.sound);
-    machine.events.speaker = (timeNs, hz, high) => !this.history?.replaying && sound.write({ timeNs, hz, high });
-    const { log, probes } = machine.supervisor;
-    probes.recordObserved = true;
-    machine.supervisor.registers.enabled = true;
-    this.machine = machine;
-    const debug = new DebugControl(machine);
-    this.debug = debug;
-    this.history = null;
-    log.onRecord = (kind, sequence) => {
-      if (this.history?.seeking) return;
-      this.hit ??= debug.recordMatches(kind, sequence);
-      if (!this.hit && (!this.untilTrap || kind === KIND_OBSERVED)) return;
-      this.trapSeen = true;
-      machine.stop();
-    };
+    const made = makeMachine(host, config), { output, image } = made;
+    this.made = made;
     this.armBreakpoints();
-    this.image = boot.bootsFrom ? smallImageHash(boot.bootsFrom.source) : undefined;
-    this.history = new History(machine, { every: Infinity, ...(config.clock === "real" ? { wallNs: () => this.host.wallNs() } : {}) });
     this.sinceCheckpointNs = 0;
-    this.files = new MachineFiles(config, machine, (medium) => this.host.open(medium));
-    this.screen = new ScreenPublisher(machine.pc, machine.map);
-    this.mirror = this.host.shares ? null : new ViewMirror(machine.map.buffer, machine.map.view);
-    const buffer = this.mirror?.first() ?? machine.map.buffer;
-    this.host.post({ type: "ready", buffer, layout: machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(this.image ? { imageHash: this.image } : {}) }, buffer instanceof ArrayBuffer ? [buffer] : []);
+    const buffer = output.firstView();
+    host.post({ type: "ready", buffer, layout: made.machine.map.view, technique: config.technique, ring: config.ring, set: config.set, ...(image ? { imageHash: image } : {}) }, buffer instanceof ArrayBuffer ? [buffer] : []);
+    this.tellReplay(made);
     this.pause("created");
+  }
+
+  // --- recordings
+
+  private readRecording(id: number, file: Medium): void {
+    try {
+      this.host.post({ type: "recordingRead", id, info: recordingInfo(file), reason: "", whatToDo: "" });
+    } catch (error) {
+      const { reason, whatToDo } = fileRefusal("", error);
+      this.host.post({ type: "recordingRead", id, info: null, reason, whatToDo });
+    }
+  }
+
+  private tellReplay({ recorded }: Made): void {
+    if (recorded) this.host.post({ type: "replay", replay: recorded.status });
+  }
+
+  private leaveRecording(made: Made): void {
+    const { recorded } = made;
+    if (!recorded || recorded.status.state === "left") return;
+    recorded.left();
+    this.tellReplay(made);
+  }
+
+  /** True where what was written down has come to its end, and the machine stands there. */
+  private endRecording(made: Made): boolean {
+    const { recorded, history } = made;
+    if (!recorded || recorded.status.state === "left" || history.ahead) return false;
+    if (recorded.status.state === "on") recorded.ended();
+    this.tellReplay(made);
+    this.pause("replayed");
+    return true;
+  }
+
+  /** As `history.run`, but at the end of a recording it stops, or where the machine does not go on as it did. */
+  private runOn({ history, recorded }: Made, instructions: number, step = false): RunReason {
+    const repeats = recorded !== null && recorded.status.state !== "left" && history.ahead;
+    try {
+      return history.run(repeats ? Math.max(0, Math.min(instructions, history.view.newest - history.now)) : instructions, step);
+    } catch (error) {
+      if (!repeats || !(error instanceof WayLost)) throw error;
+      history.forgetFuture();
+      recorded.ended([error.message]);
+      return "break";
+    }
   }
 
   // --- running
 
-  private step(history: History, debug: DebugControl): void {
+  private step(made: Made): void {
+    const { debug } = made;
     this.hit = null;
     debug.leave();
-    const reason = history.run(1, true);
+    this.goOnByItself(made);
+    const reason = this.runOn(made, 1, true);
+    if (this.endRecording(made)) return;
     if (reason === "breakpoint") this.noteReached(debug);
-    this.finish(reason, "step");
+    this.finish(made, reason, "step");
   }
 
-  private goBack(machine: Machine, history: History, to: BackTarget): void {
-    const { now, oldest } = history;
-    const found = ((): boolean => {
-      switch (to.kind) {
-        case "instructions": history.goTo(Math.max(oldest, now - to.count)); return true;
-        case "instant": history.goTo(Math.max(oldest, to.retired)); return true;
-        case "record": {
-          const at = lastRecord(machine, now, to.records);
-          if (at !== null && at >= oldest) history.goTo(at);
-          return at !== null && at >= oldest;
-        }
-        case "breakpoint": return history.runBackTo(machine.breakpoints.list().map(([, breakpoint]) => breakpoint)) !== null;
-        case "write": return history.runBackTo([{ kind: "data", access: "write", linear: to.linear, bytes: to.bytes }]) !== null;
-      }
-    })();
-    if (!found) this.host.post({ type: "notice", text: to.kind === "record" ? `There was no ${to.records} before.` : "It did not happen in the past that is kept: this is its beginning." });
+  private goBack(made: Made, to: BackTarget): void {
+    const { machine, history, recorded } = made;
+    if (!goBack(machine, history, to)) {
+      this.host.post({ type: "notice", text: to.kind === "record" ? `There was no ${to.records} before.` : "It did not happen in the past that is kept: this is its beginning." });
+    }
+    if (recorded?.status.state === "ended" && history.ahead) {
+      recorded.again();
+      this.tellReplay(made);
+    }
     this.state = null;
     this.hit = null;
     this.pause("back");
@@ -266,43 +254,60 @@ export class CommandLoop {
       const { name, bytes } = make();
       this.host.post({ type: "fileReady", name, bytes }, [bytes.buffer as ArrayBuffer]);
     } catch (error) {
-      this.refused(title, error);
+      this.host.post(fileRefusal(title, error));
     }
   }
 
-  private refused(title: string, error: unknown): void {
-    if (!(error instanceof ImageError)) throw error;
-    const split = error.message.indexOf(". ");
-    this.host.post({ type: "fileRefused", title, reason: split < 0 ? error.message : error.message.slice(0, split + 1), whatToDo: split < 0 ? "" : error.message.slice(split + 2) });
+  /** For the browser's storage: takes a snapshot. Null: there is no machine that could go on, or it has not run. */
+  autosave(): (() => Uint8Array) | null {
+    const { made } = this;
+    return made && made.machine.core.retired() > 0 && this.state?.kind !== "ended" ? () => made.files.snapshot().bytes : null;
   }
 
-  /** For the browser's storage: what the machine is kept under, and the machine. Null: there is none, or it has not run. */
-  autosave(): { readonly key: string; readonly take: () => Uint8Array } | null {
-    const { files, machine } = this;
-    const key = files?.key ?? null;
-    return files && machine && key !== null && machine.core.retired() > 0 && this.state?.kind !== "ended" ? { key, take: () => files.snapshot().bytes } : null;
+  get autosavePlace(): AutosavePlace | null {
+    return this.made?.files.place ?? null;
   }
 
-  get autosaveKey(): string | null {
-    return this.files?.key ?? null;
-  }
-
-  private restore(history: History, file: Medium): void {
+  private restore(made: Made, file: Medium): void {
+    const { history, files } = made;
     try {
       const source = mediumSource(file), bytes = new Uint8Array(source.size);
       source.read(0, bytes);
-      this.files!.restore(bytes);
+      files.restore(bytes);
     } catch (error) {
-      return this.refused(`${file.name} cannot be restored`, error);
+      return this.host.post(fileRefusal(`${file.name} cannot be restored`, error));
     }
+    this.leaveRecording(made);
     history.forget(false);
     this.state = null;
     this.pause("back");
     this.host.post({ type: "snapshotRestored", name: file.name });
   }
 
-  private give(input: Input): void {
-    this.history?.input(input);
+  private changeMedium(made: Made, drive: RemovableDrive, given: Medium | null): void {
+    const { machine, files, output } = made;
+    const medium = given && machine.pc.mediumFor(drive, openMedium(this.host.open(given)));
+    if (medium) {
+      output.know(medium, given);
+      files.put(medium, given);
+    }
+    this.enter(made, { kind: "medium", drive, medium });
+    output.tellMedia();
+  }
+
+  /** Something is done to the machine on purpose: a recording that is under way is left for it. */
+  private enter(made: Made, input: Input): void {
+    this.leaveRecording(made);
+    made.history.input(input);
+  }
+
+  /** Keys and the like. A recording that is under way has its own. */
+  private give({ history, recorded }: Made, input: Input): void {
+    if (recorded && recorded.status.state !== "left" && history.ahead) {
+      if (input.kind !== "mouse") this.host.post({ type: "notice", text: "The recording brings its own input. Take over to give the guest yours." });
+      return;
+    }
+    history.input(input);
     if (this.state?.kind === "running") this.schedule(0);
   }
 
@@ -315,15 +320,37 @@ export class CommandLoop {
   }
 
   private armBreakpoints(): void {
-    this.debug?.set(this.breakpoints, (id, reason) => this.host.post({ type: "breakpointRefused", id, reason }));
+    this.made?.debug.set(this.breakpoints, (id, reason) => this.host.post({ type: "breakpointRefused", id, reason }));
+    this.listen();
   }
 
-  private start(untilTrap: boolean): void {
+  /** Each record is looked at only while one of them may stop the machine: that takes longer than to write it. */
+  private listen(): void {
+    if (!this.made) return;
+    const { machine, debug, history } = this.made;
+    machine.supervisor.log.onRecord = !this.untilTrap && !debug.watchesRecords ? null : (kind, sequence) => {
+      if (history.seeking) return;
+      this.hit ??= debug.recordMatches(kind, sequence);
+      if (!this.hit && (!this.untilTrap || kind === KIND_OBSERVED)) return;
+      this.trapSeen = true;
+      machine.stop();
+    };
+  }
+
+  /** Behind the end of a recording. */
+  private goOnByItself(made: Made): void {
+    if (made.recorded?.status.state === "ended" && !made.history.ahead) this.leaveRecording(made);
+  }
+
+  private start(made: Made, untilTrap: boolean): void {
+    const { debug, history } = made;
+    this.goOnByItself(made);
     this.untilTrap = untilTrap;
     this.trapSeen = false;
     this.hit = null;
-    this.debug?.leave();
-    this.history?.wake();
+    this.listen();
+    debug.leave();
+    history.wake();
     this.setState({ kind: "running" });
     this.schedule(0);
   }
@@ -333,52 +360,48 @@ export class CommandLoop {
     this.scheduled = true;
     this.host.later(() => {
       this.scheduled = false;
-      if (this.state?.kind !== "running" || !this.machine) return;
+      if (this.state?.kind !== "running" || !this.made) return;
       try {
-        this.runSlice(this.machine);
+        this.runSlice(this.made);
       } catch (error) {
-        this.defect(error);
+        this.failed(error);
       }
     }, delayMs);
   }
 
-  private runSlice(machine: Machine): void {
+  private runSlice(made: Made): void {
+    const { machine, history, debug, output } = made;
     const start = this.host.wallNs();
     const before = machine.core.retired();
-    const history = this.history!;
     let reason: RunReason;
     // Where a return is waited for, those of what is called are passed at once.
-    do reason = history.run(this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
-    while (reason === "breakpoint" && this.debug?.reached === "on" && this.host.wallNs() - start < SLICE_NS);
+    do reason = this.runOn(made, this.untilTrap ? Math.min(this.slice, TRAP_SEARCH_SLICE) : this.slice);
+    while (reason === "breakpoint" && debug.reached === "on" && this.host.wallNs() - start < SLICE_NS);
     const took = this.host.wallNs() - start;
     const ran = machine.core.retired() - before;
     machine.supervisor.counters.add("runNs", took);
     this.sinceCheckpointNs += took;
-    if (this.sinceCheckpointNs >= CHECKPOINT_NS && (reason === "budget" || reason === "idle") && !history.replaying) {
+    if (this.sinceCheckpointNs >= CHECKPOINT_NS && (reason === "budget" || reason === "idle") && !history.ahead) {
       this.sinceCheckpointNs = 0;
       history.mark();
     }
     if (ran >= this.slice) this.slice = Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, Math.round((this.slice * SLICE_NS) / Math.max(took, 1e5))));
-    this.flushBytes();
-    if (start - this.lastFrameNs >= (this.mirror ? MIRROR_NS : FRAME_NS)) {
-      this.lastFrameNs = start;
-      this.screen?.publish();
-      this.sendChanges();
-    }
+    output.tick(start);
+    if (this.endRecording(made)) return;
     machine.supervisor.counters.set("waiting", reason === "idle" ? 1 : 0);
     if (reason === "budget" || reason === "idle" || (reason === "break" && !this.trapSeen)) {
       this.schedule(reason === "idle" ? this.sleepMs(machine) : 0);
       return;
     }
     if (reason === "breakpoint") {
-      if (this.debug && !this.noteReached(this.debug)) return this.schedule(0);
-      if (this.debug?.atReturn) {
-        this.debug.dropTarget();
-        return this.step(history, this.debug);
+      if (!this.noteReached(debug)) return this.schedule(0);
+      if (debug.atReturn) {
+        debug.dropTarget();
+        return this.step(made);
       }
-      return this.finish(reason, this.hit ? "user" : "step");
+      return this.finish(made, reason, this.hit ? "user" : "step");
     }
-    this.finish(reason, this.trapSeen ? "trap" : "user");
+    this.finish(made, reason, this.trapSeen ? "trap" : "user");
   }
 
   private sleepMs(machine: Machine): number {
@@ -387,13 +410,12 @@ export class CommandLoop {
   }
 
   /** After a run that will not go on by itself. */
-  private finish(reason: RunReason, why: "user" | "step" | "trap"): void {
-    const machine = this.machine!;
+  private finish({ machine, history, output }: Made, reason: RunReason, why: "user" | "step" | "trap"): void {
     const eip = machine.cpu.state.eip >>> 0;
-    if (this.history) this.host.post({ type: "history", history: this.history.view });
+    this.host.post({ type: "history", history: history.view });
     const end = (outcome: Extract<RunState, { kind: "ended" }>["outcome"], text: string, more: object = {}) =>
       this.setState({ kind: "ended", outcome, reason: text, eip, ...more });
-    this.show();
+    output.show();
     switch (reason) {
       case "power-off": return end("power-off", "The guest switched the machine off.");
       case "exit-port": {
@@ -411,123 +433,36 @@ export class CommandLoop {
   }
 
   private pause(why: Extract<RunState, { kind: "paused" }>["why"]): void {
-    if (this.machine) this.show();
+    const { made, hit } = this;
+    made?.output.show();
     if (this.state?.kind === "ended" && why !== "reset" && why !== "created") return;
-    this.debug?.dropTarget();
-    const { hit } = this;
+    made?.debug.dropTarget();
     this.hit = null;
-    if (this.history) this.host.post({ type: "history", history: this.history.view });
+    if (made) this.host.post({ type: "history", history: made.history.view });
     this.setState({ kind: "paused", why, ...(hit ? { hit } : {}) });
-  }
-
-  /** Brings everything that the page reads up to date. */
-  private show(): void {
-    const machine = this.machine!;
-    machine.supervisor.publish();
-    machine.publishCodeWindow();
-    this.flushBytes();
-    this.screen?.publish();
-    this.sendChanges();
-  }
-
-  private sendChanges(): void {
-    const changes = this.mirror?.changes();
-    if (changes) this.host.post({ type: "mirrored", ...changes }, [changes.data.buffer as ArrayBuffer]);
   }
 
   private setState(state: RunState): void {
     this.state = state;
     const code = state.kind === "running" ? RUN_RUNNING : state.kind === "paused" ? RUN_PAUSED : RUN_ENDED;
-    this.machine?.supervisor.counters.set("runState", code);
-    this.sendChanges();
+    this.made?.machine.supervisor.counters.set("runState", code);
+    this.made?.output.sendChanges();
     this.host.post({ type: "state", state });
   }
 
-  private flushBytes(): void {
-    for (const port of [0, 1] as const) {
-      const bytes = this.serial[port];
-      if (bytes.length === 0) continue;
-      this.host.post({ type: "serial", port, bytes: Uint8Array.from(bytes) });
-      bytes.length = 0;
-    }
-    if (this.debugBytes.length === 0) return;
-    this.host.post({ type: "debugConsole", bytes: Uint8Array.from(this.debugBytes) });
-    this.debugBytes.length = 0;
-  }
-
-  private export(filter: string, format: LogFormat, marks: readonly number[]): void {
-    const machine = this.machine!;
-    const compiled = compileFilter(filter);
-    if (!compiled.ok) {
-      this.host.post({ type: "exportFailed", reason: compiled.message });
-      return;
-    }
-    machine.supervisor.publish();
-    const { buffer, view } = machine.map;
-    const stats = new StatsReader(buffer, view.stats);
-    const context = rowContext(stats, disassembleBytes);
-    const { technique, ring, set } = machine.supervisor;
-    const header = { technique, ring, set, ...(this.image ? { image: this.image } : {}) };
-    const { bytes, records } = exportLog(new TrapReader(buffer, view.trapRing, view.trapSites), context, header, compiled.test, format, new Set(marks));
-    this.host.post({ type: "exportReady", format, name: `trapscope-${technique}.${LOG_ENDINGS[format]}`, bytes, records }, [bytes.buffer as ArrayBuffer]);
-  }
-
-  // --- what goes wrong
-
-  private rejected(config: MachineConfig, error: Error): void {
-    const names = Object.values(config.drives).map((medium) => medium.name);
-    const isMemory = error instanceof RangeError || error.message.includes("guest memory");
-    const text = isMemory && error instanceof RangeError ? `This browser has no room for ${config.memoryBytes >> 20} MB of guest memory. Choose a smaller size.` : error.message;
-    const split = text.indexOf(". ");
-    this.host.post({
-      type: "rejected", what: isMemory ? "memory" : error instanceof ImageError ? "image" : "configuration",
-      name: names[0] ?? config.kernel?.name ?? config.multiboot?.name ?? "",
-      reason: split < 0 ? text : text.slice(0, split + 1), whatToDo: split < 0 ? "" : text.slice(split + 2),
-      canForce: error instanceof ImageError && /signature/.test(text) && config.force !== true,
-    });
-  }
-
-  private defect(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    const machine = this.machine;
-    const where = machine ? `\nEIP ${(machine.cpu.state.eip >>> 0).toString(16)}, ${machine.core.retired()} instructions, technique ${machine.supervisor.technique}` : "";
+  /** By a fault of ours. */
+  private failed(error: unknown): void {
     this.state = null;
-    this.host.post({ type: "defect", message, report: `${error instanceof Error ? error.stack : message}${where}` });
+    this.host.post(defect(error, this.made?.machine ?? null));
   }
 }
 
-/** Instructions that had retired at the last exit or leak before `now`; null: the ring holds none. */
-function lastRecord({ map }: Machine, now: number, records: "trap" | "leak"): number | null {
-  const reader = new TrapReader(map.buffer, map.view.trapRing, map.view.trapSites), raw = emptyRawTrap();
-  for (let sequence = reader.total - 1; sequence >= reader.oldest; sequence--) {
-    if (reader.read(sequence, raw) && raw.kind === (records === "trap" ? KIND_EXIT : KIND_LEAK) && raw.icount < now) return raw.icount;
+/** By which a recording or a kept machine knows its files; null: it cannot be read. */
+function hashOf(medium: Medium): string | null {
+  try {
+    return hashImage(mediumSource(medium)).hash;
+  } catch (error) {
+    if (error instanceof ImageError) return null;
+    throw error;
   }
-  return null;
-}
-
-/** "sha256:..." of an image that is read at once; undefined for one that would keep the page waiting. */
-function smallImageHash(source: NamedSource["source"]): string | undefined {
-  if (source.size > LARGEST_HASHED) return undefined;
-  const bytes = new Uint8Array(source.size);
-  source.read(0, bytes);
-  return `sha256:${new Sha256().update(bytes).hex()}`;
-}
-
-export function bootRequest(config: MachineConfig, named: (medium: Medium) => NamedSource): BootRequest {
-  const drives: Partial<Record<DriveName, NamedSource>> = {};
-  for (const drive of DRIVES) {
-    const medium = config.drives[drive];
-    if (medium) drives[drive] = named(medium);
-  }
-  const { kernel, initrd, multiboot, modules, append, boot, force, memoryBytes } = config;
-  return {
-    memoryBytes, drives,
-    ...(kernel ? { kernel: named(kernel) } : {}),
-    ...(initrd ? { initrd: named(initrd) } : {}),
-    ...(multiboot ? { multiboot: named(multiboot) } : {}),
-    ...(modules ? { modules: modules.map(named) } : {}),
-    ...(append !== undefined ? { append } : {}),
-    ...(boot ? { bootOrder: boot } : {}),
-    ...(force ? { force } : {}),
-  };
 }

@@ -4,14 +4,18 @@ import { ImageError } from "../base/errors.ts";
 import { mediumBytes, openNamed } from "../machine/boot/boot-request.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { MachineEvent } from "../protocol/events.ts";
-import { findAutosave, readAutosave, writeAutosave } from "./autosave.ts";
+import type { Autosave } from "./autosave.ts";
 import { composeDisk } from "./disk-export.ts";
 import type { DriveKeeper } from "./drive-keeper.ts";
+import type { AutosavePlace } from "./machine-files.ts";
+import { describeAutosave, openAutosave } from "./opfs.ts";
 
 /** What of the machine is kept in the browser's storage. */
 export interface Autosaving {
-  readonly key: () => string | null;
-  readonly machine: () => { readonly key: string; readonly take: () => Uint8Array } | null;
+  /** What it is kept under, and the name of its image; null: it is not kept. */
+  readonly place: () => AutosavePlace | null;
+  /** Takes a snapshot; null: there is nothing to keep. */
+  readonly machine: () => (() => Uint8Array) | null;
   readonly nowMs: () => number;
 }
 
@@ -21,6 +25,7 @@ export class CommandQueue {
   readonly #post: (event: MachineEvent) => void;
   readonly #autosaving: Autosaving;
   #last: Promise<void> = Promise.resolve();
+  #autosave: Autosave | null = null;
   #creating = 0;
   #canceled = false;
 
@@ -37,18 +42,27 @@ export class CommandQueue {
         this.#creating++;
         return this.#enqueue(async () => {
           this.#perform({ type: "dispose" });
+          this.#closeAutosave();
           await this.#keeper.prepareAll(command.config).finally(() => this.#creating--);
           this.#perform(command);
           this.#keeper.publish();
-          await this.#sayAutosaved();
+          const place = this.#autosaving.place();
+          this.#autosave = place && (await openAutosave(place));
+          this.#sayAutosaved();
         });
       case "autosave":
-        return this.#enqueue(() => this.#autosave());
+        // Now: the tab may be closing.
+        this.guard(() => this.#save());
+        if (command.done) Atomics.store(command.done, 0, 1);
+        return;
       case "restoreAutosave":
         return this.#enqueue(async () => {
-          const key = this.#autosaving.key(), data = key === null ? null : await readAutosave(key);
+          const data = this.#autosave?.read();
           if (data) this.#perform({ type: "restoreSnapshot", file: { name: "The machine as it was left", data } });
-          else await this.#sayAutosaved();
+          else {
+            this.#post({ type: "notice", text: "Nothing is kept of this machine." });
+            this.#sayAutosaved();
+          }
         });
       case "insertMedia":
         return this.#enqueue(async () => {
@@ -61,7 +75,6 @@ export class CommandQueue {
       case "ejectMedia":
         return this.#enqueue(async () => {
           this.#perform(command);
-          this.#keeper.release(command.drive);
           this.#keeper.publish();
         });
       case "overlay":
@@ -74,10 +87,17 @@ export class CommandQueue {
       case "dispose":
         return this.#enqueue(async () => {
           this.#perform(command);
+          this.#closeAutosave();
           this.#keeper.releaseAll();
         });
+      case "setTechnique":
+        return this.#enqueue(async () => {
+          this.#perform(command);
+          const place = this.#autosave && this.#autosaving.place();
+          if (place) await describeAutosave(place);
+        });
       default:
-        if (this.#creating === 0 || command.type === "identify") this.#perform(command);
+        if (this.#creating === 0 || command.type === "identify" || command.type === "hash" || command.type === "readRecording") this.#perform(command);
         else this.#enqueue(async () => this.#perform(command));
     }
   }
@@ -101,16 +121,20 @@ export class CommandQueue {
     else this.#post({ type: "defect", message: String(error), report: error instanceof Error ? String(error.stack) : String(error) });
   }
 
-  async #autosave(): Promise<void> {
-    const machine = this.#autosaving.machine();
-    if (!machine) return;
-    await writeAutosave(machine.key, machine.take(), this.#autosaving.nowMs());
-    await this.#sayAutosaved();
+  #save(): void {
+    const take = this.#autosaving.machine();
+    if (!take || !this.#autosave) return;
+    this.#autosave.save(take(), this.#autosaving.nowMs());
+    this.#sayAutosaved();
   }
 
-  async #sayAutosaved(): Promise<void> {
-    const key = this.#autosaving.key();
-    if (key !== null) this.#post({ type: "autosaved", saved: await findAutosave(key) });
+  #sayAutosaved(): void {
+    if (this.#autosave) this.#post({ type: "autosaved", saved: this.#autosave.saved });
+  }
+
+  #closeAutosave(): void {
+    this.#autosave?.close();
+    this.#autosave = null;
   }
 
   async #export(drive: Extract<Command, { type: "exportDisk" }>["drive"]): Promise<void> {

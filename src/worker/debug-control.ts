@@ -126,6 +126,11 @@ export class DebugControl {
     return own === undefined ? null : { id: own, address: linear };
   }
 
+  /** Whether a record may be a breakpoint. */
+  get watchesRecords(): boolean {
+    return this.#filters.length > 0;
+  }
+
   /** A record has been written: the breakpoint that wanted it. */
   recordMatches(kind: number, sequence: number): BreakpointHit | null {
     if (this.#filters.length === 0 || kind === KIND_OBSERVED || sequence < 0 || !this.#reader.read(sequence, this.#raw)) return null;

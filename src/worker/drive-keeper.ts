@@ -22,6 +22,8 @@ interface KeptDrive {
   readonly file: NamedSource;
   readonly store: BlockStore | null;
   readonly overlay: OverlayFile | null;
+  /** Of the disk; null where it is not kept by it. */
+  readonly hash: string | null;
   readonly why: string | null;
   savedMs: number;
 }
@@ -34,6 +36,8 @@ export class DriveKeeper {
   readonly #nowMs: () => number;
   readonly #drives = new Map<DriveName, KeptDrive>();
   readonly #prepared = new Map<Medium, NamedSource>();
+  /** Taken out: the machine may go back to when they were in a drive. */
+  readonly #retired = new Map<Medium, KeptDrive>();
   #shown = "[]";
 
   constructor(post: (event: MachineEvent) => void, nowMs: () => number) {
@@ -50,15 +54,16 @@ export class DriveKeeper {
     this.releaseAll();
     for (const drive of DRIVES) {
       const medium = config.drives[drive];
-      if (medium) await this.prepare(drive, medium);
+      // A recording begins with the images as they are.
+      if (medium) await this.prepare(drive, medium, config.recording !== undefined);
     }
   }
 
   /** Opens what was kept of the medium. Never fails: what cannot be kept is kept in memory. */
-  async prepare(drive: DriveName, medium: Medium): Promise<void> {
-    this.release(drive);
+  async prepare(drive: DriveName, medium: Medium, fresh = false): Promise<void> {
+    this.retire(drive);
     const plain = mediumFile(medium), file: NamedSource = { ...plain, source: this.#reported(plain.source) };
-    const kept = drive === "cdrom" ? readOnly(medium, file) : medium.data instanceof Uint8Array ? inMemory(medium, file, null) : await this.#openOverlay(drive, medium, file);
+    const kept = drive === "cdrom" ? readOnly(medium, file) : fresh || medium.data instanceof Uint8Array ? inMemory(medium, file, null) : await this.#openOverlay(drive, medium, file);
     this.#drives.set(drive, kept);
     this.#prepared.set(medium, { ...file, ...(kept.store ? { store: kept.store } : {}) });
     if (kept.why !== null) this.#post({ type: "notice", text: `${medium.name}: ${kept.why}` });
@@ -89,17 +94,19 @@ export class DriveKeeper {
       if (error instanceof ImageError) return inMemory(medium, file, null);
       throw error;
     }
+    const before = [...this.#retired.values()].find(({ overlay, hash }) => overlay && hash === opened.hash);
+    if (before) return { ...before, medium, file };
     try {
       const folder = await openFolder("overlays");
       const id = opened.hash.replace(":", "-");
       const overlay = openedOrClosed(await openRandomFile(folder, `${id}.overlay`), { image: opened.hash, diskBytes: opened.diskBytes });
       overlay.onFull = () => this.#post({ type: "storageFull", drive, name: medium.name });
       const modified = (medium.data as { lastModified?: number }).lastModified ?? 0;
-      const before = await readJson(folder, `${id}.json`);
+      const about = await readJson(folder, `${id}.json`);
       await writeJson(folder, `${id}.json`, { name: medium.name, imageBytes: opened.diskBytes, lastUsedMs: this.#nowMs(), modified });
-      const doubtful = opened.sampled && overlay.count > 0 && before !== null && before.modified !== modified;
+      const doubtful = opened.sampled && overlay.count > 0 && about !== null && about.modified !== modified;
       const why = doubtful ? "it has another date than when its changes were saved, and being large only samples of it were compared. If its content differs, discard the changes." : null;
-      return { medium, file, store: overlay, overlay, why, savedMs: this.#nowMs() };
+      return { medium, file, store: overlay, overlay, hash: opened.hash, why, savedMs: this.#nowMs() };
     } catch (error) {
       if (error instanceof ImageError) return inMemory(medium, file, error.message);
       if (error instanceof DOMException && error.name === "NoModificationAllowedError") return inMemory(medium, file, IN_USE);
@@ -107,21 +114,37 @@ export class DriveKeeper {
     }
   }
 
-  release(drive: DriveName): void {
+  /** The medium goes out of the drive. What was written to it is saved, and stays at hand as long as the machine. */
+  retire(drive: DriveName): void {
     const kept = this.#drives.get(drive);
+    if (!kept) return;
     this.#drives.delete(drive);
-    for (const [medium, file] of this.#prepared) if (file.source === kept?.file.source) this.#prepared.delete(medium);
-    if (!kept?.overlay) return;
+    this.#retired.set(kept.medium, kept);
+    this.#flush(kept);
+  }
+
+  /** The machine has this medium in the drive, or none: it may have gone back to when it had. */
+  holds(drive: DriveName, medium: Medium | null): void {
+    if (this.#drives.get(drive)?.medium === medium) return;
+    this.retire(drive);
+    const kept = medium && this.#retired.get(medium);
+    if (kept) this.#drives.set(drive, kept);
+    this.publish();
+  }
+
+  #flush(kept: KeptDrive): void {
     try {
-      kept.overlay.flush();
+      kept.overlay?.flush();
     } catch {
       this.#post({ type: "notice", text: `${kept.file.name}: what the guest wrote last could not be saved.` });
     }
-    kept.overlay.close();
   }
 
   releaseAll(): void {
-    for (const drive of DRIVES) this.release(drive);
+    for (const drive of DRIVES) this.retire(drive);
+    for (const overlay of new Set([...this.#retired.values()].map((kept) => kept.overlay))) overlay?.close();
+    this.#retired.clear();
+    this.#prepared.clear();
     this.publish();
   }
 
@@ -153,7 +176,7 @@ export class DriveKeeper {
 
   /** Called some times a second: saves what has waited long enough, and says what changed. */
   poll(): void {
-    for (const kept of this.#drives.values()) {
+    for (const kept of new Set([...this.#drives.values(), ...this.#retired.values()])) {
       const { overlay } = kept;
       if (overlay && overlay.unsavedBytes > 0) {
         if (this.#nowMs() - kept.savedMs < SAVE_AFTER_MS) continue;
@@ -184,11 +207,11 @@ function openedOrClosed(file: RandomFile, key: OverlayKey): OverlayFile {
 }
 
 function readOnly(medium: Medium, file: NamedSource): KeptDrive {
-  return { medium, file, store: null, overlay: null, why: null, savedMs: 0 };
+  return { medium, file, store: null, overlay: null, hash: null, why: null, savedMs: 0 };
 }
 
 function inMemory(medium: Medium, file: NamedSource, why: string | null): KeptDrive {
-  return { medium, file, store: new MemoryBlocks(), overlay: null, why, savedMs: 0 };
+  return { medium, file, store: new MemoryBlocks(), overlay: null, hash: null, why, savedMs: 0 };
 }
 
 function status(drive: DriveName, { store, overlay, why }: KeptDrive): DriveStatus {

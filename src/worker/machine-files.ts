@@ -2,28 +2,47 @@
 
 import { ImageError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
+import { Overlay } from "../block/overlay.ts";
+import type { BlockDevice } from "../hardware/device.ts";
 import type { NamedSource } from "../machine/boot/boot-request.ts";
 import type { Machine } from "../machine/machine.ts";
 import { MachineRam } from "../machine/ram-pages.ts";
-import { encodeRecording, endOf, type RecordedFile, recordedFile } from "../machine/recording.ts";
+import { encodeRecording, endOf, LATER_MEDIUM, type RecordedFile, recordedFile, recordedInputs } from "../machine/recording.ts";
 import type { History } from "../machine/replay.ts";
 import { filesDiffer, restoreSnapshot, takeSnapshot } from "../machine/snapshot.ts";
 import { decodeSnapshot, encodeSnapshot } from "../machine/snapshot-file.ts";
 import type { MachineConfig, Medium } from "../protocol/commands.ts";
 import { DRIVES } from "../protocol/image-info.ts";
+import type { RecordedMake } from "../protocol/recorded.ts";
+import { REMOVABLE_DRIVES } from "../machine/drives.ts";
+
+/** Where a machine is kept in the browser's storage, and what is said of it. */
+export interface AutosavePlace {
+  readonly key: string;
+  readonly name: string;
+  readonly made: RecordedMake;
+}
 
 export class MachineFiles {
   readonly #config: MachineConfig;
   readonly #machine: Machine;
   readonly #open: (medium: Medium) => NamedSource;
-  /** The disks held changes when the machine was made. */
-  readonly #changed: boolean;
+  /** A disk held changes when the machine was made, or when it was put into its drive. */
+  #changed: boolean;
+  /** What was put into drives later. */
+  readonly #later = new Map<BlockDevice, Medium>();
   #files: readonly RecordedFile[] | null = null;
+  /** What was in the drives whose media change, when the machine was made. */
+  readonly #first: ReadonlyMap<BlockDevice, string>;
 
   constructor(config: MachineConfig, machine: Machine, open: (medium: Medium) => NamedSource) {
     this.#config = config;
     this.#machine = machine;
     this.#open = open;
+    this.#first = new Map(REMOVABLE_DRIVES.flatMap((drive) => {
+      const device = machine.pc.mediumIn(drive);
+      return device ? [[device, drive] as const] : [];
+    }));
     this.#changed = [...machine.pc.writableMedia.values()].some(({ bytesHeld }) => bytesHeld > 0);
   }
 
@@ -40,15 +59,26 @@ export class MachineFiles {
     return (this.#files ??= this.#media.map(([role, medium]) => recordedFile(role, this.#open(medium))));
   }
 
+  /** `device`, made of `medium`, goes into a drive. */
+  put(device: BlockDevice, medium: Medium): void {
+    if (this.#later.has(device) || this.#first.has(device)) return;
+    this.#later.set(device, medium);
+    if (device instanceof Overlay && device.bytesHeld > 0) this.#changed = true;
+  }
+
   get #stem(): string {
     return (this.#made[0]?.name ?? "machine").replace(/\.[^.]*$/, "");
   }
 
-  /** The same for the same images; null where they lie on another server, which would have to be read for it. */
-  get key(): string | null {
-    if (this.#media.some(([, medium]) => "url" in medium.data)) return null;
-    const text = this.#made.map(({ role, hash }) => `${role} ${hash}`).join("\n") + this.#config.memoryBytes;
-    return new Sha256().update(new TextEncoder().encode(text)).hex().slice(0, 32);
+  /** The same for the same images; null where they lie on another server, which would have to be read for it, and for a run that is repeated. */
+  get place(): AutosavePlace | null {
+    if (this.#config.recording || this.#media.some(([, medium]) => "url" in medium.data)) return null;
+    const { memoryBytes, clock, boot, append, force, title } = this.#config, { technique, ring, set } = this.#machine.supervisor;
+    const text = this.#made.map(({ role, hash }) => `${role} ${hash}`).join("\n") + memoryBytes;
+    return {
+      key: new Sha256().update(new TextEncoder().encode(text)).hex().slice(0, 32), name: title ?? this.#made[0]?.name ?? "",
+      made: { setup: { technique, ring, set, memoryBytes, clock, ...(boot ? { boot } : {}), ...(append !== undefined ? { append } : {}), ...(force ? { force } : {}) }, files: this.#made },
+    };
   }
 
   snapshot(): { readonly name: string; readonly bytes: Uint8Array } {
@@ -69,14 +99,21 @@ export class MachineFiles {
     const machine = this.#machine;
     if (this.#changed) throw new ImageError("The disk held changes from before when the machine started, and a recording begins with the image as it is. Forget the changes under Drives, and start again.");
     const { inputs } = history;
-    if (!inputs) throw new ImageError("A medium was changed, or a snapshot restored: what came before is not in the recording. Start the machine again.");
+    if (!inputs) throw new ImageError("A snapshot was restored: what came before is not in the recording. Start the machine again.");
+    const files = [...this.#made], places = new Map([...this.#first].map(([device, role]) => [device, files.findIndex((file) => file.role === role)]));
+    const place = (device: BlockDevice): number => {
+      const own = places.get(device) ?? files.push(recordedFile(LATER_MEDIUM, this.#open(this.#later.get(device)!))) - 1;
+      places.set(device, own);
+      return own;
+    };
+    const recorded = recordedInputs(inputs, place);
     const { technique, ring, set } = this.#began;
     const bytes = encodeRecording({
       machine: {
         memoryBytes, cpu: machine.cpu.model.name, technique, ring, set, clock: clock === "real" ? "paced" : "virtual", epochMs: machine.clock.epochMs,
         ...(boot ? { boot } : {}), ...(append !== undefined ? { append } : {}), ...(force ? { force } : {}),
       },
-      files: this.#made, inputs, end: endOf(machine),
+      files, inputs: recorded, end: endOf(machine),
     });
     return { name: `${this.#stem}.trk`, bytes };
   }

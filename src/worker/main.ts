@@ -24,6 +24,7 @@ const keeper = new DriveKeeper(post, () => Date.now());
 const loop = new CommandLoop({
   post,
   open: (medium) => keeper.open(medium),
+  holds: (drive, medium) => keeper.holds(drive, medium),
   shares: self.crossOriginIsolated,
   wallNs: () => performance.now() * 1e6,
   epochMs: () => Date.now(),
@@ -34,7 +35,7 @@ const loop = new CommandLoop({
   },
 });
 
-const queue = new CommandQueue((command) => loop.handle(command), keeper, post, { key: () => loop.autosaveKey, machine: () => loop.autosave(), nowMs: () => Date.now() });
+const queue = new CommandQueue((command) => loop.handle(command), keeper, post, { place: () => loop.autosavePlace, machine: () => loop.autosave(), nowMs: () => Date.now() });
 setInterval(() => queue.guard(() => keeper.poll()), POLL_MS);
 
 self.onmessage = (message: MessageEvent<Command>) => {

@@ -1,6 +1,8 @@
 // The browser's own file system for this page (File System Standard, "origin private file system"), as the disks use it.
 
 import type { RandomFile } from "../block/overlay-file.ts";
+import { Autosave } from "./autosave.ts";
+import type { AutosavePlace } from "./machine-files.ts";
 
 export type FolderName = "images" | "overlays" | "autosave";
 
@@ -60,4 +62,35 @@ export async function names(folder: FileSystemDirectoryHandle, suffix: string): 
   const found: string[] = [];
   for await (const name of folder.keys()) if (name.endsWith(suffix)) found.push(name);
   return found;
+}
+
+/** Beside them stands a description, `.json`. */
+export function autosaveFiles(key: string): readonly string[] {
+  return ["a", "b"].map((slot) => `${key}.${slot}.trapsnap`);
+}
+
+/** What the machine is made of, for whoever goes on with it. */
+export async function describeAutosave({ key, name, made }: AutosavePlace): Promise<void> {
+  await writeJson(await openFolder("autosave"), `${key}.json`, { name, made });
+}
+
+/** A page that was loaded anew may come before its former worker is gone. */
+const TRIES = 4, BETWEEN_TRIES_MS = 250;
+
+/** What is kept of a machine of these images. Null: storage is refused, or another tab has the same machine. */
+export async function openAutosave(place: AutosavePlace): Promise<Autosave | null> {
+  for (let left = TRIES; ; left--) {
+    const files: RandomFile[] = [];
+    try {
+      const folder = await openFolder("autosave");
+      for (const file of autosaveFiles(place.key)) files.push(await openRandomFile(folder, file));
+      await describeAutosave(place);
+      return new Autosave(files);
+    } catch (error) {
+      for (const file of files) file.close();
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      if (error.name !== "NoModificationAllowedError" || left === 1) return null;
+    }
+    await new Promise<void>((resolve) => setTimeout(resolve, BETWEEN_TRIES_MS));
+  }
 }

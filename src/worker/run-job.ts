@@ -15,7 +15,7 @@ import { compileFilter } from "../trace/filter.ts";
 import { explainInstruction } from "../trace/instruction.ts";
 import { followRecords } from "../trace/record-feed.ts";
 import { hexBytes, modelledCycles } from "../trace/trap-fields.ts";
-import { bootRequest } from "./command-loop.ts";
+import { bootRequest } from "./boot-files.ts";
 import type { NamedSource } from "../machine/boot/boot-request.ts";
 
 const SLICE = 2e6;

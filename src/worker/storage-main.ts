@@ -5,11 +5,14 @@ import { ImageError } from "../base/errors.ts";
 import { likelyImages, openPacked } from "../block/packed.ts";
 import { mediumSource } from "./blob-source.ts";
 import { deleteImage, type ImageSink, listImages, openImageFile, openSink, removeUnfinished } from "./image-files.ts";
-import { names, openFolder, readJson, remove } from "./opfs.ts";
-import type { StorageEvent, StorageList, StorageRequest, StoredOverlay } from "../protocol/storage.ts";
+import { autosaveFiles, names, openFolder, readJson, remove } from "./opfs.ts";
+import type { RecordedMake } from "../protocol/recorded.ts";
+import type { StorageEvent, StorageList, StorageRequest, StoredMachine, StoredOverlay } from "../protocol/storage.ts";
 
 const PROGRESS_MS = 100;
 const canceled = new Set<number>();
+/** What waits for a server is told at once. */
+const stops = new Map<number, AbortController>();
 
 function post(event: StorageEvent): void {
   self.postMessage(event);
@@ -17,12 +20,18 @@ function post(event: StorageEvent): void {
 
 class Canceled extends Error {}
 
-/** Lets messages in, says how far it is, and ends what was canceled. */
+/** Lets messages in, says how far it is, and ends what was canceled. What came last is said even if nothing follows. */
 function watcher(id: number): (done: number, all: number, written: number) => Promise<void> {
-  let shown = 0;
+  let shown = 0, later: ReturnType<typeof setTimeout> | undefined;
   return async (done, all, written) => {
-    if (performance.now() - shown < PROGRESS_MS) return;
-    post({ type: "progress", id, done, all, written });
+    clearTimeout(later);
+    const say = (): void => post({ type: "progress", id, done, all, written });
+    const early = PROGRESS_MS - (performance.now() - shown);
+    if (early > 0) {
+      later = setTimeout(say, early);
+      return;
+    }
+    say();
     await new Promise<void>((resolve) => setTimeout(resolve));
     shown = performance.now();
     if (canceled.has(id)) throw new Canceled();
@@ -44,10 +53,12 @@ async function perform(request: StorageRequest): Promise<void> {
     case "list": return post({ type: "list", id, list: await list() });
     case "delete":
       if (request.what === "image") await deleteImage(request.name);
-      else await deleteOverlay(request.name);
+      else if (request.what === "overlay") await deleteOverlay(request.name);
+      else await deleteAutosave(request.name);
       return post({ type: "list", id, list: await list() });
     case "cancel":
       canceled.add(id);
+      stops.get(id)?.abort();
   }
 }
 
@@ -71,24 +82,29 @@ async function unpack({ id, medium, index }: Extract<StorageRequest, { type: "un
 
 async function download({ id, url, name }: Extract<StorageRequest, { type: "download" }>): Promise<void> {
   const stop = new AbortController();
-  const response = await fetch(url, { signal: stop.signal }).catch(() => {
-    throw new ImageError("The server does not answer, or does not allow other pages to read the file (CORS). Download it yourself and drop the file on this page.");
-  });
-  if (!response.ok || !response.body) throw new ImageError(`The server answered with HTTP ${response.status}. Check the address.`);
-  const all = Number(response.headers.get("Content-Length") ?? 0);
-  const reader = response.body.getReader();
-  await fill(id, await openSink(name, `downloaded from ${url}`, Date.now()), async (sink, watch) => {
-    try {
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  stops.set(id, stop);
+  const broken = (what: string) => (error: unknown): never => {
+    if (canceled.has(id)) throw new Canceled();
+    throw error instanceof ImageError ? error : new ImageError(what);
+  };
+  try {
+    const response = await fetch(url, { signal: stop.signal }).catch(
+      broken("The server does not answer, or does not allow other pages to read the file (CORS). Download it yourself and drop the file on this page."),
+    );
+    if (!response.ok || !response.body) throw new ImageError(`The server answered with HTTP ${response.status}. Check the address.`);
+    const all = Number(response.headers.get("Content-Length") ?? 0);
+    const reader = response.body.getReader();
+    await fill(id, await openSink(name, `downloaded from ${url}`, Date.now()), async (sink, watch) => {
+      const next = (): Promise<ReadableStreamReadResult<Uint8Array>> => reader.read().catch(broken("The download broke off. Check the connection and try again."));
+      for (let part = await next(); !part.done; part = await next()) {
         sink.write(part.value);
         await watch(sink.written, all, sink.written);
       }
-    } catch (error) {
-      stop.abort();
-      if (error instanceof ImageError || error instanceof Canceled) throw error;
-      throw new ImageError("The download broke off. Check the connection and try again.");
-    }
-  });
+    });
+  } finally {
+    stops.delete(id);
+    stop.abort();
+  }
 }
 
 /** Fills the sink, or leaves nothing of it behind. */
@@ -105,9 +121,9 @@ async function fill(id: number, sink: ImageSink, work: (sink: ImageSink, watch: 
 async function list(): Promise<StorageList> {
   try {
     const { usage = 0, quota = 0 } = await navigator.storage.estimate();
-    return { images: await listImages(), overlays: await listOverlays(), usedBytes: usage, quotaBytes: quota, refused: null };
+    return { images: await listImages(), overlays: await listOverlays(), machines: await listAutosaves(), usedBytes: usage, quotaBytes: quota, refused: null };
   } catch {
-    return { images: [], overlays: [], usedBytes: 0, quotaBytes: 0, refused: "This browser refuses storage here (a private window, or a setting): nothing outlives the tab." };
+    return { images: [], overlays: [], machines: [], usedBytes: 0, quotaBytes: 0, refused: "This browser refuses storage here (a private window, or a setting): nothing outlives the tab." };
   }
 }
 
@@ -141,6 +157,29 @@ async function deleteOverlay(id: string): Promise<void> {
   if (await isOpen(await folder.getFileHandle(`${id}.overlay`))) throw new ImageError("A machine is using these changes. End it, or discard them in its Drives menu.");
   await remove(folder, `${id}.overlay`);
   await remove(folder, `${id}.json`);
+}
+
+async function listAutosaves(): Promise<StoredMachine[]> {
+  const folder = await openFolder("autosave");
+  const machines: StoredMachine[] = [];
+  for (const file of await names(folder, ".json")) {
+    const id = file.slice(0, -".json".length);
+    const about = (await readJson(folder, file)) ?? {}, files = await Promise.all(autosaveFiles(id).map((name) => folder.getFileHandle(name, { create: true })));
+    const found = await Promise.all(files.map((handle) => handle.getFile())), bytes = found.reduce((sum, { size }) => sum + size, 0);
+    if (bytes > 0) machines.push({ id, name: String(about.name ?? "unknown"), made: madeOf(about.made), bytes, lastUsedMs: Math.max(...found.map(({ lastModified }) => lastModified)), inUse: await isOpen(files[0]!) });
+  }
+  return machines;
+}
+
+function madeOf(made: unknown): StoredMachine["made"] {
+  const { setup, files } = (made ?? {}) as Partial<RecordedMake>;
+  return setup && Array.isArray(files) ? { setup, files } : null;
+}
+
+async function deleteAutosave(id: string): Promise<void> {
+  const folder = await openFolder("autosave"), files = autosaveFiles(id);
+  if (await isOpen(await folder.getFileHandle(files[0]!))) throw new ImageError("This machine is running, here or in another tab. End it first.");
+  for (const name of [...files, `${id}.json`]) await remove(folder, name);
 }
 
 self.onmessage = (message: MessageEvent<StorageRequest>) => {

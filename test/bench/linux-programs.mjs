@@ -2,13 +2,25 @@
 // disk that holds it as /bin/bench. It prints "NAME seconds check=XXXXXXXX" for each of its parts; the check values must be the same on every engine.
 
 const MB = 1 << 20;
-const BOOT_TEXT = "GUEST READY", END_TEXT = "BENCH DONE", PROMPT = "# ";
+export const BOOT_TEXT = "GUEST READY";
+const END_TEXT = "BENCH DONE", PROMPT = "# ";
 /** i386 glibc copies with REP MOVS, which QEMU's TCG does element by element: no part of the mean. */
 const APART = "memcpy";
 
 export const programsTask = (image, names, percent) => ({
   task: "lines", drive: "hda", image, memoryBytes: 128 * MB, jit: true, until: END_TEXT, typed: { after: PROMPT, text: `bench ${names.join(" ")} -s ${percent} || echo BENCH" "DONE\n` },
 });
+
+/** Round after round of the same, for so many minutes: does memory grow, or time? */
+export const soakTask = (image, names, percent, minutes) => ({
+  ...programsTask(image, names, percent), minutes, typed: { after: PROMPT, text: `while :; do bench ${names.join(" ")} -s ${percent}; done\n` },
+});
+
+/** By round: seconds, seconds of processor time, and bytes of memory at its end. */
+export function soakRounds({ lines }) {
+  const ends = lines.filter(({ text }) => text.includes(END_TEXT));
+  return ends.slice(1).map(({ seconds, cpuSeconds, rss }, n) => ({ seconds: seconds - ends[n].seconds, cpuSeconds: cpuSeconds - ends[n].cpuSeconds, rss }));
+}
 
 /** By name: seconds of wall clock and of processor time between the lines at its start and end, and its check value. */
 export function timesOf({ lines }) {

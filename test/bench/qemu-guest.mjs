@@ -1,6 +1,7 @@
 // One guest on QEMU's TCG, from process start to a text on COM1. Started by bench.mjs; prints one line of JSON, as v86-guest.mjs does:
 //   { lines: [{ text, seconds, cpuSeconds }], seconds, peakRss }; processor time is that of the QEMU process, as Linux counts it (in ticks of 10 ms).
 // Usage: node qemu-guest.mjs '{"image":PATH,"memoryBytes":N,"until":TEXT,"typed":{"after":TEXT,"text":TEXT}}'
+//   "kernel":PATH,"initrd":PATH,"append":TEXT in the place of the image
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
@@ -12,7 +13,7 @@ const task = JSON.parse(process.argv[2]);
 const started = performance.now();
 const qemu = spawn("qemu-system-i386", [
   "-M", "pc", "-accel", "tcg", "-cpu", "pentium3,+sse2", "-m", String(task.memoryBytes >> 20), "-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none",
-  "-drive", `file=${task.image},format=raw,snapshot=on`,
+  ...(task.kernel ? ["-kernel", task.kernel, "-initrd", task.initrd, "-append", task.append] : ["-drive", `file=${task.image},format=raw,snapshot=on`]),
 ], { stdio: ["pipe", "pipe", "inherit"] });
 process.on("exit", () => qemu.kill("SIGKILL"));
 process.on("SIGTERM", () => process.exit(1));

@@ -3,6 +3,7 @@
 //   by wall clock and by processor time of all threads; `seconds` is when the line with `until` was whole. "typed":{"after":TEXT,"text":TEXT}
 //   goes to COM1 when the present line ends with `after`.
 // Usage: node v86-guest.mjs '{"drive":"fda"|"hda","image":PATH,"memoryBytes":N,"until":TEXT,"jit":BOOL,"bios":PATH,"vgaBios":PATH}'
+//   "kernel":PATH,"initrd":PATH,"append":TEXT in the place of drive and image
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -30,7 +31,9 @@ const emulator = new V86({
   bios: buffer(task.bios),
   vga_bios: buffer(task.vgaBios),
   boot_order: task.drive === "fda" ? FLOPPY_FIRST : DISK_FIRST,
-  [task.drive]: buffer(task.image, task.drive === "fda" ? FLOPPY_BYTES : 0),
+  ...(task.kernel
+    ? { bzimage: buffer(task.kernel), initrd: buffer(task.initrd), cmdline: task.append }
+    : { [task.drive]: buffer(task.image, task.drive === "fda" ? FLOPPY_BYTES : 0) }),
   disable_jit: !task.jit,
   disable_speaker: true,
   log_level: 0,

@@ -19,7 +19,7 @@ describe("light, dark, of high contrast and in forced colours", () => {
     await cleanInEveryLook("lab");
     for (const choice of await page.locator("fieldset").all()) await choice.getByRole("radio").first().check();
     await page.getByRole("button", { name: "Run all steps" }).click();
-    await page.getByRole("heading", { name: "What this shows" }).waitFor({ timeout: 120_000 });
+    await page.getByRole("heading", { name: "What this shows" }).waitFor();
     await cleanInEveryLook("lab with results");
     await page.getByRole("button", { name: "Help" }).click();
     await cleanInEveryLook("help");
@@ -60,8 +60,11 @@ describe("light, dark, of high contrast and in forced colours", () => {
     await page.getByRole("button", { name: "Settings" }).click();
     await cleanInEveryLook("first view and settings");
     await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Share", exact: true }).click();
+    await cleanInEveryLook("share");
+    await page.keyboard.press("Escape");
     await page.click("[data-guest=popf]");
-    await page.locator("section[aria-label='End of the run']").waitFor({ timeout: 60_000 });
+    await page.locator("section[aria-label='End of the run']").waitFor();
     await page.getByRole("button", { name: "Show the leaks" }).click();
     await page.locator("[role=row][data-kind=leak]").first().click();
     await page.getByText("What each technique does here").waitFor();
@@ -100,6 +103,8 @@ describe("at 400 % zoom and on a phone", () => {
       await page.goto(site.address + query);
       await page.waitForSelector("footer");
       await page.waitForLoadState("networkidle");
+      // Two lines of buttons are enough.
+      await expect.poll(async () => [query, (await page.locator("header").boundingBox())!.height]).toEqual([query, expect.closeTo(76, -1)]);
       await sideways(query);
       await clean(query);
     }

@@ -15,15 +15,24 @@ const FLAGS = [
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".img": "application/octet-stream",
 };
+/** What a host sends that reads `_headers`: isolation, and the policy for pages and, which inherit none from them, workers. */
+export const HEADERS: Readonly<Record<string, string>> = Object.fromEntries(
+  readFileSync("public/_headers", "utf8").split("\n").filter((line) => /^ +\S/.test(line)).map((line): [string, string] => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]),
+);
 export const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } as const;
+
+/** For what a page is waited for: a limit for what hangs, not a measure of what is slow. */
+export const PATIENCE_MS = 90_000;
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 }
 
 /** A browser whose storage is on the disk and outlives its tabs, as a person's is. */
-export function launchProfile(directory: string, serviceWorkers: "allow" | "block" = "block"): Promise<BrowserContext> {
-  return chromium.launchPersistentContext(directory, { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, acceptDownloads: true, serviceWorkers });
+export async function launchProfile(directory: string, serviceWorkers: "allow" | "block" = "block"): Promise<BrowserContext> {
+  const context = await chromium.launchPersistentContext(directory, { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, acceptDownloads: true, serviceWorkers });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }
 
 export interface Site {
@@ -58,14 +67,27 @@ export let site: Site, browser: Browser, page: Page;
 /** Before all tests of a file: a server of its own for the built page, isolated. */
 export function useSite(answer?: Answer): void {
   beforeAll(async () => {
-    site = await serve(directory, ISOLATION, answer);
+    site = await serve(directory, HEADERS, answer);
   });
   afterAll(() => site?.close());
 }
 
-/** The same, and a tab of its own for each test, which fails if a script of the page does. */
+/** Tells of errors in the scripts of a page, and of what its Content Security Policy refuses it. */
+export function watch(own: Page, problems: string[]): void {
+  own.on("pageerror", (error) => problems.push(error.message));
+  own.on("console", (message) => void (/Content Security Policy/i.test(message.text()) && problems.push(message.text())));
+}
+
+const problems: string[] = [];
+
+/** The test asked for what the policy refuses, and it was. */
+export function expectRefusals(): void {
+  expect(problems.filter((text) => !/Content Security Policy/i.test(text))).toEqual([]);
+  problems.length = 0;
+}
+
+/** The same, and a tab of its own for each test, which fails if a script of the page does, or asks for what the policy refuses. */
 export function usePage(viewport = { width: 1400, height: 900 }): void {
-  const problems: string[] = [];
   useSite();
   beforeAll(async () => {
     browser = await launchChromium();
@@ -75,7 +97,8 @@ export function usePage(viewport = { width: 1400, height: 900 }): void {
     problems.length = 0;
     // What the service worker does has tests of its own; here it would fetch and keep the whole page for each.
     page = await browser.newPage({ viewport, acceptDownloads: true, serviceWorkers: "block" });
-    page.on("pageerror", (error) => problems.push(error.message));
+    page.setDefaultTimeout(PATIENCE_MS);
+    watch(page, problems);
   });
   afterEach(async () => {
     await page.close();
@@ -168,7 +191,7 @@ export function serialText(page: Page): Promise<string> {
   return page.evaluate(() => [...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].filter((row) => row.closest("[role=application]") === null).map((row) => row.textContent ?? "").join("\n"));
 }
 
-export async function waitForSerial(page: Page, text: string, timeoutMs = 60_000): Promise<void> {
+export async function waitForSerial(page: Page, text: string, timeoutMs = PATIENCE_MS): Promise<void> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     if ((await serialText(page)).includes(text)) return;

@@ -3,7 +3,7 @@
 // (scripts/build-debian-disk.sh builds one); without it this suite is skipped.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { closeSync, copyFileSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -13,6 +13,14 @@ const DISK = process.env.TRAPSCOPE_DEBIAN_DISK ?? "";
 const BOOT_MS = 300_000;
 /** Scanning is slow, and the first command under each technique runs cold. */
 const SWITCH_MS = 120_000;
+
+/** The last bytes of a file that is too long for one string. */
+function endOf(path: string, bytes: number): string {
+  const file = openSync(path, "r"), end = Buffer.alloc(bytes);
+  readSync(file, end, 0, bytes, fstatSync(file).size - bytes);
+  closeSync(file);
+  return end.toString();
+}
 
 describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)", () => {
   usePage();
@@ -69,10 +77,9 @@ describe.skipIf(DISK === "")("Debian dropped on the page (TRAPSCOPE_DEBIAN_DISK)
     const replayed = join(folder, "node.jsonl");
     execFileSync("bin/trapscope", ["replay", recording, DISK, "--trap-log", replayed, "--log", "exit,leak,observed"], { stdio: "inherit" });
     // The page's ring has the newest records; the file that Node writes has all of them.
-    const lines = (path: string): string[] => readFileSync(path, "utf8").trimEnd().split("\n").slice(1);
-    const kept = lines(log), all = lines(replayed);
-    expect(kept.length).toBeGreaterThan(10_000);
-    expect(kept).toEqual(all.slice(-kept.length));
+    const kept = readFileSync(log, "utf8"), records = kept.slice(kept.indexOf("\n") + 1);
+    expect(records.split("\n").length).toBeGreaterThan(10_000);
+    expect(endOf(replayed, Buffer.byteLength(records)) === records).toBe(true);
     rmSync(folder, { recursive: true });
   });
 

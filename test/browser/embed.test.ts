@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { consoleText, directory, launchChromium, serve, type Site, violations, waitForSerial } from "./chromium.ts";
+import { consoleText, directory, launchChromium, PATIENCE_MS, serve, type Site, violations, waitForSerial, watch } from "./chromium.ts";
 
 let site: Site, browser: Browser, context: BrowserContext, page: Page, around: Server;
 const problems: string[] = [];
@@ -28,9 +28,10 @@ afterAll(async () => {
 beforeEach(async () => {
   // A service worker would add the headers.
   context = await browser.newContext({ serviceWorkers: "block", viewport: { width: 1300, height: 900 }, acceptDownloads: true });
+  context.setDefaultTimeout(PATIENCE_MS);
   page = await context.newPage();
   problems.length = 0;
-  page.on("pageerror", (error) => problems.push(error.message));
+  watch(page, problems);
 });
 afterEach(async () => {
   await context.close();
@@ -47,7 +48,7 @@ describe("compatibility mode", () => {
     await page.locator("[role=row][data-kind=leak]", { hasText: "popf" }).first().click();
     await page.locator("aside").getByText("Why is this sensitive").waitFor();
     // The processor's own state reaches the page, too: the guest stopped in its code segment.
-    expect(await page.locator("[role=region][aria-label=Registers]").innerText()).toMatch(/CS\s+0008/);
+    await expect.poll(() => page.locator("[role=region][aria-label=Registers]").innerText()).toMatch(/CS\s+0008/);
     expect(await violations(page)).toEqual([]);
   });
 
@@ -63,17 +64,17 @@ describe("compatibility mode", () => {
     await page.keyboard.press("Escape");
     await page.waitForSelector("[role=row][data-kind=exit]");
     await page.getByRole("tab", { name: "Screen" }).click();
-    await expect.poll(() => consoleText(page), { timeout: 60_000 }).toContain("over messages");
+    await expect.poll(() => consoleText(page)).toContain("over messages");
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     const instructions = async (): Promise<string> => page.locator("footer").innerText();
     const before = await instructions();
     await page.locator("body").press("Shift+F10");
-    await expect.poll(instructions, { timeout: 20_000 }).not.toBe(before);
+    await expect.poll(instructions).not.toBe(before);
   });
 
   it("compares techniques in workers of their own", async () => {
     await page.goto(`${site.address}?guest=popf&view=compare&a=emulate&b=trap&autorun=1`);
-    await page.getByRole("article", { name: "emulate and trap/1" }).getByText(/After [\d,]+ instructions, pushfd/).waitFor({ timeout: 120_000 });
+    await page.getByRole("article", { name: "emulate and trap/1" }).getByText(/After [\d,]+ instructions, pushfd/).waitFor();
   });
 
   it("is explained by the check of the browser", async () => {
@@ -93,7 +94,6 @@ describe("the frame", () => {
   const told = (): Promise<{ event: string; text?: string; run?: string; outcome?: string; leaks?: number }[]> => page.evaluate(() => (window as unknown as { told: { event: string }[] }).told);
   const wish = (wanted: object): Promise<void> => page.evaluate((own) => document.querySelector("iframe")!.contentWindow!.postMessage({ trapscope: 1, ...own }, "*"), wanted);
   const text = async (): Promise<string> => (await told()).map((own) => own.text ?? "").join("");
-  const soon = { timeout: 60_000 };
 
   it("waits for a press, runs the guest and tells the page around it how it ended", async () => {
     await page.goto(`http://127.0.0.1:${(around.address() as AddressInfo).port}/?guest=popf`);
@@ -101,8 +101,8 @@ describe("the frame", () => {
     await frame.getByRole("button", { name: "Run popf" }).waitFor();
     expect(await violations(page)).toEqual([]);
     await frame.getByRole("button", { name: "Run popf" }).click();
-    await expect.poll(async () => (await told()).find(({ run }) => run === "ended")?.outcome, soon).toBe("halted");
-    await expect.poll(async () => (await told()).findLast(({ event }) => event === "totals")?.leaks, soon).toBe(2);
+    await expect.poll(async () => (await told()).find(({ run }) => run === "ended")?.outcome).toBe("halted");
+    await expect.poll(async () => (await told()).findLast(({ event }) => event === "totals")?.leaks).toBe(2);
     expect(await text()).toContain("POPF");
     await frame.locator("[role=row][data-kind=exit]").first().waitFor();
     expect(await violations(page)).toEqual([]);
@@ -113,13 +113,13 @@ describe("the frame", () => {
     await page.goto(`http://127.0.0.1:${(around.address() as AddressInfo).port}/?guest=tour&panes=console&theme=dark`);
     await page.frameLocator("iframe").getByRole("button", { name: "Run tour" }).waitFor();
     await wish({ do: "start" });
-    await expect.poll(text, soon).toContain("t86>");
+    await expect.poll(text).toContain("t86>");
     await wish({ do: "send", text: "echo by message\r" });
-    await expect.poll(text, soon).toContain("\nby message");
+    await expect.poll(text).toContain("\nby message");
     await wish({ do: "type", text: "echo by keys\n" });
-    await expect.poll(text, soon).toContain("\nby keys");
+    await expect.poll(text).toContain("\nby keys");
     await wish({ do: "pause" });
-    await expect.poll(async () => (await told()).findLast(({ event }) => event === "state")?.run, soon).toBe("paused");
+    await expect.poll(async () => (await told()).findLast(({ event }) => event === "state")?.run).toBe("paused");
     expect(await page.frameLocator("iframe").getByRole("tab", { name: "Traps" }).count()).toBe(0);
   });
 });

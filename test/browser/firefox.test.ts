@@ -63,7 +63,7 @@ describe.skipIf(!HAS_FIREFOX)("in Firefox (FIREFOX)", () => {
     const begin = async (): Promise<number> => {
       await firefox.open(site.address);
       await firefox.drop([path]);
-      await expect.poll(() => firefox.serial(), { timeout: 60_000 }).toMatch(FIRST_LINE);
+      await expect.poll(() => firefox.serial()).toMatch(FIRST_LINE);
       first = FIRST_LINE.exec(await firefox.serial())?.[0] ?? "";
       return readJournal(first)?.began ?? -1;
     };
@@ -71,7 +71,7 @@ describe.skipIf(!HAS_FIREFOX)("in Firefox (FIREFOX)", () => {
     await firefox.click(TERMINAL);
     await firefox.type("g");
     await firefox.until(one("[data-testid=save-state]"));
-    await expect.poll(async () => readJournal(first + (await firefox.serial()).replace(FIRST_LINE, ""))?.flushed ?? 0, { timeout: 60_000 }).toBeGreaterThan(2);
+    await expect.poll(async () => readJournal(first + (await firefox.serial()).replace(FIRST_LINE, ""))?.flushed ?? 0).toBeGreaterThan(2);
     expect(await begin()).toBeGreaterThanOrEqual(2);
   });
 

@@ -98,7 +98,7 @@ export class Firefox {
   }
 
   /** Until the expression is true. */
-  async until(expression: string, timeoutMs = 60_000): Promise<void> {
+  async until(expression: string, timeoutMs = 90_000): Promise<void> {
     for (const end = Date.now() + timeoutMs; !(await this.evaluate<boolean>(`!!(${expression})`).catch(() => false)); ) {
       if (Date.now() > end) throw new Error(`never true: ${expression}\nThe page shows:\n${await this.evaluate<string>("document.body.innerText.slice(0, 3000)")}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -144,7 +144,7 @@ export class Firefox {
     return this.evaluate(`[...document.querySelectorAll("[role=tabpanel]:not([hidden]) .xterm-rows > div")].filter((row) => row.closest("[role=application]") === null).map((row) => row.textContent ?? "").join("\\n")`);
   }
 
-  async untilSerial(text: string, timeoutMs = 60_000): Promise<void> {
+  async untilSerial(text: string, timeoutMs = 90_000): Promise<void> {
     for (const end = Date.now() + timeoutMs; !(await this.serial()).includes(text); ) {
       if (Date.now() > end) throw new Error(`"${text}" did not come. The console shows:\n${await this.serial()}`);
       await new Promise((resolve) => setTimeout(resolve, 100));

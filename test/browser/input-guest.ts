@@ -46,6 +46,8 @@ next:   in al, 0x64
         jnz next
         cmp al, 0x3b            ; F1: 1193 counts of 1.19318 MHz
         jz beep
+        cmp al, 0x3d            ; F3: the cone out and in, without the counter
+        jz move
         cmp al, 0x3c            ; F2
         jnz next
         in al, 0x61
@@ -60,6 +62,15 @@ beep:   mov al, 0xb6
         out 0x42, al
         in al, 0x61
         or al, 3
+        out 0x61, al
+        jmp next
+move:   in al, 0x61
+        and al, 0xfc
+        or al, 2
+        out 0x61, al
+        mov cx, 0x4000
+.out:   loop .out
+        and al, 0xfd
         out 0x61, al
         jmp next
 digit:  and al, 15

@@ -32,7 +32,7 @@ describe("on a host that sends no headers", () => {
   it("loads itself once more, isolated, and runs a guest", async () => {
     site = await serve(directory, {});
     await page.goto(`${site.address}?guest=popf&autorun=1`);
-    await expect.poll(isolated, { timeout: 30_000 }).toBe(true);
+    await expect.poll(isolated).toBe(true);
     await waitForSerial(page, "t86 popf");
     expect(loads).toHaveLength(2);
     expect(loads[1]).toBe(loads[0]);

@@ -2,8 +2,9 @@ import { defineConfig } from "vitest/config";
 
 // Real browsers over the built page: `npm run test:browser`. CHROMIUM names the browser where it is not /usr/bin/chromium. Two files at a time,
 // and then, alone, what takes the measure of time.
-const TIMED = ["test/browser/storm.test.ts"];
-const common = { environment: "node", testTimeout: 180_000, hookTimeout: 180_000 } as const;
+const TIMED = ["test/browser/first-trap.test.ts", "test/browser/storm.test.ts"];
+// The limits are for what hangs, not for what is slow.
+const common = { environment: "node", testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 90_000, interval: 50 } } } as const;
 
 export default defineConfig({
   test: {

@@ -1,9 +1,10 @@
 // Every outcome and exit code that a run can have (interfaces: "Command line").
-import { mkdirSync, openSync, ftruncateSync, closeSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  blinkGuest, debugGuest, echoGuest, exitGuest, haltGuest, keyGuest, livelockGuest, loopGuest, maskedGuest, powerOffGuest, rebootGuest, screenGuest, serialGuest,
+  blinkGuest, bootSector, debugGuest, echoGuest, exitGuest, haltGuest, keyGuest, livelockGuest, loopGuest, maskedGuest, powerOffGuest, rebootGuest, screenGuest, serialGuest,
   tripleFaultGuest,
 } from "./boot-sectors.ts";
 import { openTrapscope, type Trapscope } from "./trapscope.ts";
@@ -35,9 +36,11 @@ describe("how a guest ends", () => {
   });
 
   it.each([["SIGINT", 130], ["SIGTERM", 143]] as const)("or is ended: %s, with no terminal to read from", async (signal, code) => {
-    const child = cli.start(["run", cli.file("guest.img", loopGuest()), "--serial", "none", "--expect", "never", "--timeout", "50"]);
+    const trace = join(cli.folder, `${signal}.txt`);
+    const child = cli.start(["run", cli.file("guest.img", loopGuest()), "--serial", "none", "--expect", "never", "--timeout", "50", `--trace=${trace}`, "--trace-range", "7c00-7dff"]);
     const end = new Promise<number | null>((resolve) => child.on("exit", resolve));
-    setTimeout(() => child.kill(signal), 1500);
+    while (!existsSync(trace) || statSync(trace).size === 0) await setTimeout(50);
+    child.kill(signal);
     expect(await end).toBe(code);
   });
 
@@ -47,6 +50,13 @@ describe("how a guest ends", () => {
 });
 
 describe("limits", () => {
+  it("writes what was translated into a folder", async () => {
+    const folder = join(cli.folder, "regions");
+    await run(bootSector("40ebfd"), "--max-instructions", "1e6", "--jit-dump", folder);
+    const name = readdirSync(folder).find((file) => file.startsWith("00007c0"));
+    expect(readFileSync(join(folder, name!), "utf8")).toMatch(/^00007c10 {2}jmp 0x/m);
+  });
+
   it("stops after exactly the instructions that were allowed", async () => {
     const result = await run(loopGuest(), "--max-instructions", "1.5e6");
     expect([result.outcome, result.exitCode, result.instructions]).toEqual(["instruction-limit", 3, 1_500_000]);
@@ -170,7 +180,7 @@ describe("refusals", () => {
 
   it("knows ROMs by their size and head", async () => {
     const guest = cli.file("guest.img", exitGuest(0));
-    expect(await refused(["run", guest, "--bios", cli.file("bios.bin", new Uint8Array(100_000))])).toContain("64, 128 or 256 KB");
+    expect(await refused(["run", guest, "--bios", cli.file("bios.bin", new Uint8Array(100_000))])).toContain("a multiple of 4 KB, from 64 KB to 16 MB");
     expect(await refused(["run", guest, "--vgabios", cli.file("vga.bin", new Uint8Array(32_768))])).toContain("55 AA");
     expect(await refused(["run", guest, "--vgabios", cli.file("vga.bin", new Uint8Array(700))])).toContain("512");
   });

@@ -42,7 +42,7 @@ describe("a breakpoint inside of another instruction", () => {
 });
 
 describe("code over which a breakpoint is lifted again and again", () => {
-  it("leaves records that forward to the present ones at once", () => {
+  it("takes the room of its own records, and those that are left forward to the present ones at once", () => {
     /** mov ecx,1000; in a loop: call pushf / pop eax / ret; cli; hlt */
     const machine = flatGuest([0xb9, 0xe8, 3, 0, 0, 0xe8, 4, 0, 0, 0, 0xe2, 0xf9, 0xfa, 0xf4, 0x9c, 0x58, 0xc3], "int3", 1);
     expect(machine.run(20_000)).toBe("halted");
@@ -51,8 +51,8 @@ describe("code over which a breakpoint is lifted again and again", () => {
     const { pages } = machine.core.blocks as unknown as { pages: ReadonlyMap<number, { readonly stale: ReadonlyMap<number, readonly number[]> }> };
     const hops = (record: number): number => (view.getUint16(record + R_HANDLER, true) === HANDLER_CONTINUE ? 1 + hops(view.getInt32(record + R_LINK, true)) : 0);
     const forwarding = [...pages.values()].flatMap(({ stale }) => [...stale.values()]);
-    expect(Math.max(...forwarding.map((records) => records.length))).toBe(8);
-    expect(Math.max(...forwarding.flat().map(hops))).toBe(1);
+    expect(Math.max(...forwarding.map((records) => records.length))).toBe(1);
+    expect(Math.max(...forwarding.flat().map(hops))).toBeLessThanOrEqual(1);
   });
 });
 

@@ -9,7 +9,7 @@ import { History } from "../../src/machine/replay.ts";
 import { stateHash } from "../../src/machine/snapshot.ts";
 
 const DISK = process.env.TRAPSCOPE_DEBIAN_DISK ?? "";
-const CHECKPOINT_MS = 250, STEP_BACK_MS = 300;
+const CHECKPOINT_MS = 180, STEP_BACK_MS = 300;
 
 const cpuMs = (): number => {
   const { user, system } = process.cpuUsage();

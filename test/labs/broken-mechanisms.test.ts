@@ -71,6 +71,24 @@ const BREAKS: readonly Break[] = [
   { lab: "L9", mechanism: "CR4.VME of the silicon", steps: ["trap vme"], seams: technique("trap", (it) => { it.projection.policy.vme = false; }) },
   { lab: "L9", mechanism: "int3: holes of V86 mode", steps: ["emulate", "int3"], seams: technique("int3", (it) => { it.plant = nothing; }) },
   { lab: "L10", mechanism: "shadow entries that go with INVLPG and MOV CR3", steps: ["emulate", "trap"], seams: technique("trap", ({ paging }) => { paging.drop = nothing; }) },
+  { lab: "L10", mechanism: "cached: the watch over the guest's tables", steps: ["emulate", "cached"], seams: technique("trap", ({ guestTables }) => { guestTables.written = nothing; }) },
+  { lab: "L10", mechanism: "cached: shadows of earlier address spaces", steps: ["trap", "cached"], seams: technique("trap", ({ paging }) => {
+    const use = paging.useContext.bind(paging);
+    let other = 0;
+    paging.useContext = (_key: string, emptied: unknown) => use(`new ${other++}`, emptied);
+  }) },
+  { lab: "L10", mechanism: "unsync: tables that are let go", steps: ["emulate", "unsync"], seams: technique("trap", ({ guestTables }) => { guestTables.loosen = nothing; }) },
+  { lab: "L10", mechanism: "batch: the run to the last store", steps: ["emulate", "batch"], seams: technique("trap", (it) => { Object.defineProperty(it.guestTables, "inBatch", { get: () => false }); }) },
+  { lab: "L10", mechanism: "vtx: the second level of paging", steps: ["emulate", "vtx"], seams: technique("vtx", (it) => {
+    const enter = it.enter.bind(it);
+    it.enter = () => {
+      it.block.exceptionBitmap = 1 << 14;
+      const ended = enter();
+      it.block.exceptionBitmap |= 1 << 14; // page faults leave
+      return ended;
+    };
+  }) },
+  { lab: "L3", mechanism: "paravirt: the return to user code that a kernel asks for", steps: ["paravirt"], seams: technique("paravirt", (it) => { it.returnFromInterrupt = () => 0; }) },
   { lab: "L11", mechanism: "the window's move", steps: ["ring 3"], seams: technique("trap", ({ paging }) => { paging.moveWindow = () => false; }) },
   { lab: "L12", mechanism: "hybrid: the change to direct execution", steps: ["emulate", "hybrid"], seams: technique("hybrid", ({ friendliness }) => { friendliness.holds = () => false; }) },
 ];

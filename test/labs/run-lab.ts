@@ -12,7 +12,7 @@ export function runLab(lab: Lab, { only, seams }: { only?: readonly string[]; se
   const results: Record<string, StepRun> = {};
   for (const step of lab.steps) {
     if (only && !only.includes(step.id)) continue;
-    if (typeof step.guest === "string") results[step.id] = runStep(lab, step, openImage(step.guest), seams);
+    if (typeof step.guest === "string") results[step.id] = runStep(lab, step, openImage(step.guest), { ...seams, checks: true });
     else if (DEBIAN !== undefined) results[step.id] = runStep(lab, step, openBootImage(DEBIAN), seams);
   }
   return { results, checks: evaluate(lab.checks, results) };

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createMachine, type MachineWorker, type TrapscopeMachine, type WorkerOptions } from "../../src/index.ts";
-import { bootSector, cliStiGuest, countingGuest, echoGuest, haltGuest, loopGuest } from "../cli/boot-sectors.ts";
+import { bootSector, cliStiGuest, countingGuest, echoGuest, haltGuest, livelockGuest, loopGuest } from "../cli/boot-sectors.ts";
 
 type Library = typeof import("../../src/index.ts");
 let built: string, library: Library;
@@ -78,6 +78,20 @@ describe("a machine in a worker", () => {
     await endless.stop();
     expect([(await running).reason, outcomes]).toEqual(["breakpoint", ["breakpoint"]]);
     expect(await endless.run({ instructions: 5 })).toMatchObject({ reason: "budget", instructions: 5 });
+  });
+
+  it("goes on where nothing retires for long", async () => {
+    // From the top of 48 MB down to 100000h, byte by byte: std / rep stosb / hlt
+    const machine = await worker({ memoryBytes: 48 << 20, firmware: "none" });
+    await machine.memory.write(0x1000, Uint8Array.of(0xfd, 0xf3, 0xaa, 0xf4));
+    const flat = { selector: 16, base: 0, limit: 0xffff_ffff, access: 0xc093 };
+    await machine.setState({ cr0: 0x11, cs: { ...flat, selector: 8, access: 0xc09b }, es: flat, ss: flat, eip: 0x1000, edi: (48 << 20) - 1, ecx: 47 << 20 });
+    expect(await machine.run({ instructions: 100 })).toMatchObject({ reason: "halted", instructions: 3 });
+    const livelock = await worker({ drives: { fda: livelockGuest() } });
+    const running = livelock.run({ instructions: 1e15 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await livelock.stop();
+    expect((await running).reason).toBe("breakpoint");
   });
 
   it("waits for ports and media that its program has, also slow ones", async () => {

@@ -36,10 +36,11 @@ export class BareCpu implements PhysicalSpace {
   apicBase = 0;
 
   constructor(model?: CpuModelName) {
-    // One memory serves all tests of a file, one after the other: the processor clears its tables.
+    // One memory serves all tests of a file, one after the other: the processor clears its tables, but for those that begin as zeros.
     shared ??= new WebAssembly.Memory({ initial: (RAM + RAM_BYTES) >> 16, maximum: (RAM + RAM_BYTES) >> 16, shared: true });
     this.view = new DataView(shared.buffer, RAM, RAM_BYTES);
     new Uint8Array(shared.buffer, RAM, RAM_BYTES).fill(0);
+    for (const { code } of [tables(V_TABLES), tables(H_TABLES)]) new Int32Array(shared.buffer, code, TABLE >> 2).fill(0);
     const hooks: CpuHooks = {
       ports: {
         read: (port, width) => (this.log.push(`in ${port.toString(16)}/${width}`), 0xa5a5_a5a5 >>> (32 - width * 8)),

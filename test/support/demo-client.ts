@@ -145,7 +145,10 @@ class DemoMachine {
     if (bare) {
       if (site.kind !== "irq" && site.action !== "shadow-fill") this.log.observed(index, this.icount, timeNs, ACTIONS.native, 0, site.b);
     } else if (site.kind === "leak") this.log.leak(index, this.icount, timeNs, ACTIONS[site.action], 0, site.a, site.b);
-    else this.log.exit(index, this.icount, timeNs, site.kind === "irq" ? REASON_IRQ : site.action === "shadow-fill" ? 14 : 13, ACTIONS[site.action], 0, site.a, site.b);
+    else {
+      const reason = site.kind === "irq" ? REASON_IRQ : site.action === "shadow-fill" ? 14 : 13;
+      this.log.exit({ site: index, icount: this.icount, timeNs, reason, action: ACTIONS[site.action], flags: 0, a: site.a, b: site.b });
+    }
   }
 
   private slice(events: number): void {

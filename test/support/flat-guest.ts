@@ -16,7 +16,7 @@ export function dword(value: number): number[] {
 
 /** A machine of 2 MB that stands before the program's first instruction. */
 export function flatGuest(program: readonly number[], technique: TechniqueId, ring: Ring, options: Partial<MachineOptions> = {}, registers: RegisterPart = {}): Machine {
-  const machine = new Machine({ memoryBytes: 2 << 20, technique, ring, set: {}, clock: "virtual", drives: {}, ...options });
+  const machine = new Machine({ memoryBytes: 2 << 20, technique, ring, set: {}, clock: "virtual", drives: {}, checks: true, ...options });
   machine.physical.writeBytes(CODE, Uint8Array.from(program));
   machine.physical.writeBytes(GDT + 8, Uint8Array.from([...FLAT_CODE, ...FLAT_DATA]));
   const segment = (selector: number, access: number) => ({ selector, base: 0, limit: 0xffff_ffff, access });

@@ -109,7 +109,7 @@ export function guestMachine(id: string, options: GuestRunOptions): Machine {
   const image = options.image ?? guestImage(id);
   const source = { size: image.length, read: (offset: number, into: Uint8Array) => into.set(image.subarray(offset, offset + into.length)) };
   return new Machine({
-    memoryBytes: options.memoryBytes ?? 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual",
+    memoryBytes: options.memoryBytes ?? 16 * MB, technique: options.technique, ring: options.ring, set: options.set, clock: "virtual", checks: true,
     drives: options.drives ?? { fda: source },
     firmware: { bios: builtinBios(), vgabios: builtinVgaBios() },
   });

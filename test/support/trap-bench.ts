@@ -17,7 +17,7 @@ export interface SmallGuest {
 const LIMIT = 20_000;
 
 export class TrapBench {
-  readonly machine = new Machine({ memoryBytes: 1 << 20, technique: "trap", ring: 1, set: {}, clock: "virtual", drives: {} });
+  readonly machine = new Machine({ memoryBytes: 1 << 20, technique: "trap", ring: 1, set: {}, clock: "virtual", drives: {}, checks: true });
 
   constructor() {
     this.machine.pc.io.attach(END_PORT, END_PORT, { read: () => 0xff, write: () => this.machine.stop() });

@@ -11,17 +11,20 @@ export function enter(p: Processor, size: 2 | 4, allocSize: number, nestingLevel
   const level = nestingLevel & 31;
   const stack = currentStack(p), mask = stackMask(context);
   const frameBase = state.gpr(EBP);
-  stack.reserve(size, level + 1);
-  stack.push(size, frameBase);
+  const push = (value: number): void => {
+    stack.reserve(size, 1);
+    stack.push(size, value);
+  };
+  push(frameBase);
   const frame = stack.pointer;
   if (level > 0) {
     // The enclosing frames' pointers lie below the caller's EBP.
     for (let i = 1; i < level; i++) {
       const above = frameBase - i * size - stack.pointer;
       stack.expect(size, above, 1);
-      stack.push(size, stack.peek(size, above));
+      push(stack.peek(size, above));
     }
-    stack.push(size, frame);
+    push(frame);
   }
   stack.skip(-(allocSize & 0xffff));
   // The new top must be writable, though nothing is written there.

@@ -6,7 +6,7 @@ import { CR0, CR4, FSW } from "../../isa/state-layout.ts";
 import { CR0_EM, CR0_MP, CR0_NE, CR0_TS, CR4_OSFXSR } from "../control-bits.ts";
 import { MF, NM, type Processor, UD } from "../processor.ts";
 
-export const FPU_INSTRUCTION = 0, FPU_NO_WAIT = 1, FPU_WAIT = 2;
+export const FPU_NO_WAIT = 1, FPU_WAIT = 2;
 /** Error summary: an unmasked exception is pending. */
 const FSW_ES = 0x80;
 

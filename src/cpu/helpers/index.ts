@@ -176,6 +176,5 @@ export function createHelpers(p: Processor): Readonly<Record<HelperName, HelperB
     fpuHelper: undefinedOpcode,
     undefined: undefinedOpcode,
     monitorWait: (kind) => (monitorWait(p, kind), 0),
-    pause: () => 0,
   });
 }

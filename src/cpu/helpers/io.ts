@@ -2,7 +2,7 @@
 
 import { CPL, CR0, EFLAGS_IOPL, EFLAGS_SYSTEM, EFLAGS_VM, TR } from "../../isa/state-layout.ts";
 import { notePortBreakpoint } from "../debug.ts";
-import { load, type Width } from "../linear-memory.ts";
+import { loadTable, type Width } from "../linear-memory.ts";
 import { CR0_PE } from "../control-bits.ts";
 import { GP, type Processor } from "../processor.ts";
 
@@ -24,12 +24,12 @@ function bitmapAllows(p: Processor, port: number, width: number): boolean {
   const base = c.segmentBase(TR), limit = c.segmentLimit(TR);
   // A 16-bit TSS has no bitmap.
   if ((c.segmentAccess(TR) & 8) === 0 || limit < TSS_MINIMUM_LIMIT) return false;
-  const map = load(p, (base + IO_MAP_BASE) | 0, 2, false);
+  const map = loadTable(p, (base + IO_MAP_BASE) | 0, 2);
   if (p.state.fault !== 0) return false;
   // Two bytes are always read, so the map ends with a byte of ones inside the limit.
   const at = map + (port >> 3);
   if (at + 1 > limit) return false;
-  const bits = load(p, (base + at) | 0, 2, false);
+  const bits = loadTable(p, (base + at) | 0, 2);
   return p.state.fault === 0 && ((bits >> (port & 7)) & ((1 << width) - 1)) === 0;
 }
 

@@ -4,7 +4,6 @@
 import { IO_APIC_ADDRESS, IO_APIC_ID, LOCAL_APIC_ADDRESS, PCI_LINE_ROUTES, PCI_PINS, PCI_SLOTS, SCI } from "./board.ts";
 import { sum } from "./tables.ts";
 
-export const MP_POINTER_BYTES = 16;
 const MP_POINTER_CHECKSUM_AT = 10, MP_TABLE_CHECKSUM_AT = 7;
 
 const LOCAL_APIC_VERSION = 0x14, IO_APIC_VERSION = 0x11;

@@ -14,10 +14,10 @@ export interface AcpiTable {
   readonly pointers: readonly { readonly offset: number; readonly target: string }[];
 }
 
-const HEADER = 36, LENGTH_AT = 4;
+const HEADER = 36;
 export const CHECKSUM_AT = 9;
 export const RSDP_BYTES = 20, RSDP_CHECKSUM_AT = 8, RSDP_POINTER_AT = 16;
-export const FACS_BYTES = 64;
+const FACS_BYTES = 64;
 
 class Writer {
   readonly bytes: number[] = [];
@@ -113,8 +113,4 @@ export function rsdp(): Uint8Array {
   const bytes = Uint8Array.from(new Writer().text("RSD PTR ", 8).u8(0).text("TSCOPE", 6).u8(0).u32(0).bytes);
   bytes[RSDP_CHECKSUM_AT] = -sum(bytes);
   return bytes;
-}
-
-export function tableLength(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
 }

@@ -106,7 +106,7 @@ function bytesOfDoubleword<V>(b: Builder<V>, selector: V, position: number): V {
 }
 
 /** The four doublewords that the selector names. */
-export function selectDoublewords<V>(b: Builder<V>, value: V, selector: V): V {
+function selectDoublewords<V>(b: Builder<V>, value: V, selector: V): V {
   let numbers = b.splat("i32x4", bytesOfDoubleword(b, selector, 0));
   for (const position of [1, 2, 3]) numbers = b.withLane("i32x4", numbers, position, bytesOfDoubleword(b, selector, position));
   return b.vector("i8x16.swizzle", value, numbers);

@@ -6,7 +6,7 @@ import { CR4, MXCSR } from "../state-layout.ts";
 
 /** Exception flags of MXCSR; their masks are MASKS bits higher. */
 export const IE = 1, DE = 2, ZE = 4, OE = 8, UE = 0x10, PE = 0x20;
-export const MASKS = 7;
+const MASKS = 7;
 const FLAGS = 0x3f;
 /** Known before the result is. */
 const BEFORE_RESULT = IE | DE | ZE;
@@ -60,7 +60,7 @@ export const signOf = <V>(b: Builder<V>, f: Format, x: V): V => b.wrap(b.shrU64(
 export function isSignalling<V>(b: Builder<V>, f: Format, x: V): V {
   return b.and(isNan(b, f, x), b.eqz64(b.and64(x, b.imm64(quietBit(f)))));
 }
-export function isDenormal<V>(b: Builder<V>, f: Format, x: V): V {
+function isDenormal<V>(b: Builder<V>, f: Format, x: V): V {
   return b.ltU64(b.sub64(magnitude(b, f, x), b.imm64(1n)), b.imm64(leastNormal(f) - 1n));
 }
 export const denormalFlag = <V>(b: Builder<V>, f: Format, x: V): V => b.shl(isDenormal(b, f, x), b.imm(1));

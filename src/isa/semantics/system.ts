@@ -41,7 +41,8 @@ export const mwait: Semantics = (b) => {
   b.helper("monitorWait", b.imm(WAIT));
 };
 
-export const pause = whole("pause");
+/** A hint that costs time on silicon: no technique asks to be told of it. */
+export const pause: Semantics = () => {};
 export const clts = whole("clearTaskSwitched");
 /** INVD and WBINVD. */
 export const invalidateCaches = whole("cacheControl");

@@ -16,12 +16,6 @@ export function product<V>(b: Builder<V>, x: V, y: V): readonly [V, V] {
   return [b.let64(high), b.let64(b.or64(b.shl64(other, half), b.and64(low, mask)))];
 }
 
-/** Unsigned 64 x 64 -> (high, low). */
-export const multiplyWide: SharedFunction = {
-  name: "multiplyWide", params: ["i64", "i64"], results: ["i64", "i64"],
-  body: (b, [x, y]) => product(b, x, y),
-};
-
 /** One base-2^32 digit of (high, next 32 bits) / divisor: the digit and the remainder. */
 function divideDigit<V>(b: Builder<V>, high: V, next: V, divisor: V): readonly [V, V] {
   const half = b.imm64(32n);

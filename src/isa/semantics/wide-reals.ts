@@ -5,7 +5,7 @@
 // exponent biased as in the extended format, so that `high` is the significand of the value cut to 64 bits.
 
 import type { Builder, SharedFunction } from "../builder.ts";
-import { divideWide, multiplyWide, product } from "./wide-integers.ts";
+import { product } from "./wide-integers.ts";
 import { BIAS } from "./x87-number.ts";
 import { shiftRightSticky } from "./x87-rounding.ts";
 
@@ -37,43 +37,49 @@ export function select128<V>(b: Builder<V>, condition: V, [xh, xl]: readonly V[]
   return [b.let64(b.select64(chosen, xh, yh)), b.let64(b.select64(chosen, xl, yl))];
 }
 
-/** Product of two fractions. */
+/** Upper half of the product of what are lower and upper word of two fractions: less than 2^33 too small. */
+function crossProduct<V>(b: Builder<V>, x: V, y: V): V {
+  return b.mul64(b.shrU64(x, b.imm64(32n)), b.shrU64(y, b.imm64(32n)));
+}
+
+/** Product of two fractions: less than 2^-94 too small, and exact where both have 64 bits. */
 export const multiplyFractions: SharedFunction = {
   name: "multiplyFractions", params: ["i64", "i64", "i64", "i64"], results: ["i64", "i64"],
   body: (b, [xh, xl, yh, yl]) => {
     const zero = b.imm64(0n);
-    const first = add128(b, product(b, xh, yh), [zero, product(b, xh, yl)[0]]);
-    return add128(b, first, [zero, product(b, xl, yh)[0]]);
+    const first = add128(b, product(b, xh, yh), [zero, crossProduct(b, xh, yl)]);
+    return add128(b, first, [zero, b.let64(crossProduct(b, xl, yh))]);
   },
 };
 
-/** Quotient x / y of fractions, where xh < yh and bit 63 of yh is set. */
-export const divideFractions: SharedFunction = {
+/** Bits of a digit of a quotient. */
+const DIGIT = 30;
+
+/**
+ * Quotient x / y of fractions, where x < y and bit 63 of yh is set: less than 2^-85 too small. Three digits by division of the upper bits; each comes
+ * out a few units too small, and the next one is as much larger.
+ */
+const divideFractions: SharedFunction = {
   name: "divideFractions", params: ["i64", "i64", "i64", "i64"], results: ["i64", "i64"],
   body: (b, [xh, xl, yh, yl]) => {
-    const one = b.imm64(1n);
-    const [estimate, left] = b.call(divideWide, xh, xl, yh);
-    const [beyond, low] = b.call(multiplyWide, estimate, yl);
-    // What the estimate by the upper word is too large by: at most 2.
-    const digit = b.variable64(estimate), restLow = b.variable64(b.sub64(b.imm64(0n), low));
-    const borrow = b.extendU(b.ne64(low, b.imm64(0n)));
-    const restHigh = b.variable64(b.sub64(b.sub64(left, beyond), borrow));
-    const negative = b.variable(b.or(b.ltU64(left, beyond), b.and(b.eq64(left, beyond), b.ne64(low, b.imm64(0n)))));
-    for (let n = 0; n < 2; n++) {
-      b.when(negative.get(), () => {
-        digit.set(b.sub64(digit.get(), one));
-        const before = [restHigh.get(), restLow.get()];
-        const sum = add128(b, before, [yh, yl]);
-        restHigh.set(sum[0]);
-        restLow.set(sum[1]);
-        // The sum carries out where the remainder becomes positive.
-        negative.set(b.eqz(less128(b, sum, before)));
-      });
+    const eight = b.imm64(8n), half = b.imm64(32n), digit = b.imm64(BigInt(DIGIT)), rest = b.imm64(BigInt(64 - DIGIT));
+    // 120 bits of both, so that a remainder of several times the divisor has room; of the divisor the upper 88 count.
+    const divisorHigh = b.let64(b.shrU64(yh, eight));
+    const divisorLow = b.let64(b.shrU64(b.or64(b.shl64(yh, b.imm64(56n)), b.shrU64(yl, eight)), half));
+    const top = b.let64(b.add64(b.shrU64(divisorHigh, b.imm64(24n)), b.imm64(1n)));
+    let high = b.let64(b.shrU64(xh, eight)), low = b.let64(b.or64(b.shl64(xh, b.imm64(56n)), b.shrU64(xl, eight)));
+    const next = () => b.let64(b.divU64(b.shl64(high, b.imm64(6n)), top));
+    const digits = [next()];
+    while (digits.length < 3) {
+      const present = digits.at(-1)!;
+      const partial = b.let64(b.mul64(present, divisorLow));
+      const shifted = [b.or64(b.shl64(high, digit), b.shrU64(low, rest)), b.shl64(low, digit)];
+      const taken = [b.add64(b.mul64(present, divisorHigh), b.shrU64(partial, half)), b.let64(b.shl64(partial, half))];
+      [high, low] = subtract128(b, shifted, taken);
+      digits.push(next());
     }
-    const rest = restHigh.get();
-    const next = b.variable64(b.imm64(WORD));
-    b.when(b.ltU64(rest, yh), () => next.set(b.call(divideWide, rest, restLow.get(), yh)[0]));
-    return [digit.get(), next.get()];
+    const upper = b.add64(b.shl64(digits[0], b.imm64(64n - 30n)), b.shl64(digits[1], b.imm64(64n - 60n)));
+    return add128(b, [upper, b.imm64(0n)], [b.shrU64(digits[2], b.imm64(26n)), b.shl64(digits[2], b.imm64(64n - 26n))]);
   },
 };
 
@@ -145,11 +151,16 @@ export function series(name: string, coefficients: readonly bigint[], alternates
   return {
     name, params: ["i64", "i64"], results: ["i64", "i64"],
     body: (b, [zh, zl]) => {
-      let tail = b.imm64(small.at(-1)!);
-      for (const coefficient of small.slice(0, -1).reverse()) {
-        const term = product(b, tail, zh)[0], next = b.imm64(coefficient);
-        tail = b.let64(alternates ? b.sub64(next, term) : b.add64(next, term));
-      }
+      // Even and odd terms side by side: the host need not wait for one to begin the other.
+      const square = product(b, zh, zh)[0];
+      const [even, odd] = [0, 1].map((first) => {
+        const terms = small.filter((_, n) => n % 2 === first);
+        let part = b.imm64(terms.at(-1) ?? 0n);
+        for (const coefficient of terms.slice(0, -1).reverse()) part = b.let64(b.add64(b.imm64(coefficient), product(b, part, square)[0]));
+        return part;
+      });
+      const odds = product(b, odd, zh)[0];
+      const tail = b.let64(alternates ? b.sub64(even, odds) : b.add64(even, odds));
       let sum: readonly (typeof zh)[] = [b.let64(b.shrU64(tail, b.imm64(BigInt(shift)))), b.let64(b.shl64(tail, b.imm64(BigInt(64 - shift))))];
       for (const coefficient of needed.slice(0, split).reverse()) {
         const term = multiplyFractions.body(b, [sum[0], sum[1], zh, zl]);

@@ -16,7 +16,7 @@ const TAG_PAIRS = 0x5555;
 const OPCODE = 0x7ff;
 
 /** () -> tag word with the class of each register: 0 valid, 1 zero, 2 special, 3 empty. */
-export const x87TagWord: SharedFunction = {
+const x87TagWord: SharedFunction = {
   name: "x87TagWord", params: [], results: ["i32"],
   body: (b) => {
     const tags = b.variable(b.get(FTW)), number = b.variable(b.imm(7));
@@ -41,7 +41,7 @@ export const x87TagWord: SharedFunction = {
 };
 
 /** Loaded tags tell empty from full alone. */
-export function setTagWord<V>(b: Builder<V>, word: V): void {
+function setTagWord<V>(b: Builder<V>, word: V): void {
   const empty = b.let(b.and(b.and(word, b.shrU(word, b.imm(1))), b.imm(TAG_PAIRS)));
   b.set(FTW, b.or(empty, b.shl(empty, b.imm(1))));
 }

@@ -8,7 +8,7 @@ import { type ExtendedOperand, memoryInteger, memoryReal, narrowDouble, narrowIn
 import { BIAS, denormalFlag, EXPONENT, exponentOf, INDEFINITE, INDEFINITE_SE, isNan, isSignalling, QUIET_BIT, SIGN } from "./x87-number.ts";
 import {
   begin, C1, EMPTY_REGISTER, emptyFlags, IE, isEmpty, pop, push, raise, remember, resultOf, setResult, settle, signExponent, significand, stackRegister,
-  type StackRegister, unary, writeRegister,
+  type StackRegister, unary, unmaskedOf, writeRegister,
 } from "./x87-registers.ts";
 import { roundingMode } from "./x87-rounding.ts";
 
@@ -88,7 +88,9 @@ function store(pops: boolean, convert: <V>(b: Builder<V>, i: Instance<V>, value:
       flags.set(raised);
     });
     const raised = flags.get();
-    const stopped = b.let(b.and(b.and(raised, b.imm(0x1f)), b.xor(b.get(FCW), b.imm(-1))));
+    // Memory is not written by what is done over.
+    if (b.stackKnown) b.insist(unmaskedOf(b, raised));
+    const stopped = b.stackKnown ? b.imm(0) : b.let(b.and(b.and(raised, b.imm(0x1f)), b.xor(b.get(FCW), b.imm(-1))));
     b.when(b.eqz(stopped), () => place.write(b, place.width === 8 ? bits.get() : b.wrap(bits.get())), () => reach(b, place.address(b), place.width));
     remember(b, i);
     raise(b, raised);
@@ -118,7 +120,8 @@ export const fisttp = store(true, truncated, integerIndefinite);
 
 /** Stores 80 bits unless `flags` has an unmasked invalid operation; the memory must be writable all the same. */
 export function store80<V>(b: Builder<V>, address: V, low: V, high: V, flags: V): void {
-  const stopped = b.and(b.and(flags, b.imm(IE)), b.xor(b.get(FCW), b.imm(-1)));
+  if (b.stackKnown) b.insist(unmaskedOf(b, flags));
+  const stopped = b.stackKnown ? b.imm(0) : b.and(b.and(flags, b.imm(IE)), b.xor(b.get(FCW), b.imm(-1)));
   b.probeWrite("operand", address, 10);
   b.when(stopped, () => reach(b, address, 10), () => {
     b.store64("operand", address, low);

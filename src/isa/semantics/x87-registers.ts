@@ -25,12 +25,17 @@ export const WAITING = 0, NO_WAIT = 1, WAIT = 2;
 
 /** Device available, no exception pending. */
 export function begin<V>(b: Builder<V>): void {
+  if (b.hasPassed("x87")) return;
   const blocked = b.or(b.and(b.get(CR0), b.imm(CR0_EM_TS)), b.and(b.get(FSW), b.imm(SUMMARY)));
   b.when(blocked, () => void b.helper("fpuCheck", b.imm(WAITING)));
 }
 
 /** The instruction becomes the one that the pointers name. After its memory operand has been reached. */
 export function remember<V>(b: Builder<V>, i: Instance<V>): void {
+  if (b.stackKnown) {
+    b.rememberPointers(i.x87Opcode(b), i.op.find((place) => place.isMemory)?.address(b) ?? null);
+    return;
+  }
   b.set(FIP, i.eip(b));
   b.set(FCS, b.segment(CS, SEG_SELECTOR));
   b.set(FOP, i.x87Opcode(b));
@@ -87,7 +92,7 @@ export function pop<V>(b: Builder<V>): void {
 }
 
 /** (flags) -> whether the result is to be stored and the stack to be popped. Sets the status word. */
-export const x87Raise: SharedFunction = {
+const x87Raise: SharedFunction = {
   name: "x87Raise", params: ["i32"], results: ["i32"],
   body: (b, [flags]) => {
     const unmasked = b.let(b.and(b.and(flags, b.imm(EXCEPTIONS)), b.xor(b.get(FCW), b.imm(-1))));
@@ -101,18 +106,33 @@ export const x87Raise: SharedFunction = {
   },
 };
 
-/** As x87Raise, in place where no unmasked exception is raised. */
-export function raise<V>(b: Builder<V>, flags: V): V {
+/** Those exceptions of `flags` that are not masked. */
+export function unmaskedOf<V>(b: Builder<V>, flags: V): V {
+  return b.and(b.and(flags, b.imm(EXCEPTIONS)), b.xor(b.get(FCW), b.imm(-1)));
+}
+
+/** As x87Raise, in place where no unmasked exception is raised. `cleared`: bits of the status word that go first. */
+export function raise<V>(b: Builder<V>, flags: V, cleared = C1): V {
   const raised = b.let(flags);
+  const clear = () => b.and(b.get(FSW), b.imm(~cleared));
+  if (b.stackKnown) {
+    b.insist(unmaskedOf(b, raised));
+    b.set(FSW, b.or(clear(), raised));
+    // Nothing has become pending.
+    b.hasPassed("x87");
+    return b.imm(1);
+  }
   const done = b.variable(b.imm(1));
-  const unmasked = b.and(b.and(raised, b.imm(EXCEPTIONS)), b.xor(b.get(FCW), b.imm(-1)));
-  b.when(unmasked, () => done.set(b.call(x87Raise, raised)[0]), () => b.set(FSW, b.or(b.and(b.get(FSW), b.imm(~C1)), raised)));
+  b.when(unmaskedOf(b, raised), () => {
+    if (cleared !== C1) b.set(FSW, clear());
+    done.set(b.call(x87Raise, raised)[0]);
+  }, () => b.set(FSW, b.or(clear(), raised)));
   return done.get();
 }
 
 /** The end of an instruction that writes a register: whether the stack is to be popped. */
-export function settle<V>(b: Builder<V>, register: StackRegister<V>, value: V, se: V, flags: V): V {
-  const done = raise(b, flags);
+export function settle<V>(b: Builder<V>, register: StackRegister<V>, value: V, se: V, flags: V, cleared = C1): V {
+  const done = raise(b, flags, cleared);
   b.when(done, () => writeRegister(b, register, value, se));
   return done;
 }
@@ -121,7 +141,7 @@ export function settle<V>(b: Builder<V>, register: StackRegister<V>, value: V, s
  * (significand, sign-exponent, flags): pushes; the real indefinite where the stack is full. A denormal operand that memory held
  * is loaded even if its exception is unmasked; an empty source goes before a full stack.
  */
-export const x87Push: SharedFunction = {
+const x87Push: SharedFunction = {
   name: "x87Push", params: ["i64", "i32", "i32"], results: [],
   body: (b, [value, se, flags]) => {
     const register = stackRegister(b, b.imm(-1));
@@ -140,6 +160,13 @@ export const x87Push: SharedFunction = {
 export function push<V>(b: Builder<V>, value: V, se: V, flags: V): void {
   const register = stackRegister(b, b.imm(-1));
   const raised = b.let(flags), exponent = b.let(se), bits = b.let64(value);
+  if (b.stackKnown) {
+    b.insist(b.eqz(isEmpty(b, register)));
+    raise(b, raised);
+    b.set(FTOP, register.physical);
+    writeRegister(b, register, bits, exponent);
+    return;
+  }
   b.when(b.or(raised, b.eqz(isEmpty(b, register))), () => void b.call(x87Push, bits, exponent, raised), () => {
     b.set(FSW, b.and(b.get(FSW), b.imm(~C1)));
     b.set(FTOP, register.physical);

@@ -5,10 +5,10 @@ import type { SharedFunction } from "../builder.ts";
 import type { Semantics } from "../row.ts";
 import { FSW } from "../state-layout.ts";
 import {
-  add128, constant128, divideReals, fractionToWide, less128, multiplyFractions, multiplyReals, normalizeWide, ONE, select128, series, subtract128,
+  constant128, divideReals, fractionToWide, less128, multiplyFractions, multiplyReals, normalizeWide, ONE, select128, series, subtract128,
   wideToFraction,
 } from "./wide-reals.ts";
-import { divideWide, multiplyWide } from "./wide-integers.ts";
+import { product } from "./wide-integers.ts";
 import { x87Nan } from "./x87-arithmetic.ts";
 import { BIAS, denormalFlag, exponentOf, INTEGER_BIT, isInfinite, isNan, normalize, signOf } from "./x87-number.ts";
 import {
@@ -19,6 +19,8 @@ import { roundIrrational } from "./x87-rounding.ts";
 
 /** Pi to 66 bits, times 2^64. */
 const PI_66 = 0x3_243f_6a88_85a3_08d3n;
+/** 2/pi times 2^64, by that pi. */
+const INVERSE = (1n << 129n) / PI_66;
 
 /** 1/first! 1/(first+2)! ... over 2^128; 1 as the largest fraction. */
 function inverseFactorials(first: number, count: number): bigint[] {
@@ -49,17 +51,16 @@ const reduceAngle: SharedFunction = {
       const whole = b.let(b.eq(shift, b.imm(64)));
       const top = b.let64(b.select64(whole, value, b.shrU64(value, b.extendU(b.sub(b.imm(64), shift)))));
       const bottom = b.let64(b.select64(whole, b.imm64(0n), b.shl64(value, b.extendU(shift))));
-      // By the divisor's upper 64 bits: the quotient of at most 62 bits comes out right or 1 too large.
-      const two = b.imm64(2n);
-      const dividendLow = b.or64(b.shl64(top, b.imm64(62n)), b.shrU64(bottom, two));
-      const [estimate] = b.call(divideWide, b.shrU64(top, two), dividendLow, b.imm64(PI_66 >> 2n));
+      // By the reciprocal of pi/2: the quotient of at most 63 bits comes out right or 1 too small.
+      const [scaled] = product(b, value, b.imm64(INVERSE));
+      const estimate = b.let64(b.shrU64(b.shrU64(scaled, b.imm64(1n)), b.extendU(b.sub(b.imm(64), shift))));
       const divisor = constant128(b, PI_66);
-      const [productHigh, productLow] = b.call(multiplyWide, estimate, divisor[1]);
-      const product = [b.add64(productHigh, b.mul64(estimate, divisor[0])), productLow];
-      const difference = subtract128(b, [top, bottom], product);
-      const over = b.let(b.ltS64(difference[0], b.imm64(0n)));
-      const rest = select128(b, over, add128(b, difference, divisor), difference);
-      const turns = b.sub(b.wrap(estimate), over);
+      const [multipleHigh, multipleLow] = product(b, estimate, divisor[1]);
+      const multiple = [b.add64(multipleHigh, b.mul64(estimate, divisor[0])), multipleLow];
+      const difference = subtract128(b, [top, bottom], multiple);
+      const under = b.let(b.eqz(less128(b, difference, divisor)));
+      const rest = select128(b, under, subtract128(b, difference, divisor), difference);
+      const turns = b.add(b.wrap(estimate), under);
       const opposite = subtract128(b, divisor, rest);
       const nearer = b.let(less128(b, opposite, rest));
       quadrant.set(b.and(b.add(turns, nearer), b.imm(3)));
@@ -114,7 +115,7 @@ const x87Circular: SharedFunction = {
           const [dh, dl, de] = b.call(sineOrCosine, high, low, exponent, b.eqz(odd));
           const [qh, ql, qe] = b.call(divideReals, nh, nl, ne, dh, dl, de);
           // Where the quotient cannot show that tan x is above x.
-          const tiny = b.let(b.ltS(number.exponent, b.imm(BIAS - 60)));
+          const tiny = b.let(b.ltS(number.exponent, b.imm(BIAS - 40)));
           const wide = [b.select64(tiny, number.value, qh), b.select64(tiny, b.imm64(0n), ql), b.select(tiny, number.exponent, qe)];
           roundIrrational(b, result, b.xor(sine, odd), wide);
         }, () => {
@@ -143,7 +144,6 @@ function circular(first: number, pushed: "cosine" | "one" | null): Semantics {
     const stackFault = b.let(b.select(empty, empty, full));
     const x = resultOf(b), y = resultOf(b);
     x.flags.set(b.select(stackFault, stackFault, b.imm(IE)));
-    b.set(FSW, b.and(b.get(FSW), b.imm(~C2)));
     b.when(b.eqz(stackFault), () => b.when(isNan(b, value, se), () => {
       const nan = b.call(x87Nan, value, se, value, se);
       setResult(x, nan);
@@ -158,10 +158,12 @@ function circular(first: number, pushed: "cosine" | "one" | null): Semantics {
     })));
     const flags = b.let(x.flags.get());
     if (!pushed) {
-      settle(b, top, x.value.get(), x.se.get(), flags);
+      settle(b, top, x.value.get(), x.se.get(), flags, C1 | C2);
       return;
     }
-    b.when(b.and(raise(b, flags), b.eqz(b.and(flags, b.imm(C2)))), () => {
+    if (b.stackKnown) b.insist(b.or(stackFault, b.and(flags, b.imm(C2))));
+    const pushes = b.stackKnown ? b.imm(1) : b.eqz(b.and(flags, b.imm(C2)));
+    b.when(b.and(raise(b, flags, C1 | C2), pushes), () => {
       writeRegister(b, top, x.value.get(), x.se.get());
       push(b, y.value.get(), y.se.get(), b.imm(0));
       // The push has set C1 as for itself.

@@ -1,17 +1,19 @@
 // ROM images that a person brings in place of the firmware that is built in.
 
 import { ImageError } from "../../base/errors.ts";
+import { LARGEST_BIOS } from "../shared-memory.ts";
 
 const KB = 1024;
-const BIOS_SIZES = [64 * KB, 128 * KB, 256 * KB];
+const PAGE = 4 * KB;
+const SMALLEST_BIOS = 64 * KB;
 /** The option ROM area, C0000h to DFFFFh. */
 const VGA_BIOS_LIMIT = 128 * KB;
 const SECTOR = 512;
 
 /** The image itself, or an ImageError that says what is wrong. */
 export function checkBios(image: Uint8Array, name: string): Uint8Array {
-  if (!BIOS_SIZES.includes(image.length)) {
-    throw new ImageError(`${name}: a BIOS ROM has 64, 128 or 256 KB, and this file has ${image.length} bytes. Give the ROM image as it is, uncompressed.`);
+  if (image.length % PAGE !== 0 || image.length < SMALLEST_BIOS || image.length > LARGEST_BIOS) {
+    throw new ImageError(`${name}: a BIOS ROM has a multiple of 4 KB, from 64 KB to 16 MB, and this file has ${image.length} bytes. Give the ROM image as it is, uncompressed.`);
   }
   return image;
 }

@@ -125,10 +125,10 @@ export class Probes implements SensitiveProbe {
     const { cpu, log, rows } = this.parts;
     if (this.runsBare) {
       if (!this.recordObserved) return;
-      log.registers?.before();
+      log.registersBefore();
       this.insn.read();
     } else if (cpu.context.isHardware) { // on V the monitor steps: that is no execution by the guest
-      log.registers?.before();
+      log.registersBefore();
       if (this.readLate[row] !== 0) return;
       this.insn.read();
       this.judgement.note(rows[row]!.mnemonic);
@@ -139,14 +139,17 @@ export class Probes implements SensitiveProbe {
     const { cpu, log, icount, nowNs, rows } = this.parts;
     const { judgement, insn } = this;
     if (this.runsBare) {
-      if (this.recordObserved) log.observed(insn.site(log), icount(), nowNs(), ACTIONS.native, 0, this.shown(rows[row]!));
-      else this.bulk[row]!++;
+      if (this.recordObserved) {
+        log.registers?.within(insn.eip, insn.nextEip);
+        log.observed(insn.site(log), icount(), nowNs(), ACTIONS.native, 0, this.shown(rows[row]!));
+      } else this.bulk[row]!++;
       return;
     }
     if (!cpu.context.isHardware) return;
     const { mnemonic } = rows[row]!;
     if (this.readLate[row] !== 0) insn.read();
     judgement.judge(mnemonic);
+    if (judgement.action !== 0 || this.recordObserved) log.registers?.within(insn.eip, insn.nextEip);
     if (judgement.action !== 0) {
       log.leak(insn.site(log), icount(), nowNs(), judgement.action, 0, judgement.observed, judgement.expected);
       if (judgement.lostInterruptFlag) {
@@ -199,7 +202,7 @@ export class Probes implements SensitiveProbe {
 
   private toldAtEip(action: number, observed: number, expected: number): void {
     const { cpu, log, icount, nowNs } = this.parts;
-    log.registers?.before();
+    log.registersBefore();
     this.insn.readAt(cpu.state.eip);
     log.leak(this.insn.site(log), icount(), nowNs(), action, 0, observed, expected);
   }

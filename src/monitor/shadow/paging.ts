@@ -10,7 +10,7 @@
 import { type MonitorPool, PAGE_BYTES, TSS_PAGE, TSS_PAGES } from "../pool.ts";
 import { AddressSpace, ENTRIES, PTE_A, PTE_D, PTE_P, PTE_U, PTE_W } from "./address-space.ts";
 
-export const WINDOW_BYTES = 1 << 22;
+const WINDOW_BYTES = 1 << 22;
 /** Pages of the window: the four descriptor tables, IDT and TSS, in the pool's order. */
 const WINDOW_PAGES = TSS_PAGE + TSS_PAGES;
 /** The first megabyte has holes; above it, the first page that is not memory ends the identity space. */

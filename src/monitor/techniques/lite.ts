@@ -120,7 +120,10 @@ class Lite extends Deprivileged {
     const { state } = cpu;
     const site = state.eip;
     state.eip = (site + 1) | 0;
+    const { core } = this.monitor, before = core.retired();
     const action = this.monitor.step();
+    // Somebody stopped the machine before the step: it is done when the guest goes on, prefix and all.
+    if (core.retired() === before && cpu.delivered === null) state.eip = site;
     // An image that PUSHF made has VIF in it, which is the kernel's alone: outside it is off.
     const v = cpu.v.context;
     v.set(EFLAGS_SYSTEM, v.get(EFLAGS_SYSTEM) & ~(EFLAGS_VIF | EFLAGS_VIP));

@@ -18,7 +18,7 @@ import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
 
-export const HYPERCALL_VECTOR = 0x82;
+const HYPERCALL_VECTOR = 0x82;
 const HALTED = 1;
 const CR0_PE = 1;
 const ACCESS_CODE32 = 1 << 14;

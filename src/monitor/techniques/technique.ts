@@ -76,6 +76,8 @@ export interface MonitorParts {
   readonly hal: (call: number, b: number, c: number, d: number) => number | null;
   readonly nowNs: () => number;
   readonly notice: (text: string) => void;
+  /** What the monitor renews in place is made anew as well, and compared: an Error where they differ. */
+  readonly checks: boolean;
 }
 
 /** The monitor, as a technique works with it. */

@@ -19,7 +19,7 @@ import type { ActionName } from "../../protocol/trap-record.ts";
 import { Deprivileged } from "../deprivileged.ts";
 import { runsInV86 } from "../limbo.ts";
 import { PAGE_BYTES } from "../pool.ts";
-import { factsOf } from "../row-facts.ts";
+import type { RowFacts } from "../row-facts.ts";
 import type { Monitor, TechniqueDefinition } from "./technique.ts";
 import { TranslatedPage } from "./translated-page.ts";
 
@@ -102,8 +102,8 @@ class Translate extends Deprivileged implements TranslationPass {
   }
 
   /** At CPL 3 it is a matter of IF whether code is translated. */
-  protected override staysOnHardware(row: Row): boolean {
-    return super.staysOnHardware(row) && (this.cpu.v.context.get(CPL) !== 3 || factsOf(row).writes === "none");
+  protected override staysOnHardware(facts: RowFacts): boolean {
+    return super.staysOnHardware(facts) && (this.cpu.v.context.get(CPL) !== 3 || facts.writes === "none");
   }
 
   private get runsDirectly(): boolean {

@@ -1,6 +1,8 @@
 // Hardware assist as on the first parts (2005): no EPT, so that the silicon walks shadow page tables and the guest's MOV CR3, INVLPG
 // and page faults leave; no unrestricted guest, so that the silicon always pages, and real mode runs in V86 mode with IOPL 0,
 // where every exception leaves. What V86 mode cannot hold (unreal mode, the way into protected mode) is emulated.
+//
+// Not implemented: the shadow mode `batch`, which does a kernel's stores on V in a row: no monitor of hardware assist did, as its guest keeps its rings.
 
 import type { StopReason } from "../../cpu/core.ts";
 import {

@@ -1,5 +1,8 @@
 // T8, hardware assist (Intel VT-x, 2005; EPT 2008; unrestricted guest 2010): the guest runs in its own rings. Guest-physical memory goes
 // through extended page tables, and real mode runs as it is. Without EPT: vtx-shadow.ts.
+//
+// Not implemented: the parts between the two, with EPT and without an unrestricted guest (2008 to 2010): real mode would need an identity page
+// table of the monitor's in the guest's own memory, and shows no exit that vtx-shadow.ts does not.
 
 import type { StopReason } from "../../cpu/core.ts";
 import { CR0_NE } from "../../cpu/control-bits.ts";

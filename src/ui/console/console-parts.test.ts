@@ -5,7 +5,7 @@ import { SOUND_BYTES, SoundReader, SoundWriter } from "../../protocol/sound-view
 import { changedLines } from "./changed-lines.ts";
 import { findText } from "./console-search.ts";
 import { serialCharacter, serialKey } from "./key-row-keys.ts";
-import { type AudioPlace, SpeakerPlayer } from "./speaker.ts";
+import { type AudioPlace, ConeLevel, SpeakerPlayer } from "./speaker.ts";
 
 const NONE = { control: false, alt: false, shift: false };
 
@@ -72,5 +72,21 @@ describe("the speaker", () => {
     currentTime = 20;
     player.pump(reader, true);
     expect(heard.at(-1)).toEqual([20_060, 880, false]);
+  });
+});
+
+describe("the loudspeaker's cone", () => {
+  /** What is heard of each sample: what was set last for its time, or what held before. */
+  function heard(changes: readonly (readonly [level: number, at: number])[], samples: number): number[] {
+    const values = new Map<number, number>(), cone = new ConeLevel(1000, (value, at) => values.set(Math.round(at * 1000), value));
+    for (const [level, at] of changes) cone.to(level, at);
+    let last = 0;
+    return Array.from({ length: samples }, (_, n) => (last = values.get(n) ?? last)).map((value) => Math.round(value * 1000) / 1000);
+  }
+
+  it("is heard on average over each sample", () => {
+    expect(heard([[1, 0.001], [0, 0.003]], 5)).toEqual([0, 1, 1, 0, 0]);
+    // A pulse of a quarter of a sample, one that reaches from half of a sample into the next, and two in one sample.
+    expect(heard([[1, 0.0011], [0, 0.00135], [1, 0.0025], [0, 0.0032], [1, 0.004], [0, 0.0041], [1, 0.0046], [0, 0.0048]], 7)).toEqual([0, 0.25, 0.5, 0.2, 0.3, 0, 0]);
   });
 });

@@ -59,6 +59,37 @@ export class SpeakerPlayer {
   }
 }
 
+/**
+ * The cone as the loudspeaker lets it be heard: each audio sample is the level on average over its time. So pulses that are shorter
+ * than a sample, by whose width programs play sound, are heard as what they stand for.
+ */
+export class ConeLevel {
+  private readonly rate: number;
+  private readonly set: (value: number, at: number) => void;
+  private frame = -1;
+  /** Of this sample: what has passed of it, weighed. */
+  private area = 0;
+  private from = 0;
+  private level = 0;
+
+  constructor(rate: number, set: (value: number, at: number) => void) {
+    this.rate = rate;
+    this.set = set;
+  }
+
+  /** From `at` seconds on. */
+  to(level: number, at: number): void {
+    const position = at * this.rate, frame = Math.floor(position);
+    if (frame !== this.frame) [this.frame, this.area, this.from] = [frame, 0, frame];
+    this.area += this.level * Math.max(0, position - this.from);
+    this.from = Math.max(position, this.from);
+    this.level = level;
+    // What is set later for the same time wins: the next change of this sample corrects it.
+    this.set(this.area + level * (frame + 1 - this.from), frame / this.rate);
+    this.set(level, (frame + 1) / this.rate);
+  }
+}
+
 /** Null where the browser has no Web Audio. */
 export function openAudio(): (AudioPlace & { close(): void }) | null {
   if (!("AudioContext" in window)) return null;
@@ -71,6 +102,7 @@ export function openAudio(): (AudioPlace & { close(): void }) | null {
   volume.connect(context.destination);
   tone.start();
   cone.start();
+  const level = new ConeLevel(context.sampleRate, (value, at) => void cone.offset.setValueAtTime(value, Math.max(at, 0)));
   return {
     get currentTime() { return context.currentTime; },
     schedule(at, { hz, high }) {
@@ -78,7 +110,7 @@ export function openAudio(): (AudioPlace & { close(): void }) | null {
       const audible = hz > 0 && hz < context.sampleRate / 2;
       if (audible) tone.frequency.setValueAtTime(hz, at);
       toneOn.gain.setValueAtTime(audible ? 1 : 0, at);
-      cone.offset.setValueAtTime(high ? 1 : 0, at);
+      level.to(high ? 1 : 0, at);
     },
     silence() {
       for (const parameter of [toneOn.gain, cone.offset]) {

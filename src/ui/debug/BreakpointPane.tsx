@@ -23,7 +23,7 @@ const ACCESSES: readonly { readonly access: DataAccess; readonly label: string }
 ];
 
 /** What the breakpoint is, in words. */
-export function breakpointText(spec: BreakpointSpec, symbols: SymbolTable | null): string {
+function breakpointText(spec: BreakpointSpec, symbols: SymbolTable | null): string {
   const named = (address: number): string => {
     const symbol = symbols?.at(address);
     return `${hex8(address)}${symbol ? ` ${symbol.name}${symbol.offset ? `+${symbol.offset.toString(16)}` : ""}` : ""}`;

@@ -36,7 +36,7 @@ export function StepBar({ selected }: { readonly selected: number | null }): Rea
       <button type="button" disabled={!paused} onClick={() => debug.stepOver()} title="One instruction, and what it calls (F10)">Over</button>
       <button type="button" disabled={!paused} onClick={() => debug.stepOut()} title="Until this function has returned to its caller (Shift+F8)">Out</button>
       <button type="button" disabled={!paused || selected === null} onClick={() => selected !== null && debug.runTo(selected)} title="Run to the selected line (F4)">To line</button>
-      {goingBack ? <span role="status" className={styles.place}>going back …</span> : history ? <span className={styles.place} data-instant={history.now}>{count(history.now)} instructions</span> : null}
+      {goingBack ? <span role="status" className={styles.place}>going back …</span> : history && run?.kind !== "running" ? <span className={styles.place} data-instant={history.now}>{count(history.now)} instructions</span> : null}
     </div>
   );
 }

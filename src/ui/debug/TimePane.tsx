@@ -86,7 +86,7 @@ function Files({ live }: { readonly live: boolean }): React.JSX.Element {
       </section>
       <section className={styles.section} aria-label="Recording">
         <h2>Recording</h2>
-        <p className={styles.note}>Everything that came from outside since the start, each at its instruction. <code>trapscope replay</code> repeats the run from it bit for bit, on any computer.</p>
+        <p className={styles.note}>Everything that came from outside since the start, each at its instruction. This page and <code>trapscope replay</code> repeat the run from it bit for bit, on any computer: drop the file on the page.</p>
         <div className={styles.bar}><button type="button" disabled={!live} onClick={() => debug.saveRecording()}>Save recording</button></div>
       </section>
     </>

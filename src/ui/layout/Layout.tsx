@@ -14,7 +14,7 @@ const BAR_PIXELS = 5;
 /** No pane becomes smaller than this part of its split, in percent. */
 const SMALLEST = 12;
 
-export function useNarrow(): boolean {
+function useNarrow(): boolean {
   const [narrow, setNarrow] = useState(() => window.matchMedia(NARROW).matches);
   useEffect(() => {
     const query = window.matchMedia(NARROW);

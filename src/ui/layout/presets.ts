@@ -2,7 +2,7 @@
 
 import type { View } from "../../store/settings.ts";
 
-export const AREAS = ["guide", "console", "code", "registers", "machine", "data", "traps", "compare"] as const;
+const AREAS = ["guide", "console", "code", "registers", "machine", "data", "traps", "compare"] as const;
 export type Area = (typeof AREAS)[number];
 
 /** An area, or parts beside ("columns") or below each other ("rows") with their shares of the room. */

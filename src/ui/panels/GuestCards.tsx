@@ -2,6 +2,7 @@
 
 import type { TechniqueId } from "../../protocol/technique.ts";
 import type { GuestCard } from "../../store/guests.ts";
+import { techniqueText } from "../format.ts";
 import { CodeText } from "../widgets/CodeText.tsx";
 import styles from "./GuestList.module.css";
 
@@ -23,7 +24,7 @@ export function GuestCards({ guests, techniques, compact = false, chosen = null,
             {compact ? null : <img src={guest.picture} alt="" width="360" height="150" loading="lazy" className={styles.picture} />}
             <span className={styles.head}>
               <code>{guest.id}</code>
-              <span className={styles.tag}>{techniques === null || techniques.includes(guest.technique) ? `${guest.technique}${guest.technique === "emulate" ? "" : ` · ring ${guest.ring}`}` : "emulate"}</span>
+              <span className={styles.tag}>{techniques === null || techniques.includes(guest.technique) ? techniqueText(guest) : "emulate"}</span>
             </span>
             <span className={styles.title}>{guest.title}</span>
             <span className={styles.text}><CodeText text={guest.description} /></span>

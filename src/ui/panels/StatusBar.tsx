@@ -15,7 +15,7 @@ function stateText(state: SessionState, waiting: boolean): string {
   if (!run) return "no machine";
   switch (run.kind) {
     case "running": return waiting ? "guest is waiting for an interrupt" : "running";
-    case "paused": return run.why === "trap" ? "paused at a trap" : run.why === "step" ? "paused after one instruction" : "paused";
+    case "paused": return run.why === "trap" ? "paused at a trap" : run.why === "step" ? "paused after one instruction" : run.why === "replayed" ? "the recording has ended" : "paused";
     case "ended": return OUTCOME_TEXTS[run.outcome].title;
   }
 }
@@ -30,7 +30,7 @@ export function StatusBar(): React.JSX.Element {
   const cs = registers?.virtual.segments[1];
   return (
     <footer className={styles.bar}>
-      <span role="status" className={styles.state} data-kind={state.run?.kind ?? "none"}>{stateText(state, meter.waiting)}</span>
+      <span role="status" className={styles.state} data-kind={state.run?.kind === "ended" && OUTCOME_TEXTS[state.run.outcome].good ? "done" : (state.run?.kind ?? "none")}>{stateText(state, meter.waiting)}</span>
       {machine && registers && cs ? (
         <>
           <code>{hex4(cs.selector)}:{hex8(registers.eip)}</code>

@@ -2,10 +2,10 @@
 // everything that this browser keeps.
 
 import { useEffect, useState } from "react";
-import type { StoredImage, StoredOverlay } from "../../protocol/storage.ts";
+import type { StoredImage, StoredMachine, StoredOverlay } from "../../protocol/storage.ts";
 import type { Choice, Job } from "../../store/storage.ts";
 import { downloadBlob } from "../download.ts";
-import { bytes } from "../format.ts";
+import { bytes, techniqueText, when } from "../format.ts";
 import { useObservable, useSession } from "../hooks.ts";
 import { Dialog } from "../widgets/Dialog.tsx";
 import { Confirmed } from "./DriveMenu.tsx";
@@ -77,10 +77,6 @@ function ChoiceDialog({ choice }: { readonly choice: Choice }): React.JSX.Elemen
   );
 }
 
-function when(ms: number): string {
-  return ms > 0 ? new Date(ms).toLocaleString() : "";
-}
-
 function StorageDialog(): React.JSX.Element {
   const session = useSession();
   const { storage } = session.disks;
@@ -94,6 +90,7 @@ function StorageDialog(): React.JSX.Element {
           <p className="muted">{bytes(list.usedBytes)} of {bytes(list.quotaBytes)} that the browser allows are in use. Nothing of it leaves this computer.</p>
           <Images images={list.images} />
           <Overlays overlays={list.overlays} />
+          <Machines machines={list.machines} />
         </>
       )}
     </Dialog>
@@ -141,6 +138,31 @@ function Overlays({ overlays }: { readonly overlays: readonly StoredOverlay[] })
               </div>
               {overlay.inUse ? null : (
                 <Confirmed label="Delete…" sure="Really delete" title={`Forgets what was written to ${overlay.name}`} onSure={() => void storage.remove("overlay", overlay.id)} />
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Machines({ machines }: { readonly machines: readonly StoredMachine[] }): React.JSX.Element {
+  const { recorded, disks: { storage } } = useSession();
+  return (
+    <section aria-label="Machines">
+      <h3 className={styles.heading}>Machines</h3>
+      {machines.length === 0 ? <p className="muted">When a tab is left, its machine is kept here as it was, and can go on.</p> : (
+        <ul className={styles.list}>
+          {machines.toSorted(newestFirst).map((machine) => (
+            <li key={machine.id} className={styles.row}>
+              <div className={styles.text}>
+                <p><strong>{machine.name}</strong> <span className="muted">{bytes(machine.bytes)}</span></p>
+                <p className="muted">{machine.inUse ? "in use now" : machine.made ? techniqueText(machine.made.setup) : "open the image again; under Debug, Time goes on with it"} · {when(machine.lastUsedMs)}</p>
+              </div>
+              {machine.inUse || !machine.made ? null : <button type="button" onClick={() => void recorded.goOn(machine)}>Go on</button>}
+              {machine.inUse ? null : (
+                <Confirmed label="Delete…" sure="Really delete" title={`Forgets how the machine of ${machine.name} was left`} onSure={() => void storage.remove("machine", machine.id)} />
               )}
             </li>
           ))}

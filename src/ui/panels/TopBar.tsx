@@ -9,6 +9,7 @@ import { GuestList } from "./GuestList.tsx";
 import { HelpButton } from "./HelpButton.tsx";
 import { Meter } from "./Meter.tsx";
 import { SettingsMenu } from "./SettingsMenu.tsx";
+import { ShareMenu } from "./ShareMenu.tsx";
 import { TechniqueMenu } from "./TechniqueMenu.tsx";
 import { ViewSwitch } from "./ViewSwitch.tsx";
 import styles from "./TopBar.module.css";
@@ -24,7 +25,7 @@ export function TopBar(): React.JSX.Element {
     <header className={styles.bar}>
       <Brand />
       <Menu label="Guests" title="Bundled guests">{(close) => <GuestList onChosen={close} compact />}</Menu>
-      <button type="button" onClick={() => file.current?.click()} title="Open disk images, kernels or an exported log; or drop them anywhere on the page">Open…</button>
+      <button type="button" onClick={() => file.current?.click()} title="Open disk images, kernels, a recording or an exported log; or drop them anywhere on the page">Open…</button>
       <input
         ref={file} type="file" multiple className="hidden" tabIndex={-1} aria-label="Open files" onChange={(event) => {
           void session.offer([...(event.target.files ?? [])].map((own) => ({ name: own.name, data: own })), null);
@@ -34,9 +35,9 @@ export function TopBar(): React.JSX.Element {
       <DriveMenu />
       <span className={styles.rule} />
       <div className={styles.group} role="group" aria-label="Run control">
-        <button type="button" className={paused ? "primary" : undefined} disabled={!running && !paused} onClick={() => session.toggleRun()} title="Run or pause (F8)">
+        <button type="button" className={paused ? "primary" : undefined} disabled={!running && !paused} onClick={() => session.toggleRun()} title="Run or pause (F8)" aria-label={running ? "Pause" : "Run"}>
           <Icon path={running ? "M5 3h3v10H5zM9 3h3v10H9z" : "M5 3l8 5-8 5z"} />
-          {running ? "Pause" : "Run"}
+          <span className={styles.word}>{running ? "Pause" : "Run"}</span>
         </button>
         <button type="button" disabled={!paused} onClick={() => session.step()} title="One instruction (F11)" aria-label="Step">
           <Icon path="M3 3l6 5-6 5zM11 3h2v10h-2z" /><span className={styles.label}>Step</span>
@@ -52,6 +53,7 @@ export function TopBar(): React.JSX.Element {
       <span className={styles.space} />
       <ViewSwitch />
       <Meter />
+      <ShareMenu />
       <SettingsMenu />
       <HelpButton />
     </header>

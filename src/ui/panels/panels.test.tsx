@@ -144,6 +144,9 @@ describe("top bar", () => {
     const radios = [...host.querySelectorAll<HTMLInputElement>("input[name=technique]")];
     expect(radios.map((radio) => radio.value)).toEqual(["emulate", "trap", "int3", "scan", "lite", "hybrid", "translate", "paravirt", "vtx"]);
     expect(radios.filter((radio) => !radio.disabled).map((radio) => radio.value)).toEqual(["emulate", "trap"]);
+    // What the guest that boots from a drive will do there.
+    expect(find(host, "[data-verdict=refuses]").textContent).toMatch(/^This guest: Is refused/);
+    expect([...host.querySelectorAll("[data-verdict=runs]")].length).toBe(5);
     await doing(() => find<HTMLInputElement>(host, "label", "umip").click());
     expect(client.last("setTechnique")).toEqual({ type: "setTechnique", technique: "trap", ring: 1, set: { umip: true } });
     await doing(() => find<HTMLInputElement>(host, "label", "ring 3").click());

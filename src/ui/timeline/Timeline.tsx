@@ -6,6 +6,7 @@ import { SERIES_MODES } from "../../protocol/stats-view.ts";
 import { columnsOf, moved, type Series, TIMELINE_CLASSES, type TimelineColumn, type TimeRange, wholeRange } from "../../store/timeline.ts";
 import { count } from "../format.ts";
 import { useObservable, usePage } from "../hooks.ts";
+import { Totals } from "../traps/Totals.tsx";
 import { type Colours, drawOverview, drawTimeline, themeColours, timeText } from "./chart.ts";
 import styles from "./Timeline.module.css";
 
@@ -60,6 +61,7 @@ export function Timeline(): React.JSX.Element {
   const setBrush = (range: TimeRange | null): void => session.traps.setBrush(range);
   return (
     <section className={styles.timeline} aria-label="Timeline">
+      <Totals narrow={false} />
       <div className={styles.tools}>
         <button type="button" onClick={() => move(0, 0.5)} title="Zoom in (W or +)">Zoom in</button>
         <button type="button" onClick={() => move(0, 2)} title="Zoom out (S or −)">Zoom out</button>

@@ -39,6 +39,12 @@ export function FilterBox(): React.JSX.Element {
     const timer = setTimeout(() => session.traps.setFilter(text), WAIT_MS);
     return () => clearTimeout(timer);
   }, [text, filter, session]);
+  // Another layout takes the box away: what was typed last is not lost with it.
+  const latest = useRef(text);
+  latest.current = text;
+  useEffect(() => () => {
+    if (latest.current !== session.traps.state.get().filter) session.traps.setFilter(latest.current);
+  }, [session]);
   const result = compileFilter(text);
   // What ends too early is not wrong yet.
   const unfinished = !result.ok && result.position >= text.trimEnd().length;

@@ -2,17 +2,16 @@
 
 import { lazy, Suspense, useState } from "react";
 import type { LogFormat } from "../../protocol/commands.ts";
-import type { Counted } from "../../store/meter-store.ts";
 import { GROUPINGS } from "../../trace/group-by.ts";
 import type { Grouping } from "../../trace/group-by.ts";
-import { count, seconds, short } from "../format.ts";
+import { seconds } from "../format.ts";
 import { useObservable, usePage } from "../hooks.ts";
 import { GROUPING_NAMES } from "../texts.ts";
 import { Menu } from "../widgets/Menu.tsx";
-import { Sparkline } from "../widgets/Sparkline.tsx";
 import { FilterBox } from "./FilterBox.tsx";
 import { FilterMenu } from "./FilterMenu.tsx";
 import { PauseMenu } from "./PauseMenu.tsx";
+import { Totals } from "./Totals.tsx";
 import { TrapGroups } from "./TrapGroups.tsx";
 import { TrapTable } from "./TrapTable.tsx";
 import styles from "./TrapPanel.module.css";
@@ -28,7 +27,7 @@ export function TrapPanel(): React.JSX.Element {
   const [rulesOpen, setRulesOpen] = useState(false);
   return (
     <section className={styles.panel} aria-label="Traps">
-      <Totals />
+      <Totals narrow />
       <div className={styles.tools}>
         <FilterBox />
         <FilterMenu />
@@ -83,36 +82,5 @@ export function TrapPanel(): React.JSX.Element {
       </div>
       {rulesOpen ? <Suspense fallback={null}><ColourRules onClose={() => setRulesOpen(false)} /></Suspense> : null}
     </section>
-  );
-}
-
-function Totals(): React.JSX.Element {
-  const { session } = usePage();
-  const { totals, filter: current } = useObservable(session.traps.state);
-  const { machine, run } = useObservable(session.state);
-  const { rates } = useObservable(session.meter.state);
-  const total = (family: Counted, name: string, title: string, filter: string, style: string | undefined, colour: string): React.JSX.Element => {
-    const { perSecond, history } = rates[family];
-    return (
-      <button
-        type="button" className={`${styles.total} ${style ?? ""}`} title={`${title}. Press to see only these.`} aria-pressed={current === filter} data-total={name}
-        onClick={() => session.traps.setFilter(current === filter ? "" : filter)}
-      >
-        <span className={styles.value}>{count(totals[family])}<small>{run?.kind === "running" && perSecond >= 1 ? ` ${short(perSecond)}/s` : ""}</small></span>
-        <span className={styles.name}>{name}</span>
-        {history.some((value) => value > 0) ? <Sparkline values={history} width={64} height={14} colour={colour} /> : null}
-      </button>
-    );
-  };
-  return (
-    <div className={styles.totals} role="group" aria-label="Totals">
-      {total("traps", "traps", "Exits of the processor, counted exactly", "kind == exit", styles.traps, "var(--trap)")}
-      {total("leaks", "leaks", "Sensitive instructions that did not trap and went wrong", "kind == leak", styles.leaks, "var(--leak)")}
-      {total("observed", "observed, not trapped", "Sensitive instructions that did not trap and were right", "kind == observed", styles.observed, "var(--observed)")}
-      {totals.callouts > 0 ? total("callouts", "callouts", "Calls of translated code into the monitor", "class == call", styles.callouts, "var(--callout)") : null}
-      {machine?.technique === "emulate" && totals.observed > 0 ? (
-        <button type="button" className={styles.hint} onClick={() => document.getElementById("technique")?.click()}>Nothing traps under emulate. Switch the technique…</button>
-      ) : null}
-    </div>
   );
 }

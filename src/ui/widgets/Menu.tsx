@@ -4,7 +4,7 @@ import { useId, useLayoutEffect, useRef, useState } from "react";
 import { useDismiss } from "../hooks.ts";
 import styles from "./Menu.module.css";
 
-const EDGE_PIXELS = 8;
+const EDGE_PIXELS = 8, GAP_PIXELS = 6;
 
 export function Menu({ label, title, children, align = "left", className, id }: {
   readonly label: React.ReactNode; readonly title: string; readonly children: (close: () => void) => React.ReactNode; readonly align?: "left" | "right";
@@ -18,20 +18,32 @@ export function Menu({ label, title, children, align = "left", className, id }: 
     if (byKey) button.current?.focus();
   });
   const own = useRef<HTMLDivElement>(null);
-  // Under its button, but never beyond the edges of the window.
+  // Over the panes, which cut off what reaches beyond them; under its button, or above it where there is more room, and never beyond the edges of the window.
   useLayoutEffect(() => {
-    const element = own.current;
-    if (!open || !element) return;
-    const { left, right, width } = element.getBoundingClientRect(), room = document.documentElement.clientWidth - EDGE_PIXELS;
-    const shift = width > room - EDGE_PIXELS || left < EDGE_PIXELS ? EDGE_PIXELS - left : right > room ? room - right : 0;
-    if (shift !== 0) element.style.translate = `${shift}px 0`;
-  }, [open]);
+    if (!open) return;
+    const place = (): void => {
+      const element = own.current, from = button.current?.getBoundingClientRect();
+      if (!element || !from) return;
+      const { clientWidth, clientHeight } = document.documentElement, { style } = element;
+      const below = clientHeight - from.bottom - GAP_PIXELS - EDGE_PIXELS, above = from.top - GAP_PIXELS - EDGE_PIXELS;
+      style.maxHeight = "";
+      const up = element.offsetHeight > below && above > below;
+      style.maxHeight = `${Math.max(up ? above : below, 0)}px`;
+      style.top = up ? "" : `${from.bottom + GAP_PIXELS}px`;
+      style.bottom = up ? `${clientHeight - from.top + GAP_PIXELS}px` : "";
+      const left = align === "right" ? from.right - element.offsetWidth : from.left;
+      style.left = `${Math.max(EDGE_PIXELS, Math.min(left, clientWidth - EDGE_PIXELS - element.offsetWidth))}px`;
+    };
+    place();
+    window.addEventListener("resize", place);
+    return () => window.removeEventListener("resize", place);
+  }, [open, align]);
   return (
     <div className={styles.menu} ref={ref}>
       <button ref={button} type="button" id={id} aria-expanded={open} aria-controls={panel} title={title} className={className} onClick={() => setOpen(!open)}>
         {label}
       </button>
-      {open ? <div ref={own} id={panel} role="group" aria-label={title} className={`${styles.panel} ${align === "right" ? styles.right : ""}`}>{children(() => setOpen(false))}</div> : null}
+      {open ? <div ref={own} id={panel} role="group" aria-label={title} className={styles.panel}>{children(() => setOpen(false))}</div> : null}
     </div>
   );
 }

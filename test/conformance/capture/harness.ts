@@ -83,7 +83,8 @@ export class Silicon {
   private received: Buffer[] = [];
   private receivedBytes = 0;
   private wake: (() => void) | null = null;
-  private ended = false;
+  /** How the process ended, in the middle of our questions. */
+  private ended: string | null = null;
 
   constructor(program: string) {
     this.process = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
@@ -92,8 +93,8 @@ export class Silicon {
       this.receivedBytes += chunk.length;
       this.wake?.();
     });
-    this.process.on("close", () => {
-      this.ended = true;
+    this.process.on("close", (code, signal) => {
+      this.ended = signal ?? `exit code ${code}`;
       this.wake?.();
     });
     this.process.stdin.on("error", () => {});
@@ -102,7 +103,7 @@ export class Silicon {
 
   private async receive(bytes: number): Promise<Buffer> {
     while (this.receivedBytes < bytes) {
-      if (this.ended) throw new Error("the silicon harness died");
+      if (this.ended !== null) throw new Error(`the silicon harness died: ${this.ended}`);
       await new Promise<void>((resolve) => { this.wake = resolve; });
     }
     const all = Buffer.concat(this.received);
