@@ -21,43 +21,43 @@ const MAXIMUM_LENGTH = 15;
 /** Instructions that one search follows: the next one goes on where it stopped. */
 const SEARCH = 4096;
 
-/** A planted breakpoint, by the physical address of its byte. */
-interface Site {
-  readonly original: number;
-}
-
 /** Where code is known to begin: twice its linear address, plus 1 where it is 32-bit code. */
 type Place = number;
 
 interface SearchedPage {
-  /** Lengths of the instructions that a search has been at, by twice their offset, plus 1 where they are 32-bit code. */
-  readonly lengths: Map<number, number>;
-  /** Where control comes into the page: from another one, or from the monitor. */
-  readonly entries: Set<Place>;
+  /** Lengths of the instructions that a search has been at, by twice their offset, plus 1 where they are 32-bit code; 0: none there. */
+  readonly lengths: Uint8Array;
+  /** Where control comes into the page, from another one or from the monitor: 16-bit code, and 32-bit code. */
+  readonly entries: readonly [Set<Place>, Set<Place>];
 }
 
-function inPage(length: number | undefined, physical: number): boolean {
-  return length !== undefined && (physical & (PAGE_BYTES - 1)) + length <= PAGE_BYTES;
+type Width = 0 | 1;
+
+function inPage(length: number, physical: number): boolean {
+  return length > 0 && (physical & (PAGE_BYTES - 1)) + length <= PAGE_BYTES;
 }
 
 /** Whether bytes [from, to) belong to an instruction that was found. */
 function isCode({ lengths }: SearchedPage, from: number, to: number): boolean {
   for (let at = Math.max(0, from - MAXIMUM_LENGTH + 1); at < to; at++) {
-    for (let width = 0; width < 2; width++) if (at + (lengths.get(at * 2 + width) ?? 0) > from) return true;
+    if (at + Math.max(lengths[at * 2]!, lengths[at * 2 + 1]!) > from) return true;
   }
   return false;
 }
 
 class Int3 extends Deprivileged {
-  private readonly sites = new Map<number, Site>();
-  /** How many sites each physical page holds. */
+  /** The guest's own byte under each planted breakpoint, by physical address. */
+  private readonly sites = new Map<number, number>();
+  /** The same addresses by physical page. A page without one has no set. */
+  private readonly sitesOf = new Map<number, Set<number>>();
   /** Where a breakpoint and an instruction that is not planted were found to overlap, by the physical address of the second of them. */
   private readonly conflicts = new Set<number>();
-  private readonly sitesOf = new Map<number, number>();
   /** What searches have been at, by physical page. */
   private readonly searched = new Map<number, SearchedPage>();
-  /** Where the next search of the kernel's code begins besides EIP. */
-  private readonly again = new Set<Place>();
+  /** Where the next search of the kernel's code begins besides EIP: of 16-bit code, and of 32-bit code. */
+  private readonly again: readonly [Set<Place>, Set<Place>] = [new Set(), new Set()];
+  /** Physical pages in which that search begins at every entry. */
+  private readonly changed: readonly [Set<number>, Set<number>] = [new Set(), new Set()];
   /** Where control may come into a linear page, by that page; and what only a look into that page can tell. */
   private readonly places = new Map<number, Set<Place>>();
   /** Physical page that a linear one was last filled with. */
@@ -72,7 +72,7 @@ class Int3 extends Deprivileged {
   }
 
   override detach(): void {
-    for (const [physical, site] of this.sites) this.put(physical, site.original);
+    for (const [physical, original] of this.sites) this.put(physical, original);
     const pages = [...this.searched.keys()];
     for (const page of this.sitesOf.keys()) this.cpu.watchReads(page, false);
     this.sites.clear();
@@ -110,28 +110,36 @@ class Int3 extends Deprivileged {
       const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
       const searched = this.searched.get(page);
       if (!searched || !isCode(searched, from, to)) continue;
-      for (const [at, site] of [...this.sites]) {
-        if (at >>> 12 !== page) continue;
-        this.drop(at);
-        // A store over the planted byte has replaced it, and is the guest's.
-        if (at - start < from || at - start >= to) this.put(at, site.original);
-      }
-      searched.lengths.clear();
-      for (const place of searched.entries) this.again.add(place);
+      this.dropSites(page, start + from, start + to);
+      searched.lengths.fill(0);
+      for (const changed of this.changed) changed.add(page);
       this.monitor.stale = true;
     }
   }
 
-  private drop(physical: number): void {
-    if (!this.sites.delete(physical)) return;
-    const page = physical >>> 12, left = this.sitesOf.get(page)! - 1;
-    this.sitesOf.set(page, left);
-    if (left === 0) this.cpu.watchReads(page, false);
+  /** @param from first physical byte that the guest has stored; a breakpoint up to `to` has been replaced, and what is there is the guest's */
+  private dropSites(page: number, from: number, to: number): void {
+    const sites = this.sitesOf.get(page);
+    if (!sites) return;
+    this.sitesOf.delete(page);
+    this.cpu.watchReads(page, false);
+    for (const at of sites) {
+      const original = this.sites.get(at)!;
+      this.sites.delete(at);
+      if (at < from || at >= to) this.put(at, original);
+    }
   }
 
-  /** The guest's own byte. */
-  private byteAt(physical: number): number {
-    return this.sites.get(physical)?.original ?? this.cpu.state.u8[this.host(physical)]!;
+  /** Copies up to `count` of the guest's own bytes to `bytes[at]`, as many as lie in the page; the number copied. */
+  private copyBytes(physical: number, at: number, count: number): number {
+    const host = this.host(physical), { u8 } = this.cpu.state;
+    if (host === 0) return 0;
+    const inPage = Math.min(count, PAGE_BYTES - (physical & (PAGE_BYTES - 1)));
+    for (let i = 0; i < inPage; i++) {
+      const byte = u8[host + i]!;
+      this.bytes[at + i] = byte === INT3 ? (this.sites.get(physical + i) ?? byte) : byte;
+    }
+    return inPage;
   }
 
   // --- finding code
@@ -141,15 +149,25 @@ class Int3 extends Deprivileged {
     const v = cpu.v.context;
     if (!monitor.emulating && v.get(CPL) !== 3) {
       cpu.switchContext("V");
-      const base = v.segmentBase(CS), width = this.width;
-      for (const place of this.again) {
-        if ((place & 1) !== width) continue;
-        this.again.delete(place);
-        this.search((Math.floor(place / 2) - base) | 0);
-      }
+      this.searchAgain(v.segmentBase(CS), this.width);
       this.search(cpu.state.eip);
     }
     return super.enter(left);
+  }
+
+  private searchAgain(base: number, width: Width): void {
+    const again = this.again[width], changed = this.changed[width];
+    const visit = (places: Iterable<Place>): void => {
+      for (const place of places) this.search((Math.floor(place / 2) - base) | 0);
+    };
+    // What a search finds may be an entry of the page that is being looked at: that place has just been looked at, too.
+    for (const page of changed) {
+      changed.delete(page);
+      visit([...this.searched.get(page)!.entries[width]]);
+    }
+    const places = [...again];
+    again.clear();
+    visit(places);
   }
 
   /** A page has come, or another one in its place: what leads there may find other code. */
@@ -157,7 +175,7 @@ class Int3 extends Deprivileged {
     const page = linear >>> 12;
     if (this.filledWith.get(page) !== physicalPage) {
       this.filledWith.set(page, physicalPage);
-      for (const place of this.places.get(page) ?? []) this.again.add(place);
+      for (const place of this.places.get(page) ?? []) this.again[(place & 1) as Width].add(place);
       this.monitor.stale = true;
     }
     return super.fill(linear, physicalPage, as);
@@ -168,7 +186,7 @@ class Int3 extends Deprivileged {
     return this.monitor.set.vme === true ? "v86-vme" : "v86";
   }
 
-  private get width(): number {
+  private get width(): Width {
     return (this.cpu.v.context.segmentAccess(CS) & ACCESS_CODE32) !== 0 ? 1 : 0;
   }
 
@@ -182,7 +200,7 @@ class Int3 extends Deprivileged {
       let { eip: at, from } = work.pop()!;
       for (let zeros = 0; zeros < 2; budget--) {
         if (budget <= 0) {
-          this.again.add(((base + at) >>> 0) * 2 + width);
+          this.again[width].add(((base + at) >>> 0) * 2 + width);
           break;
         }
         const linear = (base + at) >>> 0, place = linear * 2 + width;
@@ -190,14 +208,14 @@ class Int3 extends Deprivileged {
         if (from !== physical >>> 12 && at >>> 0 <= limit) this.note(linear >>> 12, place);
         if (physical < 0 || this.host(physical) === 0 || this.cpu.v.physical.isReadOnly(physical >>> 12)) break;
         const page = this.pageOf(physical);
-        if (from !== physical >>> 12) page.entries.add(place);
+        if (from !== physical >>> 12) page.entries[width].add(place);
         from = physical >>> 12;
         const key = (physical & (PAGE_BYTES - 1)) * 2 + width;
         // An instruction that ends in another page is another one when that page is.
-        if (inPage(page.lengths.get(key), physical)) break;
+        if (inPage(page.lengths[key]!, physical)) break;
         const length = this.decode(linear | 0, physical, width === 1, place);
         if (length === 0) break;
-        page.lengths.set(key, length);
+        page.lengths[key] = length;
         // Memory that is still empty: somebody will write code there, or never come.
         zeros = this.bytes[0] === 0 && this.bytes[1] === 0 ? zeros + 1 : 0;
         const flow = flowOf(this.decoded);
@@ -216,7 +234,7 @@ class Int3 extends Deprivileged {
     const number = physical >>> 12;
     let page = this.searched.get(number);
     if (!page) {
-      this.searched.set(number, (page = { lengths: new Map(), entries: new Set() }));
+      this.searched.set(number, (page = { lengths: new Uint8Array(2 * PAGE_BYTES), entries: [new Set(), new Set()] }));
       this.cpu.markTraced(number);
       this.paging.protect(number);
     }
@@ -231,14 +249,10 @@ class Int3 extends Deprivileged {
 
   /** Reads across the page's end where the next page is there; 0: no instruction, or not yet. */
   private decode(linear: number, physical: number, code32: boolean, place: Place): number {
-    let available = 0;
-    let at = physical;
-    for (; available < MAXIMUM_LENGTH; available++, at++) {
-      if (available > 0 && (at & (PAGE_BYTES - 1)) === 0) {
-        at = this.cpu.peekPhysical((linear + available) | 0);
-        if (at < 0 || this.host(at) === 0) break;
-      }
-      this.bytes[available] = this.byteAt(at);
+    let available = this.copyBytes(physical, 0, MAXIMUM_LENGTH);
+    if (available < MAXIMUM_LENGTH) {
+      const rest = this.cpu.peekPhysical((linear + available) | 0);
+      if (rest >= 0) available += this.copyBytes(rest, available, MAXIMUM_LENGTH - available);
     }
     const length = this.monitor.parts.decoder.decodeBytes(this.bytes, 0, available, code32, this.decoded);
     const next = (linear >>> 12) + 1;
@@ -258,7 +272,7 @@ class Int3 extends Deprivileged {
     }
     for (let before = 1; before < MAXIMUM_LENGTH && before <= offset; before++) {
       const start = (offset - before) * 2;
-      if (Math.max(lengths.get(start) ?? 0, lengths.get(start + 1) ?? 0) > before && !this.sites.has(physical - before)) return true;
+      if (Math.max(lengths[start]!, lengths[start + 1]!) > before && !this.sites.has(physical - before)) return true;
     }
     return false;
   }
@@ -281,20 +295,24 @@ class Int3 extends Deprivileged {
   private plant(physical: number): void {
     if (this.sites.has(physical)) return;
     const original = this.cpu.state.u8[this.host(physical)]!;
-    const page = physical >>> 12, before = this.sitesOf.get(page) ?? 0;
-    this.sites.set(physical, { original });
-    this.sitesOf.set(page, before + 1);
-    if (before === 0) this.cpu.watchReads(page, true);
+    const page = physical >>> 12;
+    let sites = this.sitesOf.get(page);
+    if (!sites) {
+      this.sitesOf.set(page, (sites = new Set()));
+      this.cpu.watchReads(page, true);
+    }
+    this.sites.set(physical, original);
+    sites.add(physical);
     this.put(physical, INT3);
   }
 
   originalByte(physical: number): number {
-    return this.sites.get(physical)?.original ?? -1;
+    return this.sites.get(physical) ?? -1;
   }
 
   unplanted(look: () => void): void {
     const { u8 } = this.cpu.state;
-    for (const [physical, { original }] of this.sites) u8[this.host(physical)] = original;
+    for (const [physical, original] of this.sites) u8[this.host(physical)] = original;
     look();
     for (const physical of this.sites.keys()) u8[this.host(physical)] = INT3;
   }
@@ -306,8 +324,8 @@ class Int3 extends Deprivileged {
     for (let i = 0; i < available; i++) {
       if (bytes[i] !== INT3) continue;
       const physical = this.cpu.peekPhysical((linear + i) | 0);
-      const site = physical < 0 ? undefined : this.sites.get(physical);
-      if (site) bytes[i] = site.original;
+      const original = physical < 0 ? undefined : this.sites.get(physical);
+      if (original !== undefined) bytes[i] = original;
     }
   }
 
@@ -321,7 +339,7 @@ class Int3 extends Deprivileged {
 
   /** V executes the guest's own bytes. */
   protected override runOnV(left: number): StopReason {
-    for (const [physical, site] of this.sites) this.put(physical, site.original);
+    for (const [physical, original] of this.sites) this.put(physical, original);
     const ended = super.runOnV(left);
     for (const physical of this.sites.keys()) this.put(physical, INT3);
     return ended;
@@ -335,13 +353,13 @@ class Int3 extends Deprivileged {
     for (let i = 0; i < MAXIMUM_LENGTH; i++) {
       const physical = cpu.peekPhysical((linear + i) | 0);
       if (physical < 0) break;
-      if ((this.sitesOf.get(physical >>> 12) ?? 0) === 0) {
+      if (!this.sitesOf.has(physical >>> 12)) {
         i += PAGE_BYTES - 1 - (physical & (PAGE_BYTES - 1));
         continue;
       }
       if (this.sites.has(physical)) lifted.push(physical);
     }
-    for (const physical of lifted) this.put(physical, this.sites.get(physical)!.original);
+    for (const physical of lifted) this.put(physical, this.sites.get(physical)!);
     super.around(step);
     for (const physical of lifted) if (this.sites.has(physical)) this.put(physical, INT3);
   }
