@@ -27,6 +27,8 @@ type Place = number;
 interface SearchedPage {
   /** Lengths of the instructions that a search has been at, by twice their offset, plus 1 where they are 32-bit code; 0: none there. */
   readonly lengths: Uint8Array;
+  /** Whether there are any. */
+  found: boolean;
   /** Where control comes into the page, from another one or from the monitor: 16-bit code, and 32-bit code. */
   readonly entries: readonly [Set<Place>, Set<Place>];
 }
@@ -109,9 +111,10 @@ class Int3 extends Deprivileged {
       const start = page * PAGE_BYTES;
       const from = Math.max(physical - start, 0), to = Math.min(physical + length - start, PAGE_BYTES);
       const searched = this.searched.get(page);
-      if (!searched || !isCode(searched, from, to)) continue;
+      if (!searched?.found || !isCode(searched, from, to)) continue;
       this.dropSites(page, start + from, start + to);
       searched.lengths.fill(0);
+      searched.found = false;
       for (const changed of this.changed) changed.add(page);
       this.monitor.stale = true;
     }
@@ -216,6 +219,7 @@ class Int3 extends Deprivileged {
         const length = this.decode(linear | 0, physical, width === 1, place);
         if (length === 0) break;
         page.lengths[key] = length;
+        page.found = true;
         // Memory that is still empty: somebody will write code there, or never come.
         zeros = this.bytes[0] === 0 && this.bytes[1] === 0 ? zeros + 1 : 0;
         const flow = flowOf(this.decoded);
@@ -234,7 +238,7 @@ class Int3 extends Deprivileged {
     const number = physical >>> 12;
     let page = this.searched.get(number);
     if (!page) {
-      this.searched.set(number, (page = { lengths: new Uint8Array(2 * PAGE_BYTES), entries: [new Set(), new Set()] }));
+      this.searched.set(number, (page = { lengths: new Uint8Array(2 * PAGE_BYTES), found: false, entries: [new Set(), new Set()] }));
       this.cpu.markTraced(number);
       this.paging.protect(number);
     }
