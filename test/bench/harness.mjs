@@ -1,32 +1,41 @@
 // What the parts of npm run bench share: its options, engines that run a guest each in a process of its own, rounds and tables.
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
-export const { values: options } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    rounds: { type: "string" },
-    disk: { type: "string", default: join(root, ".cache/debian/disk.img") },
-    only: { type: "string" },
-    programs: { type: "string", default: "all" },
-    percent: { type: "string" },
-    minutes: { type: "string", default: "60" },
-    json: { type: "string" },
-    keep: { type: "boolean", default: false },
-    seabios: { type: "string", default: "/usr/share/seabios" },
-  },
+export const options = parsed({
+  help: { type: "boolean", default: false },
+  quick: { type: "boolean", default: false },
+  rounds: { type: "string" },
+  disk: { type: "string", default: join(root, ".cache/debian/disk.img") },
+  only: { type: "string" },
+  programs: { type: "string", default: "all" },
+  percent: { type: "string" },
+  minutes: { type: "string", default: "60" },
+  json: { type: "string" },
+  keep: { type: "boolean", default: false },
+  seabios: { type: "string", default: "/usr/share/seabios" },
 });
+
+function parsed(options) {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    process.stderr.write(`bench: ${error.message}; --help lists the options\n`);
+    return process.exit(1);
+  }
+}
 export const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 const out = options.json === "-" ? process.stderr : process.stdout;
 export const print = (text = "") => out.write(`${text}\n`);
 
 export const MB = 1 << 20;
 export const scratch = mkdtempSync(join(tmpdir(), "trapscope-bench-"));
+process.once("exit", () => rmSync(scratch, { recursive: true }));
 export const machineGuest = join(root, "dist/bench/machine-guest.js");
 
 export const run = promisify(execFile);
