@@ -25,6 +25,8 @@ export class RingWriter {
   private readonly mask: number;
   private readonly slotWords: number;
   private next: number;
+  /** No slot from this one on has been written. */
+  private used = 0;
 
   /** `base` is 8-byte aligned; `slots` is a power of two; `slotBytes` a multiple of 8. An older content is forgotten. */
   constructor(buffer: ArrayBufferLike, base: number, slots: number, slotBytes: number) {
@@ -73,14 +75,21 @@ export class RingWriter {
 
   /** Back to when so many records had been written; those that were overwritten since then stay lost. */
   rewind(total: number): void {
+    this.noteUsed();
     this.next = total;
     this.publish();
   }
 
+  /** Of a ring that is mostly empty little is touched. */
   clear(): void {
-    this.next = 0;
-    this.words.fill(0, RING_HEADER_BYTES >> 2);
+    this.noteUsed();
+    this.words.fill(0, RING_HEADER_BYTES >> 2, this.slotOf(0) + this.used * this.slotWords);
+    this.next = this.used = 0;
     this.publish();
+  }
+
+  private noteUsed(): void {
+    this.used = Math.max(this.used, Math.min(this.next, this.mask + 1));
   }
 }
 

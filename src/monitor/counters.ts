@@ -67,6 +67,7 @@ export class Counters {
     this.doubles = new Float64Array(buffer, base, STATS_BYTES >> 3);
     this.words = new Int32Array(buffer, base, STATS_BYTES >> 2);
     this.bytes = new Uint8Array(buffer, base, STATS_BYTES);
+    for (let at = TALLIED; at < this.tallies.length; at += TALLY_WORDS) this.tallies[at] = UNUSED;
     this.clear();
   }
 
@@ -205,9 +206,10 @@ export class Counters {
   }
 
   private forgetTallies(): void {
-    for (let at = 0; at < this.tallies.length; at += TALLY_WORDS) {
-      this.tallies[at + TALLIED] = UNUSED;
-      this.tallies[at + TALLY_COUNT] = 0;
+    const { inUse, tallies } = this;
+    for (let i = 0; i < this.inUseCount; i++) {
+      tallies[inUse[i]! * TALLY_WORDS + TALLIED] = UNUSED;
+      tallies[inUse[i]! * TALLY_WORDS + TALLY_COUNT] = 0;
     }
     this.inUseCount = 0;
   }

@@ -226,7 +226,15 @@ export class TrapLog {
   private readonly inPassing = createTrapEvent();
 
   private pass(kind: number, site: number, icount: number, timeNs: number, action: number, flags: number, a: number, b: number): void {
-    this.write(kind, Object.assign(this.inPassing, { site, icount, timeNs, action, flags, a, b }));
+    const event = this.inPassing;
+    event.site = site;
+    event.icount = icount;
+    event.timeNs = timeNs;
+    event.action = action;
+    event.flags = flags;
+    event.a = a;
+    event.b = b;
+    this.write(kind, event);
   }
 
   /** A sensitive instruction ran without an exit and the guest saw `observed` where bare metal would have given `expected`. */
